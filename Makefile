@@ -1,0 +1,41 @@
+# Two commands: `make demo` and `make test`. Everything else is a step of theirs.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export RAY_USAGE_STATS_ENABLED := 0
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup weights demo test lint mlflow clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.done  ## the environment in .venv, exact pins
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable ".[demo,dev]"
+	touch $@
+
+weights: setup   ## the embedded weights, sha256 checked
+	$(BIN)/playmate weights pull
+
+demo: weights    ## all stages on the embedded corpora, then what was made
+	$(BIN)/dvc repro
+	$(BIN)/playmate summary
+
+test: weights    ## the tests, with a smoke run of the whole pipeline
+	$(BIN)/python -m pytest
+
+lint: setup      ## ruff
+	$(BIN)/ruff check .
+
+mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
+	$(BIN)/playmate tracking ui
+
+clean:           ## what the pipeline made (not the environment, not the weights)
+	rm -rf data reports .playmate

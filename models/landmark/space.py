@@ -1,0 +1,116 @@
+"""The `landmark` face space: MediaPipe landmarks as canonical key points, a mesh renderer, no learned renderer.
+
+Pose is the similarity transform of rigid points to the canonical face; delta is stored in the head's frame, so
+that expression does not depend on pose: x = s ((x_c + delta) R) + t. x_c is identity: the mean over the clip of
+the unposed points minus what the blendshape scores explain (`models.landmark.basis`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.camera import angles_from_rotation, transform_head_keypoints
+from models.face_space import Appearance, FaceNotFound
+from models.landmark.points import KEYPOINTS, NUM_KEYPOINTS
+from models.landmark.pose import fit_similarity, unpose
+from models.landmark.render import prepare, render
+from models.landmark.template import RIGID_POINTS, read_template
+from models.landmarker import NUM_BLENDSHAPES, FaceLandmarker, Landmarks
+from models.motion import Motion
+
+FPS = 25.0
+MAX_GAP_FRAMES = 5  # a fifth of a second without a face is interpolated, more is an error
+
+
+class LandmarkFaceSpace:
+    """The FaceSpace protocol over one `.task` file and the expression basis B [52, 3K] (None: zeros)."""
+
+    name = "landmark"
+    num_keypoints = NUM_KEYPOINTS
+
+    def __init__(self, task_path: Path, basis: np.ndarray | None = None):
+        self.landmarker = FaceLandmarker(task_path)
+        self.template = read_template(task_path)
+        basis = np.zeros((NUM_BLENDSHAPES, NUM_KEYPOINTS * 3)) if basis is None else np.asarray(basis)
+        if basis.shape != (NUM_BLENDSHAPES, NUM_KEYPOINTS * 3):
+            raise ValueError(f"expression basis is {basis.shape}, expected {(NUM_BLENDSHAPES, NUM_KEYPOINTS * 3)}")
+        self.basis = basis.astype(np.float64)
+
+    def keypoints(self, motion: Motion, x_c: np.ndarray | None = None) -> np.ndarray:
+        """x = s ((x_c + delta) R) + t -> [T, K, 3]."""
+        x_c = motion.x_c if x_c is None else x_c
+        return transform_head_keypoints(x_c[None], motion.delta, motion.rotation, motion.t, motion.s)
+
+    def extract(self, frames: np.ndarray) -> Motion:
+        """frames [T, S, S, 3] at 25 fps -> Motion; raises FaceNotFound where over 5 frames have no face."""
+        return self.motion(self.landmarks(frames))
+
+    def landmarks(self, frames: np.ndarray) -> Landmarks:
+        """Landmarks of a clip with its short gaps filled; raises FaceNotFound."""
+        _check_square(frames)
+        return fill_gaps(self.landmarker.detect_video(frames, FPS), MAX_GAP_FRAMES)
+
+    def motion(self, landmarks: Landmarks) -> Motion:
+        """Motion of landmarks without gaps (as from `landmarks`)."""
+        pose, unposed = self.unposed(landmarks.points)
+        unposed = unposed[:, KEYPOINTS]
+        explained = (landmarks.blendshapes.astype(np.float64) @ self.basis).reshape(unposed.shape)
+        x_c = (unposed - explained).mean(0)
+        s, rotation, t = pose
+        return Motion(x_c.astype(np.float32), (unposed - x_c).astype(np.float32),
+                      angles_from_rotation(rotation).astype(np.float32), t.astype(np.float32), s.astype(np.float32))
+
+    def unposed(self, points: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+        """points [T, 478, 3] -> (s [T, 1], R [T, 3, 3], t [T, 3] with t_z = 0), unposed points [T, 478, 3]."""
+        points = points.astype(np.float64)
+        rigid = list(RIGID_POINTS)
+        s, rotation, t = fit_similarity(self.template.vertices[rigid], points[:, rigid])
+        unposed = unpose(points, s, rotation, t)
+        return (s, rotation, t * [1.0, 1.0, 0.0]), unposed
+
+    def appearance(self, image: np.ndarray) -> Appearance:
+        """One square crop [S, S, 3] uint8 -> what `render` needs; raises FaceNotFound."""
+        image = np.asarray(image)
+        landmarks = self.landmarks(image[None])
+        motion = self.motion(landmarks)
+        return Appearance(motion, prepare(image, landmarks.points[0], self.keypoints(motion)[0], self.template))
+
+    def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
+        """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""
+        return render(appearance.content, x_source, x_driving)
+
+
+def fill_gaps(landmarks: Landmarks, max_gap: int) -> Landmarks:
+    """Interpolate runs of at most `max_gap` missed frames (held at the ends); raises FaceNotFound."""
+    found = landmarks.found
+    if found.all():
+        return landmarks
+    frame = first_long_gap(found, max_gap)
+    if frame is not None:
+        raise FaceNotFound(frame, "no face found" if not found.any() else f"face lost for over {max_gap} frames")
+    times, known = np.arange(len(found)), np.flatnonzero(found)
+
+    def interpolated(values: np.ndarray) -> np.ndarray:
+        flat = values.reshape(len(values), -1)
+        columns = [np.interp(times, known, flat[known, column]) for column in range(flat.shape[1])]
+        return np.stack(columns, -1).reshape(values.shape).astype(values.dtype)
+
+    return Landmarks(interpolated(landmarks.points), interpolated(landmarks.blendshapes), landmarks.names, found)
+
+
+def first_long_gap(found: np.ndarray, max_gap: int) -> int | None:
+    """First frame of the first run of more than `max_gap` False in found [T]; all False counts as long."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], found, [True]]).astype(np.int8)))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start > max_gap or not found.any():
+            return int(start)
+    return None
+
+
+def _check_square(frames: np.ndarray) -> None:
+    if frames.ndim != 4 or frames.shape[1] != frames.shape[2]:
+        raise ValueError(f"the landmark face space takes square crops [T, S, S, 3], got {frames.shape}")
+
+

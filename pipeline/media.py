@@ -1,0 +1,83 @@
+"""Media that we write (PyAV: H.264 + AAC, plays in browsers) and our own crops that we read (decord).
+
+Raw media of others are not read here: see `stages/media`, which does it in a guarded process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+from pipeline.atomic import atomic_path
+
+AAC_FRAME = 1024
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, waveform: np.ndarray | None = None,
+                rate_hz: int = 16000, crf: int = 18, tags: dict[str, str] | None = None) -> int:
+    """Encode RGB uint8 `frames` [H, W, 3] (even sides) and mono float32 `waveform` [N]; return the frame count.
+
+    H.264 yuv420p in BT.709 limited range with faststart and a key frame each second. `frames` may be a
+    generator: memory does not grow with length. Raises ValueError when there is no frame.
+    """
+    count = 0
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as out:
+        out.metadata.update(tags or {})
+        video = out.add_stream("libx264", rate=Fraction(fps), options={
+            "crf": str(crf), "preset": "veryfast", "g": str(max(1, round(fps))), "threads": "1",
+            "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"})
+        video.pix_fmt = "yuv420p"
+        sound = out.add_stream("aac", rate=rate_hz, layout="mono") if waveform is not None else None
+        for image in frames:
+            if count == 0:
+                video.height, video.width = image.shape[:2]
+            out.mux(video.encode(_video_frame(image)))
+            count += 1
+        if count == 0:
+            raise ValueError(f"{path}: there is no frame to write")
+        out.mux(video.encode(None))
+        if sound is not None:
+            _mux_sound(out, sound, waveform, rate_hz)
+    return count
+
+
+def _video_frame(image: np.ndarray) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+
+
+def _mux_sound(out, stream, waveform: np.ndarray, rate_hz: int) -> None:
+    for start in range(0, len(waveform), AAC_FRAME):
+        piece = np.ascontiguousarray(waveform[None, start:start + AAC_FRAME], dtype=np.float32)
+        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
+        out.mux(stream.encode(frame))
+    out.mux(stream.encode(None))
+
+
+def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = 16000) -> None:
+    """Write mono float32 [N] in [-1, 1] as 16-bit WAV."""
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, np.clip(waveform, -1.0, 1.0), rate_hz, subtype="PCM_16")
+
+
+def read_wav(path: Path) -> np.ndarray:
+    """Read one of our own 16 kHz mono WAV files -> float32 [N]; raises ValueError on another form."""
+    waveform, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    if rate_hz != 16000 or waveform.shape[1] != 1:
+        raise ValueError(f"{path}: expected 16 kHz mono, got {rate_hz} Hz with {waveform.shape[1]} channels")
+    return waveform[:, 0]
+
+
+def read_crop(path: Path, indices: Iterable[int] | None = None) -> np.ndarray:
+    """Read frames of one of our own crops with decord -> RGB uint8 [T, H, W, 3]; all frames unless `indices`."""
+    import decord
+
+    reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+    wanted = list(range(len(reader))) if indices is None else list(indices)
+    return reader.get_batch(wanted).asnumpy()

@@ -1,0 +1,32 @@
+"""Where everything lies, relative to the project folder. `dvc.yaml` says the same; a test holds them together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DATA = Path("data")
+RAW = DATA / "raw"
+CROPS = DATA / "crops"
+SPLIT = DATA / "split"
+FACE_SPACE = DATA / "face_space"
+FEATURES = DATA / "features"
+STATISTICS = DATA / "statistics"
+MODELS = DATA / "models"
+AUDIO_MODEL = MODELS / "audio"
+EMOTION_MODEL = MODELS / "emotion"
+EVALUATION = DATA / "evaluation"
+ABLATION = DATA / "ablation"
+REGISTRATION = DATA / "registration.json"
+REPORTS = Path("reports")
+
+WORK = Path(".playmate")            # resumable state: never a DVC output, because DVC deletes those before a run
+MLFLOW_DB = WORK / "mlflow.db"
+MLFLOW_ARTIFACTS = WORK / "mlartifacts"
+SHIPPED = Path("pretrained") / "embedded"   # the small checkpoint that comes with the project
+
+
+def weights_cache() -> Path:
+    """Folder of downloaded weights: $PLAYMATE_CACHE, else ~/.cache/playmate; shared by all clones of a user."""
+    root = os.environ.get("PLAYMATE_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "playmate") / "weights"

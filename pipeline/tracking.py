@@ -1,0 +1,169 @@
+"""Experiment tracking that is never on the critical path.
+
+    with tracking.run("train_audio", "stage 1", params, tags, key=run_digest) as run:
+        run.metrics({"loss": 0.3, "lr": 6e-4}, step=10)
+
+Every value is written to a local file first (`.playmate/tracking/<run>/records.jsonl`); a background thread sends it
+to MLflow. A server that is away costs nothing: the record is sent by the next run, or by `playmate tracking sync`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline import paths
+from pipeline.tracking_client import TrackingUnavailable, is_local, shown, tracking_uri
+from pipeline.tracking_send import Sender
+from pipeline.tracking_send import sync as _sync
+from pipeline.tracking_spool import Spool, find_spools, spool_name
+
+log = logging.getLogger(__name__)
+SPOOLS = paths.WORK / "tracking"
+CLOSE_LOCAL_S = 15.0   # the local store always answers, only slowly when two processes write
+CLOSE_REMOTE_S = 0.8
+MAX_TEXT = 5000        # MLflow's longest parameter or tag value
+
+
+class Run:
+    """The record of one run. No method waits for a server or raises because of one."""
+
+    def __init__(self, spool: Spool, sender: Sender):
+        self._spool, self._sender = spool, sender
+        self._last_step = {name: record["step"] for record, _ in spool.records() if record["kind"] == "metrics"
+                           for name in record["values"]}
+
+    def metrics(self, values: dict[str, float], step: int) -> None:
+        """Record numbers at `step`. A metric's step that is recorded already (before a resume) is not taken again."""
+        new = {_metric_name(name): _number(value) for name, value in values.items()
+               if step > self._last_step.get(_metric_name(name), -1)}
+        if new:
+            self._last_step.update(dict.fromkeys(new, step))
+            self._append("metrics", values=new, step=int(step))
+
+    def tags(self, tags: dict[str, Any]) -> None:
+        """Record short texts; the last value of a name counts."""
+        self._append("tags", tags=_texts(tags))
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Record a file or folder as it is now, under `folder` of the run's artifacts."""
+        self._append("artifact", file=self._spool.keep_file(Path(path)), folder=folder)
+
+    def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
+        """Record the data that went in: a name, the digest of its manifest, where it lies."""
+        self._append("dataset", name=name, digest=digest[:36], source=source, context=context)
+
+    def _append(self, kind: str, **values: Any) -> None:
+        self._spool.append(kind, time.time_ns() // 1_000_000, **values)
+        self._sender.wake()
+
+
+@contextmanager
+def run(experiment: str, name: str, params: dict[str, Any], tags: dict[str, Any], key: str | None = None,
+        root: Path | None = None) -> Iterator[Run]:
+    """Track a run of `experiment`; nested `params` become dotted names.
+
+    `key`: identity of the run; where a run of that key was interrupted, its record goes on. `root`: the project
+    folder (default: the current one; give it in workers that run elsewhere). An exception inside marks the run
+    FAILED and passes on.
+    """
+    root = (root or Path()).resolve()
+    spool = _take_spool(root / SPOOLS, name, key)
+    sender = Sender(spool, root)
+    _append_start(spool, experiment, name, key or spool.folder.name, params, tags)
+    tracked = Run(spool, sender)
+    sender.start()
+    sender.wake()
+    status = "FAILED"
+    try:
+        yield tracked
+        status = "FINISHED"
+    finally:
+        tracked._append("end", status=status)
+        _close(spool, sender, root)
+
+
+def sync(root: Path | None = None) -> tuple[int, int]:
+    """Send what could not be sent before; returns (records sent, runs that a process still works on).
+
+    Raises TrackingUnavailable where the server does not answer; everything not sent is kept.
+    """
+    root = (root or Path()).resolve()
+    try:
+        return _sync(root, root / SPOOLS)
+    except Exception as error:  # any client or transport error means the same to the user
+        raise TrackingUnavailable(
+            f"MLflow at {shown(tracking_uri(root))} does not answer ({type(error).__name__}: {_first_line(error)}); "
+            f"{pending(root)} records are kept: run `playmate tracking sync` when it is back") from error
+
+
+def pending(root: Path | None = None) -> int:
+    """Number of records that no server has."""
+    return sum(spool.pending() for spool in find_spools((root or Path()) / SPOOLS))
+
+
+def _take_spool(folder: Path, name: str, key: str | None) -> Spool:
+    """The record of `key` where it is free; a new one where another process works on it."""
+    spool = Spool(folder / spool_name(name, key or uuid.uuid4().hex[:12]))
+    if spool.take():
+        return spool
+    log.warning("tracking: another process records %s; this one gets a record of its own", spool.folder.name)
+    return _take_spool(folder, name, uuid.uuid4().hex[:12])
+
+
+def _append_start(spool: Spool, experiment: str, name: str, key: str, params: dict, tags: dict) -> None:
+    """The first record opens the run; one that goes on only notes its tags and parameters again."""
+    spool.append("start", time.time_ns() // 1_000_000, experiment=experiment, name=name, key=_safe(key),
+                 params=_texts(flatten(params)), tags=_texts(tags))
+
+
+def _close(spool: Spool, sender: Sender, root: Path) -> None:
+    sender.wake(closing=True)
+    deadline = time.monotonic() + (CLOSE_LOCAL_S if is_local(tracking_uri(root)) else CLOSE_REMOTE_S)
+    while time.monotonic() < deadline and not sender.done.is_set() and not sender.away.is_set():
+        sender.done.wait(0.05)
+    if not sender.done.is_set():
+        log.warning("tracking: %d records are kept in %s; `playmate tracking sync` sends them", spool.pending(),
+                    spool.folder)
+    spool.release()
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
+    return {_metric_name(name): str(value)[:MAX_TEXT] for name, value in values.items() if value is not None}
+
+
+def _metric_name(name: str) -> str:
+    """MLflow takes letters, digits, and `_-. :/` in names."""
+    return re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)[:250]
+
+
+def _safe(key: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", key)
+
+
+def _number(value: float) -> float | str:
+    """JSON has no NaN: such numbers are kept as text."""
+    number = float(value)
+    return number if math.isfinite(number) else str(number)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
