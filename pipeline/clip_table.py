@@ -22,6 +22,7 @@ _FIELDS = [
     ("emotion", pa.string(), "label name, null where the corpus has none"),
     ("level", pa.int32(), "MEAD intensity 1-3, null elsewhere"),
     ("language", pa.string(), ""),
+    ("youtube_id", pa.string(), "of the video, where the corpus names it"),
     ("official_split", pa.string(), "train / test where the corpus has one"),
     ("status", pa.string(), "kept / rejected"),
     ("stage", pa.string(), "where it was rejected: read, probe, decode, face, quality, speech"),

@@ -59,6 +59,7 @@ class Preprocess(Section):
     max_decode_s: Positive
     max_memory_gb: Positive
     max_side_px: Count
+    max_source_s: Positive
     min_face_px: NotNegative
     max_yaw_p95_deg: Positive
     min_detection_share: Share
@@ -70,6 +71,7 @@ class Preprocess(Section):
     crop_scale: Positive
     crop_shift_y: float
     crf: Annotated[int, Field(ge=0, le=51)]
+    ray_min_clips: Count
 
     @model_validator(mode="after")
     def _pairs(self) -> Preprocess:
@@ -91,7 +93,7 @@ class Split(Section):
 class FaceSpace(Section):
     kind: Literal["landmark", "liveportrait"]
     max_clips: Count
-    ridge: NotNegative
+    ridge: Positive
     frame_stride: Count
 
 
@@ -113,6 +115,8 @@ class Extract(Section):
     shards: Count
     actors: Count
     batch_clips: Count
+    ahead: bool
+    max_clip_s: Positive
 
 
 class Statistics(Section):
@@ -139,6 +143,10 @@ class Model(Section):
             raise ValueError(f"dim {self.dim} must be a multiple of twice heads {self.heads}")
         if self.conv_kernel % 2 == 0:
             raise ValueError(f"conv_kernel {self.conv_kernel} must be odd")
+        if self.conv_norm == "group" and self.dim % 8:
+            raise ValueError(f"conv_norm group needs dim {self.dim} to be a multiple of 8")
+        if self.previous > self.window:
+            raise ValueError(f"previous {self.previous} must not exceed window {self.window}")
         return self
 
 
@@ -163,11 +171,14 @@ class Train(Section):
     batch: Count
     lr: Positive
     warmup_steps: CountOrZero
+    final_lr_share: Share
     weight_decay: NotNegative
     grad_clip: Positive
     ema_decay: Share
     drop_audio: Share
+    drop_identity: Share
     start_share: Share
+    truncate_share: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
     workers: Count
@@ -204,6 +215,16 @@ class Evaluate(Section):
     samples: Count
     bootstrap: Count
     emotions: list[Emotion]
+    emotion_clips: CountOrZero
+    emotion_duration_s: Positive
+    frame_stride: Count
+    control_stride: Count
+    max_lag_frames: CountOrZero
+    sync_ridge: Positive
+    training_clips: Count
+    panel_px: Annotated[int, Field(ge=64, multiple_of=2)]
+    crf: Annotated[int, Field(ge=0, le=51)]
+    workers: Count
 
 
 class Ablate(Section):
@@ -211,13 +232,14 @@ class Ablate(Section):
     emotion_scales: list[NotNegative]
     max_clips: Count
     max_duration_s: Positive
+    frame_stride: Count
 
 
 class Register(Section):
     name: str
-    max_audio_loss: Positive
-    min_mouth_correlation: float
-    max_wrong_speech_correlation: float
+    max_audio_validation_expression: Positive
+    min_mouth_r: float
+    max_mouth_r_wrong_speech: float
 
 
 class Params(Section):

@@ -30,6 +30,12 @@ def data_version(folder: Path = Path(), stages: Iterable[str] | None = None) -> 
     return digest({name: entries.get(name) for name in stages})
 
 
+def run_tags(folder: Path = Path()) -> dict[str, str]:
+    """Tags for every tracked run: code revision and data version, as far as they are there."""
+    found = {"code_revision": code_revision(folder), "dvc_lock_sha256": data_version(folder)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def file_digests(paths: Iterable[Path]) -> dict[str, str]:
     """sha256 of each path that is a file; the others are left out."""
     return {path.as_posix(): file_sha256(path) for path in sorted(paths) if path.is_file()}

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+from av.video.reformatter import VideoReformatter
 
 from pipeline.atomic import atomic_path
 
@@ -25,7 +26,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, w
     H.264 yuv420p in BT.709 limited range with faststart and a key frame each second. `frames` may be a
     generator: memory does not grow with length. Raises ValueError when there is no frame.
     """
-    count = 0
+    count, scaler = 0, VideoReformatter()  # one for all frames: making a scaler costs more than using it
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as out:
         out.metadata.update(tags or {})
         video = out.add_stream("libx264", rate=Fraction(fps), options={
@@ -36,7 +37,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, w
         for image in frames:
             if count == 0:
                 video.height, video.width = image.shape[:2]
-            out.mux(video.encode(_video_frame(image)))
+            out.mux(video.encode(_video_frame(image, scaler)))
             count += 1
         if count == 0:
             raise ValueError(f"{path}: there is no frame to write")
@@ -46,9 +47,9 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, w
     return count
 
 
-def _video_frame(image: np.ndarray) -> av.VideoFrame:
+def _video_frame(image: np.ndarray, scaler: VideoReformatter) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+    return scaler.reformat(frame, format="yuv420p", dst_colorspace="ITU709", threads=1)
 
 
 def _mux_sound(out, stream, waveform: np.ndarray, rate_hz: int) -> None:
@@ -58,6 +59,12 @@ def _mux_sound(out, stream, waveform: np.ndarray, rate_hz: int) -> None:
         frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
+
+
+def write_sound(path: Path, waveform: np.ndarray, rate_hz: int) -> None:
+    """Write mono float32 [N] as AAC in an .m4a (MP4) container."""
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as out:
+        _mux_sound(out, out.add_stream("aac", rate=rate_hz, layout="mono"), waveform, rate_hz)
 
 
 def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = 16000) -> None:

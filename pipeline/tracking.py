@@ -9,9 +9,12 @@ to MLflow. A server that is away costs nothing: the record is sent by the next r
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import paths
-from pipeline.tracking_client import TrackingUnavailable, is_local, shown, tracking_uri
+from pipeline.lineage import run_tags
+from pipeline.tracking_client import TrackingUnavailable, artifact_root, connect, is_local, shown, tracking_uri
 from pipeline.tracking_send import Sender
 from pipeline.tracking_send import sync as _sync
 from pipeline.tracking_spool import Spool, find_spools, spool_name
@@ -77,7 +81,7 @@ def run(experiment: str, name: str, params: dict[str, Any], tags: dict[str, Any]
     root = (root or Path()).resolve()
     spool = _take_spool(root / SPOOLS, name, key)
     sender = Sender(spool, root)
-    _append_start(spool, experiment, name, key or spool.folder.name, params, tags)
+    _append_start(spool, experiment, name, key or spool.folder.name, params, run_tags(root) | tags)
     tracked = Run(spool, sender)
     sender.start()
     sender.wake()
@@ -90,8 +94,8 @@ def run(experiment: str, name: str, params: dict[str, Any], tags: dict[str, Any]
         _close(spool, sender, root)
 
 
-def sync(root: Path | None = None) -> tuple[int, int]:
-    """Send what could not be sent before; returns (records sent, runs that a process still works on).
+def sync(root: Path | None = None) -> int:
+    """Send what could not be sent before; returns the number of records sent. Runs in progress send their own.
 
     Raises TrackingUnavailable where the server does not answer; everything not sent is kept.
     """
@@ -102,6 +106,20 @@ def sync(root: Path | None = None) -> tuple[int, int]:
         raise TrackingUnavailable(
             f"MLflow at {shown(tracking_uri(root))} does not answer ({type(error).__name__}: {_first_line(error)}); "
             f"{pending(root)} records are kept: run `playmate tracking sync` when it is back") from error
+
+
+def serve(port: int, root: Path | None = None) -> None:
+    """Show MLflow's page on 127.0.0.1 until it is stopped; raises ValueError where the server is somebody else's."""
+    root = (root or Path()).resolve()
+    uri = tracking_uri(root)
+    if not is_local(uri):
+        raise ValueError(f"MLFLOW_TRACKING_URI is {shown(uri)}: open that address in a browser")
+    connect(uri).search_experiments(max_results=1)  # makes the store where it is missing
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+               "--backend-store-uri", uri, "--artifacts-destination", str(artifact_root(uri, root))]
+    print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        subprocess.run(command, check=True)
 
 
 def pending(root: Path | None = None) -> int:
@@ -119,7 +137,7 @@ def _take_spool(folder: Path, name: str, key: str | None) -> Spool:
 
 
 def _append_start(spool: Spool, experiment: str, name: str, key: str, params: dict, tags: dict) -> None:
-    """The first record opens the run; one that goes on only notes its tags and parameters again."""
+    """The first record opens the run; one that goes on notes its tags and parameters again."""
     spool.append("start", time.time_ns() // 1_000_000, experiment=experiment, name=name, key=_safe(key),
                  params=_texts(flatten(params)), tags=_texts(tags))
 

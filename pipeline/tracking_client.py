@@ -17,7 +17,8 @@ from pipeline import paths
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_FORCED = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+_FORCED = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+           "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 _DEFAULTS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
              "MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "600",
              "GIT_PYTHON_REFRESH": "quiet"}
@@ -54,7 +55,7 @@ def load_mlflow():
         os.environ.setdefault(name, value)
     import mlflow
 
-    for name in ("alembic", "mlflow", "mlflow.store.db.utils", "mlflow.tracking"):
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils", "mlflow.tracking", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return mlflow
 

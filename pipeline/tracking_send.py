@@ -10,7 +10,6 @@ import dataclasses
 import logging
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -177,31 +176,36 @@ class Sender(threading.Thread):
         self.done = threading.Event()     # the end record has been sent
         self.away = threading.Event()     # the last attempt failed
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = threading.Event()
+        self._older_sent = False
 
     def wake(self, closing: bool = False) -> None:
-        self._closing = self._closing or closing
+        if closing:
+            self._closing.set()
         self._wake.set()
 
     def run(self) -> None:
         backoff_s = PAUSE_S
-        while not self.done.is_set():
+        while True:
             self._wake.wait()
             self._wake.clear()
-            closing = self._closing
-            if self._attempt():
-                backoff_s = PAUSE_S
-                if closing:
+            closing = self._closing.is_set()
+            sent = self._attempt()
+            if closing:
+                if sent:
                     self.done.set()
-            else:
+                return
+            backoff_s = PAUSE_S if sent else min(2 * backoff_s, MAX_BACKOFF_S)
+            if not sent:
                 self._wake.set()
-                backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
-            if not self._closing:
-                time.sleep(backoff_s)
+            self._closing.wait(backoff_s)
 
     def _attempt(self) -> bool:
         try:
             send(self.spool, self.root)
+            if not self._older_sent:
+                self._older_sent = True
+                sync(self.root, self.spool.folder.parent)
         except Exception as error:  # whatever a server does, the run goes on; the record stays in the file
             if not self.away.is_set():
                 log.warning("tracking: %s does not answer (%s); records are kept in %s and sent later",
@@ -212,18 +216,17 @@ class Sender(threading.Thread):
         return True
 
 
-def sync(root: Path, spools: Path) -> tuple[int, int]:
-    """Send all records that no server has; returns (records sent, runs still worked on by a process)."""
-    count = busy = 0
+def sync(root: Path, spools: Path) -> int:
+    """Send all records that no server has, but those of runs that a process works on; returns their number."""
+    count = 0
     for spool in find_spools(spools):
         sent = spool.sent()
         if sent.ended and not spool.pending():
             continue
         if not spool.take():
-            busy += 1
             continue
         try:
             count += send(spool, root, killed=True)
         finally:
             spool.release()
-    return count, busy
+    return count

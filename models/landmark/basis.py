@@ -33,8 +33,8 @@ class BasisSums:
 
 
 def solve_basis(sums: BasisSums, ridge: float) -> np.ndarray:
-    """B [52, D] float32; `ridge` > 0 is a score variance per frame (a score that never moves gets B = 0)."""
+    """B [52, D] float32; `ridge` > 0 counts like frames with a score of 1 (a score that never moves: B = 0)."""
     if ridge <= 0 or sums.frames == 0:
         raise ValueError(f"ridge must be positive and frames present, got {ridge}, {sums.frames} frames")
-    system = sums.scores_scores + ridge * sums.frames * np.eye(len(sums.scores_scores))
+    system = sums.scores_scores + ridge * np.eye(len(sums.scores_scores))
     return np.linalg.solve(system, sums.scores_points).astype(np.float32)

@@ -20,23 +20,30 @@ from models.landmark.points import (
 LIP_PARTING = 0.25  # in face widths
 
 
-def interpolation_matrix(template_vertices: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+def interpolation_matrix(
+    template_vertices: np.ndarray, keypoints: np.ndarray, vertices: np.ndarray
+) -> np.ndarray:
     """L [468, K] with displacement of vertices [468, 3] = L @ displacement of the key points [K, 3].
 
-    `template_vertices` [468, 3] is the canonical face. Irises do not move the skin (their columns are zero).
+    `template_vertices` [468, 3] is the canonical face, `keypoints` [K, 3] and `vertices` [468, 3] are the
+    portrait's. Irises do not move the skin (their columns are zero).
     """
     skin = positions(tuple(index for index in KEYPOINTS if index not in IRISES))
     nodes = np.array(KEYPOINTS)[skin]
     parted = _with_parted_lips(template_vertices)
-    affine = np.concatenate([np.ones((len(vertices), 1)), vertices], -1)  # [468, 4]
+    affine = _with_ones(vertices)  # [468, 4]
     kernel = np.linalg.norm(parted[:, None] - parted[None, nodes], axis=-1)  # [468, nodes]
     count = len(nodes)
     system = np.zeros((count + 4, count + 4))
-    system[:count, :count], system[:count, count:] = kernel[nodes], affine[nodes]
-    system[count:, :count] = affine[nodes].T
+    system[:count, :count], system[:count, count:] = kernel[nodes], _with_ones(keypoints[skin])
+    system[count:, :count] = system[:count, count:].T
     matrix = np.zeros((len(vertices), len(KEYPOINTS)))
     matrix[:, skin] = np.linalg.solve(system, np.concatenate([kernel, affine], -1).T)[:count].T
     return matrix
+
+
+def _with_ones(points: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.ones((len(points), 1)), points], -1)
 
 
 def _with_parted_lips(vertices: np.ndarray) -> np.ndarray:

@@ -13,15 +13,7 @@ import cv2
 import numpy as np
 from scipy.spatial import Delaunay
 
-from models.landmark.points import (
-    EYE_CONTOUR_LOWER_LEFT,
-    EYE_CONTOUR_LOWER_RIGHT,
-    EYE_CONTOUR_UPPER_LEFT,
-    EYE_CONTOUR_UPPER_RIGHT,
-    FACE_OVAL,
-    LIPS_INNER_CONTOUR_LOWER,
-    LIPS_INNER_CONTOUR_UPPER,
-)
+from models.landmark.points import FACE_OVAL
 
 GRID_STEP = 0.1  # half crop widths between outer vertices
 MARGIN = 0.35  # the grid reaches this far over the edge of the picture
@@ -44,12 +36,13 @@ class Mesh:
 
 def build_mesh(face: np.ndarray, face_triangles: np.ndarray) -> Mesh:
     """face [468, 3] in crop coordinates, triangles of the canonical face [n, 3]."""
+    face = _drawn_in(face)
     outer = _outer_grid(face)
     distance = np.linalg.norm(outer[:, None] - face[None, FACE_OVAL, :2], axis=-1)  # [O, 36]
     unit = np.linalg.norm(face[454, :2] - face[234, :2])
     vertices = np.concatenate([face, np.concatenate([outer, _outer_depth(face, distance)], -1)])
     triangles = _outer_triangles(vertices)
-    inner = _visible(face, face_triangles)
+    inner = _facing_viewer(face, face_triangles)
     return Mesh(vertices, np.concatenate([triangles, inner]), len(triangles),
                 _head_weight(outer, face, distance.min(1) / unit), _oval_share(distance / unit))
 
@@ -73,6 +66,15 @@ def painting_order(mesh: Mesh, vertices: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(mesh.num_outer), order + mesh.num_outer])
 
 
+def _drawn_in(face: np.ndarray) -> np.ndarray:
+    """The face with its sides drawn in onto the cheek: skin, not hair, stretches when a side turns to view."""
+    axis = face[454, :2] - face[234, :2]
+    across = (face[:, :2] - face[list(FACE_OVAL), :2].mean(0)) @ axis / (axis @ axis)
+    drawn = face.copy()
+    drawn[:, :2] -= (0.05 * np.sign(across) * _smoothstep(np.abs(across), 0.34, 0.5))[:, None] * axis
+    return drawn
+
+
 def _outer_grid(face: np.ndarray) -> np.ndarray:
     """A grid over the picture and a margin, without the points in or close to the face oval."""
     line = np.arange(-1 - MARGIN, 1 + MARGIN + 1e-9, GRID_STEP)
@@ -86,7 +88,7 @@ def _outer_depth(face: np.ndarray, distance: np.ndarray) -> np.ndarray:
     """Depth of outer points [O, 1]: that of the oval nearby, farther off that of the ears."""
     share = np.exp(-((distance / 0.15) ** 2)) + 1e-9
     near = (share * face[None, FACE_OVAL, 2]).sum(1) / share.sum(1)
-    ears = max(face[234, 2], face[454, 2]) if False else face[[234, 454], 2].mean()
+    ears = face[[234, 454], 2].mean()
     blend = np.exp(-distance.min(1) / 0.2)
     return (blend * near + (1 - blend) * ears)[:, None]
 
@@ -121,16 +123,10 @@ def _smoothstep(value: np.ndarray, start: float, stop: float) -> np.ndarray:
     return share * share * (3 - 2 * share)
 
 
-def _visible(face: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Face triangles that the portrait shows, wound so that their area is positive; no mouth, no eyes."""
-    holes = [set(LIPS_INNER_CONTOUR_UPPER + LIPS_INNER_CONTOUR_LOWER),
-             set(EYE_CONTOUR_UPPER_RIGHT + EYE_CONTOUR_LOWER_RIGHT),
-             set(EYE_CONTOUR_UPPER_LEFT + EYE_CONTOUR_LOWER_LEFT)]
-    kept = np.array([t for t in triangles.tolist() if not any(set(t) <= hole for hole in holes)])
-    area = _signed_area(face, kept)
-    if np.median(area) < 0:
-        kept = kept[:, ::-1]
-    return kept[np.abs(area) > 0]
+def _facing_viewer(face: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Face triangles wound so that their area is positive where they face the viewer."""
+    flipped = np.median(_signed_area(face, triangles)) < 0
+    return triangles[:, ::-1] if flipped else triangles
 
 
 def _signed_area(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

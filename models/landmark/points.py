@@ -40,7 +40,7 @@ NUM_KEYPOINTS = len(KEYPOINTS)
 # rows of KEYPOINTS that no expression moves much
 RIGID_KEYPOINTS = (*EYE_CORNERS, 168, *FACE_SIDES, *FOREHEAD)
 
-# full contours among the 478, for the renderer and the measures; both run from the right corner to the left
+# full contours among the 478, for the renderer; they run from the right corner to the left
 LIPS_INNER_CONTOUR_UPPER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LIPS_INNER_CONTOUR_LOWER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 EYE_CONTOUR_UPPER_RIGHT = (33, 246, 161, 160, 159, 158, 157, 173, 133)

@@ -18,10 +18,9 @@ def backward_affines(source: np.ndarray, target: np.ndarray, triangles: np.ndarr
     linear = np.empty((len(triangles), 2, 2))  # columns: d source / d target_x, d source / d target_y
     linear[:, :, 0] = (du * v[:, 1:] - dv * u[:, 1:]) * det[:, None]
     linear[:, :, 1] = (dv * u[:, :1] - du * v[:, :1]) * det[:, None]
-    offset = p - (linear @ a[:, :, None])[:, :, 0]
-    affines = np.concatenate([linear, offset[:, :, None]], -1)
-    affines[~np.isfinite(affines).all((1, 2))] = np.nan
-    return affines
+    linear[~np.isfinite(linear).all((1, 2))] = np.nan
+    offset = p - (linear * a[:, None, :]).sum(-1)
+    return np.concatenate([linear, offset[:, :, None]], -1)
 
 
 def draw_triangle_ids(target: np.ndarray, triangles: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:

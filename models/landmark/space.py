@@ -2,7 +2,8 @@
 
 Pose is the similarity transform of rigid points to the canonical face; delta is stored in the head's frame, so
 that expression does not depend on pose: x = s ((x_c + delta) R) + t. x_c is identity: the mean over the clip of
-the unposed points minus what the blendshape scores explain (`models.landmark.basis`).
+the unposed points minus what the blendshape scores explain (`models.landmark.basis`), with the lips closed, so
+that delta alone says how far a mouth is open and a closed mouth is closed on every face.
 """
 
 from __future__ import annotations
@@ -13,10 +14,19 @@ import numpy as np
 
 from models.camera import angles_from_rotation, transform_head_keypoints
 from models.face_space import Appearance, FaceNotFound
-from models.landmark.points import KEYPOINTS, NUM_KEYPOINTS
-from models.landmark.pose import fit_similarity, unpose
+from models.landmark.points import (
+    JAW,
+    KEYPOINTS,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
+    NUM_KEYPOINTS,
+    positions,
+)
+from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
-from models.landmark.template import RIGID_POINTS, read_template
+from models.landmark.template import read_template
 from models.landmarker import NUM_BLENDSHAPES, FaceLandmarker, Landmarks
 from models.motion import Motion
 
@@ -54,32 +64,43 @@ class LandmarkFaceSpace:
 
     def motion(self, landmarks: Landmarks) -> Motion:
         """Motion of landmarks without gaps (as from `landmarks`)."""
-        pose, unposed = self.unposed(landmarks.points)
+        (s, rotation, t), unposed = self.unposed(landmarks.points)
         unposed = unposed[:, KEYPOINTS]
         explained = (landmarks.blendshapes.astype(np.float64) @ self.basis).reshape(unposed.shape)
-        x_c = (unposed - explained).mean(0)
-        s, rotation, t = pose
+        x_c = close_lips((unposed - explained).mean(0))
         return Motion(x_c.astype(np.float32), (unposed - x_c).astype(np.float32),
                       angles_from_rotation(rotation).astype(np.float32), t.astype(np.float32), s.astype(np.float32))
 
     def unposed(self, points: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
         """points [T, 478, 3] -> (s [T, 1], R [T, 3, 3], t [T, 3] with t_z = 0), unposed points [T, 478, 3]."""
-        points = points.astype(np.float64)
-        rigid = list(RIGID_POINTS)
-        s, rotation, t = fit_similarity(self.template.vertices[rigid], points[:, rigid])
-        unposed = unpose(points, s, rotation, t)
-        return (s, rotation, t * [1.0, 1.0, 0.0]), unposed
+        *pose, unposed = fit_head(self.template, points)
+        return tuple(pose), unposed
 
     def appearance(self, image: np.ndarray) -> Appearance:
         """One square crop [S, S, 3] uint8 -> what `render` needs; raises FaceNotFound."""
         image = np.asarray(image)
         landmarks = self.landmarks(image[None])
         motion = self.motion(landmarks)
-        return Appearance(motion, prepare(image, landmarks.points[0], self.keypoints(motion)[0], self.template))
+        points = landmarks.points[0].astype(np.float64)
+        points[:, 2] += (self.keypoints(motion)[0] - points[list(KEYPOINTS)])[:, 2].mean()  # eq. 1 drops t_z
+        return Appearance(motion, prepare(image, points, motion, self.template))
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""
         return render(appearance.content, x_source, x_driving)
+
+
+def close_lips(x_c: np.ndarray) -> np.ndarray:
+    """x_c [K, 3] with the lips brought together halfway, column by column, the chin following the lower lip."""
+    closed = x_c.copy()
+    upper, lower = (positions(side) for side in (LIPS_INNER_UPPER[1:-1], LIPS_INNER_LOWER))
+    half_gap = (x_c[lower] - x_c[upper]) / 2
+    for rows in (upper, positions(LIPS_OUTER_UPPER[1:-1])):
+        closed[rows] += half_gap
+    for rows in (lower, positions(LIPS_OUTER_LOWER)):
+        closed[rows] -= half_gap
+    closed[positions(JAW[:2])] -= half_gap[len(half_gap) // 2]
+    return closed
 
 
 def fill_gaps(landmarks: Landmarks, max_gap: int) -> Landmarks:

@@ -1,0 +1,60 @@
+"""Cuts of a face for the metric networks, from MediaPipe's 478 landmarks in crop coordinates [-1, 1]."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# ArcFace's template in a 112 px picture: image-left eye, image-right eye, nose tip, mouth corners (insightface)
+TEMPLATE_PX = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
+                        (70.7299, 92.2041)])
+ALIGNED_PX = 112
+# the same five among the landmarks: each eye as the middle of its corners, nose tip, mouth corners
+_EYES = ((33, 133), (362, 263))
+_NOSE, _CORNERS = 4, (61, 291)
+# sides of the square relative to the landmarks' box; a classifier's answers are averaged over them, because facex
+# was trained behind a Haar detector, whose boxes vary by about this much
+BOX_SCALES = (1.0, 1.15)
+
+
+def to_pixels(points: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Crop coordinates [..., 2 or 3] -> pixels [..., 2] of a picture."""
+    return (points[..., :2] + 1.0) * np.array([width, height]) / 2.0
+
+
+def five_points(points_px: np.ndarray) -> np.ndarray:
+    """478 landmarks [478, 2] -> the five points of ArcFace [5, 2]."""
+    eyes = [points_px[list(corners)].mean(0) for corners in _EYES]
+    return np.stack([*eyes, points_px[_NOSE], *points_px[list(_CORNERS)]])
+
+
+def similarity_2d(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares similarity (turn, scale, shift; no mirror) of [N, 2] onto [N, 2] -> matrix [2, 3]."""
+    mean_s, mean_t = source.mean(0), target.mean(0)
+    a, b = source - mean_s, target - mean_t
+    power = np.square(a).sum()
+    cos = (a * b).sum() / power
+    sin = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / power
+    turn = np.array([[cos, -sin], [sin, cos]])
+    return np.hstack([turn, (mean_t - turn @ mean_s)[:, None]])
+
+
+def align(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Frame [H, W, 3] and its landmarks [478, 3] -> the face [112, 112, 3] in ArcFace's alignment."""
+    height, width = frame.shape[:2]
+    matrix = similarity_2d(five_points(to_pixels(points, width, height)), TEMPLATE_PX)
+    return cv2.warpAffine(frame, matrix, (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
+
+
+def face_box(frame: np.ndarray, points: np.ndarray, scale: float) -> np.ndarray:
+    """The square [S, S, 3] around a face's landmarks; what leaves the picture is black."""
+    height, width = frame.shape[:2]
+    pixels = to_pixels(points, width, height)
+    low, high = pixels.min(0), pixels.max(0)
+    side = max(2, round(float((high - low).max()) * scale))
+    x, y = np.round((low + high) / 2 - side / 2).astype(int)
+    box = np.zeros((side, side, 3), frame.dtype)
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    if right > left and bottom > top:
+        box[top - y:bottom - y, left - x:right - x] = frame[top:bottom, left:right]
+    return box

@@ -1,0 +1,196 @@
+"""The work of the evaluation in pieces that any worker can do: one clip, or one emotion of one clip."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from evaluation import measure
+from evaluation.curves import lip_points
+from evaluation.lip_sync import SpeechToMouth
+from evaluation.motion import audio_beats, beat_alignment, chance_beat_alignment, diversity, motion_beats
+from evaluation.motion import lip_vertex_error as lip_error
+from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
+from models.emotions import emotion_weights
+from models.landmark.points import NUM_KEYPOINTS
+from models.motion import Motion
+from pipeline.media import read_crop, read_wav, write_video
+
+FPS, RATE_HZ = 25, 16000
+NOTE = {"description": "Synthetic video: the face was animated by a model and did not say this."}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A test clip; `speech` [T, A] and `motion` [T, 3K + 7] with `x_c` [K, 3] come from the feature store."""
+
+    clip_id: str
+    corpus: str
+    identity: str
+    crop: str  # mp4; the sound lies beside it as wav
+    x_c: np.ndarray
+    motion: np.ndarray
+    speech: np.ndarray
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.speech)
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
+
+    clip: Clip
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+
+
+@dataclass(frozen=True)
+class EmotionJob:
+    """Generate the clip's first frame with its speech and one emotion."""
+
+    clip: Clip
+    emotion: str
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """How clips are generated and measured; all from params.yaml."""
+
+    samples: int
+    frame_stride: int  # of the frames that networks look at
+    control_stride: int  # of the frames that are rendered with the wrong speech
+    max_lag_frames: int
+    panel_px: int
+    crf: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """`row` of a job, curves [T] by name, and arrays by name (features, identity vectors)."""
+
+    row: dict[str, Any]
+    curves: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray]
+
+
+def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth, settings: JobSettings, folder: Path) -> Result:
+    """Generate, render and measure one clip; videos go to `folder`.
+
+    Raises FaceNotFound or ValueError where it cannot be done.
+    """
+    clip, judges = job.clip, parts.judges
+    frames = read_crop(Path(clip.crop), range(len(clip)))
+    waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
+    portrait = make_portrait(parts.space, frames[0])
+    motions, wrong = _motions(job, parts, portrait, settings)
+    reference = measure.look_at(frames, judges)
+    made = measure.look_at(render_motion(parts.space, portrait, motions[0]), judges)
+    control = measure.look_at(render_motion(parts.space, portrait, wrong[::settings.control_stride]), judges)
+    _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
+    wrong_mouth = np.full(len(clip), np.nan)
+    wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
+    lpips, true_features, made_features = measure.picture_numbers(frames, made.frames, judges, settings.frame_stride)
+    vectors, true_vectors = (measure.identity_vectors(video, judges, settings.frame_stride)
+                             for video in (made, reference))
+    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
+           "wrong_clip_id": job.wrong_clip_id,
+           **measure.mouth_numbers(reference.curves, made.curves, settings.max_lag_frames),
+           **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
+           **measure.sync_numbers(sync, clip.speech, job.wrong_speech, made.curves, reference.curves),
+           "csim_mobilefacenet": float((vectors @ true_vectors[0]).mean()),
+           "csim_mobilefacenet_reference": float((true_vectors[1:] @ true_vectors[0]).mean()),
+           "lpips_alexnet": lpips, "face_found_share": made.curves.found_share,
+           "blinks_per_min": measure.blinks_per_min(made.curves, FPS),
+           "blinks_per_min_reference": measure.blinks_per_min(reference.curves, FPS),
+           **_motion_numbers(clip, parts, portrait, motions, waveform)}
+    curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
+    arrays = {"true_features": true_features, "made_features": made_features, "portrait_vector": true_vectors[0],
+              "made_vector": vectors.mean(0)}
+    return Result(row, curves, arrays)
+
+
+def run_emotion(job: EmotionJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
+    clip, judges = job.clip, parts.judges
+    frames = read_crop(Path(clip.crop), range(len(clip)))
+    portrait = make_portrait(parts.space, frames[0])
+    weights = emotion_weights({job.emotion: 1.0}, parts.generator.labels)
+    motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
+    made = measure.look_at(render_motion(parts.space, portrait, motion), judges)
+    tiles = (_tile(frame, settings.panel_px, job.emotion) for frame in made.frames)
+    write_video(folder / f"{clip.clip_id}_{job.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
+    probabilities = measure.expression_probabilities(made, judges, settings.frame_stride)
+    by_name = {f"p_{name}": float(p) for name, p in zip(judges.expression_labels, probabilities, strict=True)}
+    curves = made.curves
+    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "emotion": job.emotion,
+           "frames": len(clip), "seen": judges.expression_labels[int(probabilities.argmax())], **by_name,
+           "brow_height": float(np.nanmean(curves.brows)), "corner_height": float(np.nanmean(curves.corners)),
+           "eye_opening": float(np.nanmean(curves.eyes)), "mouth_opening": float(np.nanmean(curves.mouth)),
+           "pose_sha256": hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()}
+    return Result(row, {"mouth": curves.mouth}, {})
+
+
+def _motions(job: ClipJob, parts: Parts, portrait: Portrait,
+             settings: JobSettings) -> tuple[list[np.ndarray], np.ndarray]:
+    """Samples of the clip's own speech, and one, with the first sample's seed, of the wrong speech."""
+    seeds = [job.clip.seed + sample for sample in range(settings.samples)]
+    speeches = [job.clip.speech] * settings.samples
+    *own, wrong = generate_motions(parts, portrait, [*speeches, job.wrong_speech], [*seeds, seeds[0]], None)
+    return own, wrong
+
+
+def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, settings: JobSettings) -> dict:
+    """The wrong speech's mouth on the frames that were rendered; the lag window spans the same time."""
+    stride = settings.control_stride
+    found = measure.mouth_correlation(reference[:frames:stride], control, settings.max_lag_frames // stride)
+    return {"mouth_r_wrong_speech": found.r, "mouth_r_wrong_speech_lag0": found.r_lag0}
+
+
+def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[np.ndarray],
+                    waveform: np.ndarray) -> dict[str, float | None]:
+    angles = motions[0][:, -3:]
+    sound, head = audio_beats(waveform, RATE_HZ, FPS), motion_beats(angles, FPS)
+    keypoints = [driving_keypoints(parts.space, portrait, motion) for motion in motions]
+    semantic = parts.space.num_keypoints == NUM_KEYPOINTS and parts.space.name == "landmark"
+    return {**measure.pose_numbers(angles),
+            "diversity": diversity(np.stack(keypoints)) if len(keypoints) > 1 else None,
+            "lip_vertex_error": _lip_error(clip, motions[0]) if semantic else None,
+            "beat_alignment": beat_alignment(sound, head, FPS),
+            "beat_alignment_chance": chance_beat_alignment(sound, head, len(angles), FPS)}
+
+
+def _lip_error(clip: Clip, motion: np.ndarray) -> float:
+    """On the clip's own identity and without pose: expression alone is compared."""
+    true, made = (clip.x_c + Motion.from_vector(clip.x_c, vector).delta for vector in (clip.motion, motion))
+    return lip_error(lip_points(true), lip_points(made))
+
+
+def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarray, made: np.ndarray,
+                  control: np.ndarray, settings: JobSettings) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_video(folder / f"{clip.clip_id}_generated.mp4", made, FPS, waveform, tags=NOTE)
+    last = len(control) - 1
+
+    def panels(t: int) -> np.ndarray:
+        pictures = {"true": true[t], "generated": made[t],
+                    "wrong speech": control[min(t // settings.control_stride, last)]}
+        return np.concatenate([_tile(picture, settings.panel_px, name) for name, picture in pictures.items()], axis=1)
+
+    write_video(folder / f"{clip.clip_id}_side_by_side.mp4", (panels(t) for t in range(len(made))), FPS, waveform,
+                crf=settings.crf, tags=NOTE)
+
+
+def _tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
+    """A frame [H, W, 3] at side_px with its name in the lower left corner."""
+    tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    scale = side_px / 640
+    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        cv2.putText(tile, text, (8, side_px - 10), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+    return tile

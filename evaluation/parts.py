@@ -1,0 +1,107 @@
+"""What a worker of the evaluation holds: the model in use, and the networks that judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.face_space import Appearance, FaceSpace
+from models.generate import MotionGenerator, Request
+from models.landmarker import FaceLandmarker, Landmarks
+from models.motion import Motion
+from pipeline.weights import weight_path, weight_sha256
+
+# metric network -> row of the weights table
+WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",
+           "fd_efficientnet_lite0": "efficientnet_lite0", "emo_agree_facex": "emotion_facex"}
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The networks of the metrics; each takes uint8 RGB pictures (see evaluation/backbones)."""
+
+    landmarks: Callable[[np.ndarray], Landmarks]  # frames [T, H, W, 3] at 25 fps
+    identity: Callable[[np.ndarray], np.ndarray]  # aligned faces [T, 112, 112, 3] -> [T, D]
+    features: Callable[[np.ndarray], np.ndarray]  # frames -> [T, D]
+    lpips: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    expression: Callable[[list[np.ndarray]], np.ndarray]  # faces -> [T, labels]
+    expression_labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The model in use and its judges."""
+
+    space: FaceSpace
+    generator: MotionGenerator
+    judges: Judges
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A still face made ready to be animated."""
+
+    appearance: Appearance
+    keypoints: np.ndarray  # [K, 3]
+
+
+def load_judges(fps: float) -> Judges:
+    """The embedded metric networks, from the weights table; raises WeightsError."""
+    from evaluation.backbones.efficientnet_lite0 import FrameFeatures
+    from evaluation.backbones.facex import LABELS, ExpressionClassifier
+    from evaluation.backbones.lpips_alex import Lpips
+    from evaluation.backbones.mobilefacenet import IdentityVectors
+
+    path = {metric: weight_path(name) for metric, name in WEIGHTS.items()}
+    landmarker = FaceLandmarker(path["landmarks"])
+    return Judges(
+        landmarks=lambda frames: landmarker.detect_video(frames, fps),
+        identity=IdentityVectors(path["csim_mobilefacenet"]), features=FrameFeatures(path["fd_efficientnet_lite0"]),
+        lpips=Lpips(path["lpips_alexnet"]), expression=ExpressionClassifier(path["emo_agree_facex"]),
+        expression_labels=LABELS)
+
+
+def judge_weights() -> dict[str, str]:
+    """sha256 of every metric network's weights, for the protocol."""
+    return {metric: weight_sha256(name) for metric, name in WEIGHTS.items()}
+
+
+def load_parts(face_space_kind: str, face_space_folder: Path, bundle_folder: Path, fps: float) -> Parts:
+    """Load everything in this process, on one thread; raises WeightsError, BundleError, FileNotFoundError."""
+    import cv2
+    import torch
+
+    from pipeline.bundle import load_generator
+    from pipeline.components import make_face_space
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    return Parts(make_face_space(face_space_kind, face_space_folder), load_generator(bundle_folder), load_judges(fps))
+
+
+def make_portrait(space: FaceSpace, image: np.ndarray) -> Portrait:
+    """One square crop [S, S, 3]; raises FaceNotFound."""
+    appearance = space.appearance(image)
+    return Portrait(appearance, space.keypoints(appearance.motion)[0])
+
+
+def generate_motions(parts: Parts, portrait: Portrait, speeches: list[np.ndarray], seeds: list[int],
+                     emotion: np.ndarray | None, **settings: float) -> list[np.ndarray]:
+    """One motion vector [T, 3K + 7] for every (speech [T, A], seed), all in the same network passes."""
+    motion = portrait.appearance.motion
+    requests = [Request(speech=np.asarray(speech, np.float32), x_c=motion.x_c, source_rho=motion.rho[0],
+                        emotion=emotion, seed=seed) for speech, seed in zip(speeches, seeds, strict=True)]
+    return parts.generator.generate_batch(requests, **settings)
+
+
+def driving_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
+    """Motion vector [T, 3K + 7] on the portrait's own identity -> x [T, K, 3] (eq. 1)."""
+    return space.keypoints(Motion.from_vector(portrait.appearance.motion.x_c, motion))
+
+
+def render_motion(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
+    """Frames [T, 512, 512, 3] uint8 of a motion vector [T, 3K + 7]."""
+    return space.render(portrait.appearance, portrait.keypoints, driving_keypoints(space, portrait, motion))

@@ -1,0 +1,71 @@
+"""Which clips are evaluated and with what: pure functions of the store, the split and params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.jobs import FPS, Clip, ClipJob, EmotionJob
+from evaluation.summarise import NEUTRAL
+from feature_store.reader import ClipFeatures, FeatureStore
+from feature_store.split import TEST, clips_of
+from pipeline import paths
+from pipeline.config import Evaluate, Params
+from pipeline.fingerprint import digest, file_sha256
+
+
+def test_clips(store: FeatureStore, split: dict[str, str], params: Params) -> list[Clip]:
+    """At most `max_clips` test clips, evenly spread over the ids, cut to `max_duration_s`.
+
+    Raises ValueError where there is none.
+    """
+    rows = store.clips(clips_of(split, TEST))
+    if not rows:
+        raise ValueError("no test clip has features: see split.test_corpora and the rejects of preprocess and extract")
+    picked = spread([row.clip_id for row in rows], params.evaluate.max_clips)
+    return [_clip(store.load(clip_id), params) for clip_id in picked]
+
+
+def _clip(features: ClipFeatures, params: Params) -> Clip:
+    row, frames = features.clip, round(params.evaluate.max_duration_s * FPS)
+    crop = (paths.CROPS / row.corpus / f"{row.clip_id}.mp4").resolve()
+    seed = int(digest(params.seed, "evaluate", row.clip_id)[:7], 16)
+    return Clip(row.clip_id, row.corpus, row.identity, str(crop), features.x_c, features.motion[:frames],
+                np.asarray(features.speech[:frames], np.float32), seed)
+
+
+def clip_jobs(clips: list[Clip]) -> list[ClipJob]:
+    """Every clip with its own speech and, as control, the next clip's (its own turned by half where it is alone)."""
+    jobs = []
+    for index, clip in enumerate(clips):
+        other = clips[(index + 1) % len(clips)]
+        wrong = np.roll(clip.speech, len(clip) // 2, axis=0) if other is clip else other.speech
+        jobs.append(ClipJob(clip, wrong[:len(clip)], other.clip_id))
+    return jobs
+
+
+def emotion_jobs(clips: list[Clip], section: Evaluate) -> list[EmotionJob]:
+    """Neutral and every asked emotion on the first clips of different people."""
+    frames = round(section.emotion_duration_s * FPS)
+    emotions = list(dict.fromkeys([NEUTRAL, *section.emotions]))
+    people = list({clip.identity: clip for clip in reversed(clips)}.values())[::-1]
+    chosen = [*people, *(clip for clip in clips if clip not in people)][:section.emotion_clips]
+    return [EmotionJob(_shortened(clip, frames), emotion) for clip in chosen for emotion in emotions]
+
+
+def _shortened(clip: Clip, frames: int) -> Clip:
+    return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
+
+
+def job_digest(base: str, job: ClipJob | EmotionJob) -> str:
+    """Name of a job's folder: all that enters its result."""
+    clip = job.clip
+    rest = job.wrong_clip_id if isinstance(job, ClipJob) else job.emotion
+    return digest(base, type(job).__name__, clip.clip_id, clip.seed, len(clip), rest, file_sha256(Path(clip.crop)))
+
+
+def spread(ids: list[str], count: int) -> list[str]:
+    """At most `count` of sorted `ids`, evenly spread, so that every corpus is in it in its share."""
+    picked = np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(int))
+    return [sorted(ids)[index] for index in picked] if ids else []

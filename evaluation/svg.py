@@ -1,0 +1,129 @@
+"""Small plots as inline SVG: colours come from the page's style sheet, so that they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
+MAX_POINTS = 600
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line; `style` is a class of the page's style sheet (s1, s2, ...)."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    style: str
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """From data to picture coordinates."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        across = (x - self.x[0]) / (self.x[1] - self.x[0])
+        up = (y - self.y[0]) / (self.y[1] - self.y[0])
+        return (LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
+
+
+def line_plot(series: Sequence[Series], x_label: str, y_label: str, title: str) -> Markup:
+    """Lines over a common x; gaps where y is not finite. `title` is what a screen reader says."""
+    xs = np.concatenate([np.asarray(line.x, float) for line in series])
+    ys = np.concatenate([np.asarray(line.y, float) for line in series])
+    frame = _Frame(_span(xs), _span(ys, pad=0.06))
+    body = [_axes(frame, x_label, y_label)]
+    body += [Markup('<path class="line {}" d="{}"/>').format(line.style, _path(line, frame)) for line in series]
+    return _svg(Markup("").join(body), title)
+
+
+def histogram(groups: Sequence[tuple[str, Sequence[float], str]], x_label: str, title: str, bins: int = 24,
+              limit: float | None = None) -> Markup:
+    """Shares of values per bin for (name, values, style) groups on common bins; `limit` is drawn as a line."""
+    groups = [(name, _finite(values), style) for name, values, style in groups]
+    everything = np.concatenate([values for _, values, _ in groups])
+    edges = np.linspace(*_span(np.append(everything, [] if limit is None else limit)), bins + 1)
+    shares = [np.histogram(values, edges)[0] / max(len(values), 1) for _, values, _ in groups]
+    frame = _Frame((edges[0], edges[-1]), (0.0, max(float(np.max(shares)) * 1.1, 1e-9)))
+    body = [_axes(frame, x_label, "share")]
+    for (_, _, style), heights in zip(groups, shares, strict=True):
+        body += [_bar(frame, *edges[i:i + 2], height, style) for i, height in enumerate(heights) if height > 0]
+    if limit is not None:
+        (x, low), (_, high) = frame.at(limit, frame.y[0]), frame.at(limit, frame.y[1])
+        body.append(Markup('<path class="limit" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, low, high))
+    return _svg(Markup("").join(body), title)
+
+
+def _bar(frame: _Frame, left: float, right: float, height: float, style: str) -> Markup:
+    (x0, y0), (x1, y1) = frame.at(left, 0.0), frame.at(right, height)
+    return Markup('<rect class="bar {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+        style, x0 + 0.5, y1, max(x1 - x0 - 1, 0.5), y0 - y1)
+
+
+def _svg(body: Markup, title: str) -> Markup:
+    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, HEIGHT, title, body)
+
+
+def _path(line: Series, frame: _Frame) -> str:
+    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
+    step = max(1, math.ceil(len(x) / MAX_POINTS))
+    parts, pen = [], "M"
+    for a, b in zip(x[::step], y[::step], strict=True):
+        if not math.isfinite(b):
+            pen = "M"
+            continue
+        px, py = frame.at(a, b)
+        parts.append(f"{pen}{px:.1f} {py:.1f}")
+        pen = "L"
+    return "".join(parts)
+
+
+def _axes(frame: _Frame, x_label: str, y_label: str) -> Markup:
+    parts = []
+    for value in _ticks(*frame.y):
+        x, y = frame.at(frame.x[0], value)
+        parts.append(Markup('<path class="grid" d="M{:.1f} {:.1f}H{}"/>').format(x, y, WIDTH - RIGHT))
+        parts.append(Markup('<text class="tick end" x="{:.1f}" y="{:.1f}">{:g}</text>').format(x - 6, y + 4, value))
+    for value in _ticks(*frame.x):
+        x, y = frame.at(value, frame.y[0])
+        parts.append(Markup('<text class="tick mid" x="{:.1f}" y="{:.1f}">{:g}</text>').format(x, y + 16, value))
+    parts.append(Markup('<text class="label mid" x="{}" y="{}">{}</text>').format(
+        (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, x_label))
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts.append(Markup('<text class="label mid" transform="translate(12 {}) rotate(-90)">{}</text>').format(
+        middle, y_label))
+    return Markup("").join(parts)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to six round numbers inside the span."""
+    raw = (high - low) / 4
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw)
+    first = math.ceil(low / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _finite(values: Sequence[float]) -> np.ndarray:
+    array = np.asarray([math.nan if value is None else value for value in values], float)
+    return array[np.isfinite(array)]
+
+
+def _span(values: np.ndarray, pad: float = 0.0) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    room = (high - low) * pad
+    return (low - room, high + room) if high > low else (low - 0.5, high + 0.5)

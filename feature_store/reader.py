@@ -1,0 +1,119 @@
+"""Read committed features: an index of all clips in memory, tensors clip by clip on demand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from feature_store.manifest import Manifest, read_manifest
+from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
+
+CACHED_GROUPS = 64
+INDEX_COLUMNS = ["clip_id", "corpus", "identity", "emotion", "level", "language", "frames"]
+
+
+@dataclass(frozen=True)
+class ClipRow:
+    """What is known of a clip without reading its tensors."""
+
+    clip_id: str
+    corpus: str
+    identity: str
+    emotion: str | None
+    level: int | None
+    language: str | None
+    frames: int
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """One clip's features at 25 fps; T frames, K key points."""
+
+    clip: ClipRow
+    x_c: np.ndarray  # [K, 3] float32 canonical key points
+    motion: np.ndarray  # [T, 3K + 7] float32, m = [delta, rho] as in models.motion
+    speech: np.ndarray  # [T, D] float16
+    moments: np.ndarray  # [2, 3K + 7] float64: mean and sum of squared distances from it, over T
+
+
+class FeatureStore:
+    """Committed features of one or more corpus folders.
+
+    Raises FileNotFoundError where a manifest or shard is missing, SchemaError where the folders' features were
+    made by different code, weights or parameters: such rows never mix.
+    """
+
+    def __init__(self, folders: Iterable[Path]):
+        self.manifests: dict[Path, Manifest] = {Path(folder): read_manifest(Path(folder)) for folder in folders}
+        self.fingerprints = _one_fingerprint(self.manifests)
+        self._groups: OrderedDict[tuple, pa.Table] = OrderedDict()
+        self._files: dict[Path, pq.ParquetFile] = {}
+        self._at = {MOTION: self._locate(MOTION), SPEECH: self._locate(SPEECH)}
+        self._rows = {clip_id: row for folder in self.manifests for clip_id, row in self._index(folder)}
+        if self._at[MOTION].keys() != self._at[SPEECH].keys():
+            raise SchemaError("motion and speech shards hold different clips: run `dvc repro extract`")
+
+    def clips(self, keep: Iterable[str] | None = None) -> list[ClipRow]:
+        """All clips sorted by id, or those of `keep` that are stored."""
+        wanted = self._rows if keep is None else set(keep)
+        return [self._rows[clip_id] for clip_id in sorted(self._rows) if clip_id in wanted]
+
+    def load(self, clip_id: str) -> ClipFeatures:
+        """Tensors of one clip; raises KeyError for a clip that is not stored."""
+        row = self._rows[clip_id]
+        motion = self._tensors(MOTION, row, ("x_c", "motion", "moments"))
+        speech = self._tensors(SPEECH, row, ("features",))
+        return ClipFeatures(row, motion[0], motion[1], speech[0], motion[2])
+
+    def moments(self, clip_id: str) -> np.ndarray:
+        """[2, 3K + 7] float64 of one clip, without reading its frames."""
+        return self._tensors(MOTION, self._rows[clip_id], ("moments",))[0]
+
+    def _tensors(self, family: str, row: ClipRow, names: Sequence[str]) -> list[np.ndarray]:
+        path, group, index = self._at[family][row.clip_id]
+        table = self._group(path, group, tuple(names))
+        return [decode_tensor(table.schema.field(name), table[name][index].as_buffer(), row.frames)
+                for name in names]
+
+    def _group(self, path: Path, group: int, names: tuple[str, ...]) -> pa.Table:
+        key = (path, group, names)
+        if key not in self._groups:
+            self._groups[key] = self._file(path).read_row_group(group, columns=list(names), use_threads=False)
+            if len(self._groups) > CACHED_GROUPS:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(key)
+        return self._groups[key]
+
+    def _file(self, path: Path) -> pq.ParquetFile:
+        if path not in self._files:
+            self._files[path] = pq.ParquetFile(path, memory_map=True)
+        return self._files[path]
+
+    def _locate(self, family: str) -> dict[str, tuple[Path, int, int]]:
+        return {clip_id: (path, group, index)
+                for path in self._paths(family)
+                for group in range(self._file(path).num_row_groups)
+                for index, clip_id in enumerate(self._group(path, group, ("clip_id",))["clip_id"].to_pylist())}
+
+    def _index(self, folder: Path) -> Iterable[tuple[str, ClipRow]]:
+        for path in self._paths(MOTION, folder):
+            for row in self._file(path).read(columns=INDEX_COLUMNS).to_pylist():
+                yield row["clip_id"], ClipRow(**row)
+
+    def _paths(self, family: str, only: Path | None = None) -> list[Path]:
+        return [folder / shard.name for folder, manifest in self.manifests.items() if only in (None, folder)
+                for shard in manifest.shards if shard.family == family]
+
+
+def _one_fingerprint(manifests: dict[Path, Manifest]) -> dict[str, str]:
+    found = {tuple(sorted(manifest.fingerprints.items())) for manifest in manifests.values()}
+    if len(found) > 1:
+        raise SchemaError(f"features of {', '.join(map(str, manifests))} were made by different code, weights or "
+                          "parameters: run `dvc repro extract`")
+    return dict(found.pop()) if found else {}

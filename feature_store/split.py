@@ -1,0 +1,24 @@
+"""The identity-disjoint split as a table: clip_id -> train, validation or test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+NAME = "split.parquet"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+def read_split(folder: Path) -> dict[str, str]:
+    """clip_id -> split of `split.parquet` (columns clip_id, corpus, identity, split); raises FileNotFoundError."""
+    path = folder / NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run `dvc repro split`")
+    table = pq.read_table(path, columns=["clip_id", "split"])
+    return dict(zip(table["clip_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+
+def clips_of(split: dict[str, str], name: str) -> set[str]:
+    """Clip ids of one split."""
+    return {clip_id for clip_id, found in split.items() if found == name}

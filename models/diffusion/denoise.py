@@ -1,0 +1,101 @@
+"""Denoise one window of motion for a batch of clips (paper 3.2, 3.3; eq. 8).
+
+Shapes as in models/motion_transformer.py. The branches of eq. 8 are one batch: the Conformer sees two rows a clip
+(no audio, audio), because the row with emotion differs from the audio row only after it; the emotion-control module
+sees three.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.diffusion.guidance import guide, guide_audio
+from models.diffusion.sampler import Solver, ddim_step, ddpm_step
+from models.diffusion.schedule import Target, to_x0
+from models.motion import RHO_DIM
+from models.motion_transformer import MotionTransformer
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a window is generated from; `emotion` [B, 1 or L, E + 1] or None for the stage-1 model."""
+
+    speech: Tensor  # [B, L, A]
+    identity: Tensor  # [B, 3K]
+    previous: Tensor  # [B, P, D]
+    has_previous: Tensor  # [B] bool
+    mask: Tensor | None  # [B, L] bool
+    emotion: Tensor | None
+    audio_scale: float
+    emotion_scale: float
+
+
+class Denoiser:
+    """A model with its noise schedule and the solver's times, noisiest first."""
+
+    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, solver: Solver, times: list[int]):
+        self.model, self.target, self.solver, self.times = model, target, solver, times
+        self.levels = [alpha_bar[t].double().cpu() for t in times]
+        self.next_levels = [*self.levels[1:], torch.tensor(1.0, dtype=torch.float64)]
+
+    def run(self, conditions: Conditions, noise: Tensor, step_noise: Tensor | None,
+            pose_path: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
+
+        `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
+        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
+        """
+        doubled = self._doubled(conditions)
+        x = noise * self.model.motion_mask
+        path = [x[..., -RHO_DIM:]]
+        for index, time in enumerate(self.times):
+            if pose_path is not None:
+                x = torch.cat([x[..., :-RHO_DIM], pose_path[index]], dim=-1)
+            level, next_level = self.levels[index], self.next_levels[index]
+            x0 = to_x0(self._predict(x, time, doubled), x, level.to(x), self.target) * self.model.motion_mask
+            if self.solver == "ddim":
+                x = ddim_step(x, x0, level, next_level)
+            else:
+                x = ddpm_step(x, x0, level, next_level, step_noise[index] * self.model.motion_mask)
+            path.append(x[..., -RHO_DIM:])
+        return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
+
+    def noised_pose_path(self, pose: Tensor, noise: Tensor) -> list[Tensor]:
+        """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]."""
+        levels = [*self.levels, torch.tensor(1.0, dtype=torch.float64)]
+        return [level.sqrt().to(pose) * pose + (1 - level).sqrt().to(pose) * noise for level in levels]
+
+    def _doubled(self, given: Conditions) -> tuple[Conditions, Tensor]:
+        """Conditions of the rows (no audio, audio), and their audio features, which no step changes."""
+        def twice(x: Tensor | None) -> Tensor | None:
+            return None if x is None else torch.cat([x, x])
+
+        count = len(given.speech)
+        drop = torch.arange(2 * count, device=given.speech.device) < count
+        both = Conditions(twice(given.speech), twice(given.identity), twice(given.previous), twice(given.has_previous),
+                          twice(given.mask), given.emotion, given.audio_scale, given.emotion_scale)
+        return both, self.model.encode_audio(both.speech, both.has_previous, drop, both.mask)
+
+    def _predict(self, x: Tensor, time: int, doubled: tuple[Conditions, Tensor]) -> Tensor:
+        """The guided prediction [B, W, D]."""
+        given, audio = doubled
+        times = torch.full((2 * len(x),), time, device=x.device)
+        hidden, time_feature = self.model.trunk(torch.cat([x, x]), times, audio, given.identity, given.previous,
+                                                given.has_previous, given.mask)
+        pose = guide_audio(*self.model.pose(hidden).chunk(2), given.audio_scale)
+        return torch.cat([self._expression(hidden, time_feature, given), pose], dim=-1)
+
+    def _expression(self, hidden: Tensor, time_feature: Tensor, given: Conditions) -> Tensor:
+        if given.emotion is None:
+            return guide_audio(*self.model.expression(hidden, time_feature).chunk(2), given.audio_scale)
+        count = len(hidden) // 2
+        null = torch.zeros_like(given.emotion)
+        null[..., -1] = 1
+        branches = self.model.expression(
+            torch.cat([hidden, hidden[count:]]), torch.cat([time_feature, time_feature[count:]]),
+            torch.cat([null, null, given.emotion]),
+            None if given.mask is None else torch.cat([given.mask, given.mask[count:]]))
+        return guide(*branches.chunk(3), given.audio_scale, given.emotion_scale)

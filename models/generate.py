@@ -1,0 +1,257 @@
+"""Motion from speech of any length, window by window (paper 3.2, 3.3, A.2; eq. 8, 10).
+
+Head pose is generated around the portrait's own, in units of the training clips' mean standard deviation, each window
+anew from normalised values, so it cannot drift away over many windows.
+
+Emotion must not move the head, but expression and pose of one window are denoised together, and both are the next
+window's context. So where emotion and a generated pose are asked for, two motions run side by side: the stage-1 motion,
+which alone makes the pose, and the emotional one, which is given that pose at every step. It costs one more pass of
+the stage-1 model, and pose is equal bit for bit whatever the emotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.diffusion.denoise import Conditions, Denoiser
+from models.diffusion.sampler import Solver, sampling_times
+from models.diffusion.schedule import Target
+from models.motion import RHO_DIM
+from models.motion_transformer import MotionTransformer
+from models.normalization import MotionStatistics, Normalizer
+
+Pose = Literal["generated", "still"] | np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """How to sample: the `sample` section of params.yaml, stored with the model."""
+
+    solver: Solver
+    steps: int
+    audio_scale: float  # w_a of eq. 8
+    emotion_scale: float  # w_e of eq. 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """One motion to be generated.
+
+    `speech` [T, A] or pieces of it in order; `x_c` [K, 3] and `source_rho` [7] of the portrait; `emotion` weights
+    [E + 1] or [T, E + 1] (models/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow.
+    """
+
+    speech: np.ndarray | Iterable[np.ndarray]
+    x_c: np.ndarray
+    source_rho: np.ndarray
+    emotion: np.ndarray | None = None
+    pose: Pose = "generated"
+    seed: int = 0
+
+
+class MotionGenerator:
+    """A trained model, ready to generate; made by `pipeline.bundle.load_generator` or at the end of training."""
+
+    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, statistics: MotionStatistics,
+                 labels: tuple[str, ...], settings: SampleSettings):
+        self.model = model.eval()
+        self.alpha_bar, self.target, self.statistics = alpha_bar, target, statistics
+        self.labels, self.settings = labels, settings
+
+    def generate(self, request: Request, **settings: float | int | str) -> np.ndarray:
+        """The motion vector [T, 3K + 7]; `settings` override fields of SampleSettings.
+
+        Raises ValueError for speech of another width, emotion without stage 2, or lengths that do not agree.
+        """
+        return np.concatenate(list(self.stream(request, **settings)))
+
+    def stream(self, request: Request, **settings: float | int | str) -> Iterator[np.ndarray]:
+        """Windows [<= W, 3K + 7] as soon as they are made; memory does not grow with the speech."""
+        yield from (window for [(_, window)] in self._windows([request], replace(self.settings, **settings)))
+
+    def generate_batch(self, requests: list[Request], **settings: float | int | str) -> list[np.ndarray]:
+        """`generate` for many requests at once; those alike in kind share every network pass."""
+        pieces: list[list[np.ndarray]] = [[] for _ in requests]
+        for group in _alike(requests):
+            for windows in self._windows([requests[index] for index in group], replace(self.settings, **settings)):
+                for member, window in windows:
+                    pieces[group[member]].append(window)
+        return [np.concatenate(windows) for windows in pieces]
+
+    @torch.inference_mode()
+    def _windows(self, requests: list[Request], settings: SampleSettings) -> Iterator[list[tuple[int, np.ndarray]]]:
+        """Yield, window by window, (member, motion) of every request that still has speech."""
+        shape = self.model.shape
+        denoiser = Denoiser(self.model, self.alpha_bar, self.target, settings.solver,
+                            sampling_times(len(self.alpha_bar), settings.steps))
+        active = [_Track(index, request, self) for index, request in enumerate(requests)]
+        while active := [track for track in active if track.advance(shape.window)]:
+            self._generate_window(active, denoiser, settings)
+            yield [(track.index, track.motion()) for track in active]
+
+    def _generate_window(self, tracks: list[_Track], denoiser: Denoiser, settings: SampleSettings) -> None:
+        plain, noise, step_noise = self._gather(tracks, settings)
+        first = tracks[0]
+        if first.driven is not None:
+            pose = self._stack([track.window_pose() for track in tracks])
+            path = denoiser.noised_pose_path(pose, noise[..., -RHO_DIM:])
+            motion, _ = denoiser.run(self._with_emotion(plain, tracks), noise, step_noise, path)
+            return self._scatter(tracks, motion, None)
+        stage_one, path = denoiser.run(plain, noise, step_noise, None)
+        if first.request.emotion is None:
+            return self._scatter(tracks, stage_one, None)
+        emotional = replace(plain, previous=self._stack([track.emotional_previous for track in tracks]))
+        motion, _ = denoiser.run(self._with_emotion(emotional, tracks), noise, step_noise, path)
+        return self._scatter(tracks, stage_one, motion)
+
+    def _gather(self, tracks: list[_Track], settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
+        draws = [track.noise(settings) for track in tracks]
+        valid = self._stack([track.mask() for track in tracks]).bool()
+        conditions = Conditions(
+            speech=self._stack([track.speech_window() for track in tracks]),
+            identity=self._stack([track.request.x_c.reshape(-1) for track in tracks]),
+            previous=self._stack([track.previous for track in tracks]),
+            has_previous=torch.tensor([track.position > 0 for track in tracks], device=valid.device),
+            mask=None if bool(valid.all()) else valid, emotion=None,
+            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
+        steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
+        return conditions, self._stack([draw[0] for draw in draws]), steps
+
+    def _with_emotion(self, conditions: Conditions, tracks: list[_Track]) -> Conditions:
+        if tracks[0].request.emotion is None:
+            return conditions
+        return replace(conditions, emotion=self._stack([track.window_emotion() for track in tracks]))
+
+    def _scatter(self, tracks: list[_Track], motion: Tensor, emotional: Tensor | None) -> None:
+        for index, track in enumerate(tracks):
+            track.take(motion[index].cpu().numpy(), None if emotional is None else emotional[index].cpu().numpy())
+
+    def _stack(self, arrays: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.model.motion_mask.device)
+
+
+class _Track:
+    """Where one request stands: its speech still to come, and the normalised motion before the window."""
+
+    def __init__(self, index: int, request: Request, generator: MotionGenerator):
+        shape = generator.model.shape
+        self.index, self.request, self.shape, self.statistics = index, request, shape, generator.statistics
+        self.pieces = rewindow(request.speech, shape.window, shape.speech_dim)
+        self.position, self.length = 0, 0  # frames done, frames of this window
+        self.speech = np.zeros((0, shape.speech_dim), np.float32)
+        self.speech_before = np.zeros((shape.previous, shape.speech_dim), np.float32)
+        self.previous = np.zeros((shape.previous, shape.motion_dim), np.float32)
+        self.emotional_previous = self.previous
+        self.result = self.previous
+        _check(request, generator)
+        self.normalizer, self.driven = _pose_rule(request, generator.statistics)
+
+    def advance(self, window: int) -> bool:
+        """Take the next window of speech; False at the end."""
+        shape = self.shape
+        self.position += self.length
+        if self.length:
+            self.speech_before = _last(self.speech_before, self.speech, shape.previous)
+        self.speech = next(self.pieces, None)
+        self.length = 0 if self.speech is None else len(self.speech)
+        return self.length > 0
+
+    def speech_window(self) -> np.ndarray:
+        """[L, A], zeros after the end."""
+        return np.concatenate([self.speech_before, self._padded(self.speech)])
+
+    def mask(self) -> np.ndarray:
+        """[L] True for frames that exist; learned start frames do."""
+        return np.arange(self.shape.previous + self.shape.window) < self.shape.previous + self.length
+
+    def noise(self, settings: SampleSettings) -> np.ndarray:
+        """[1 or 1 + steps, W, D], a function of the seed and the window alone."""
+        count = 1 + (settings.steps if settings.solver == "ddpm" else 0)
+        random = np.random.default_rng([self.request.seed, self.position])
+        return random.standard_normal((count, self.shape.window, self.shape.motion_dim), np.float32)
+
+    def window_pose(self) -> np.ndarray:
+        """The given pose of this window, normalised [W, 7]."""
+        return self._frames(self.driven, 0)
+
+    def window_emotion(self) -> np.ndarray:
+        """Emotion weights [L, E + 1]."""
+        return self._frames(np.atleast_2d(self.request.emotion), self.shape.previous)
+
+    def take(self, motion: np.ndarray, emotional: np.ndarray | None) -> None:
+        """Keep a generated window [W, D] and its tail as the next one's context."""
+        motion = motion[:self.length]
+        self.result = motion if emotional is None else emotional[:self.length]
+        self.previous = _last(self.previous, motion, self.shape.previous)
+        if emotional is not None:
+            self.emotional_previous = _last(self.emotional_previous, self.result, self.shape.previous)
+
+    def motion(self) -> np.ndarray:
+        """The window's motion vector [length, 3K + 7] in the face space's own units; a given pose is returned as is."""
+        motion = self.statistics.denormalize(self.result, self.normalizer)
+        if not isinstance(self.request.pose, str):
+            motion[:, -RHO_DIM:] = self._frames(self.request.pose, 0)[:self.length]
+        return motion.astype(np.float32)
+
+    def _frames(self, values: np.ndarray, before: int) -> np.ndarray:
+        """Rows of [T or 1, n] for this window and `before` frames ahead of it, the ends repeated."""
+        frames = np.arange(self.position - before, self.position + self.shape.window)
+        return values[frames.clip(0, len(values) - 1)]
+
+    def _padded(self, values: np.ndarray) -> np.ndarray:
+        return np.pad(values, ((0, self.shape.window - len(values)), (0, 0)))
+
+
+def rewindow(speech: np.ndarray | Iterable[np.ndarray], window: int, dim: int) -> Iterator[np.ndarray]:
+    """Cut speech [T, A], or pieces of it, into windows of `window` frames, the last one shorter."""
+    held = np.zeros((0, dim), np.float32)
+    for piece in [speech] if isinstance(speech, np.ndarray) else speech:
+        if piece.ndim != 2 or piece.shape[1] != dim:
+            raise ValueError(f"speech features must be [T, {dim}] for this model, got {list(piece.shape)}")
+        held = np.concatenate([held, piece])
+        while len(held) >= window:
+            yield held[:window]
+            held = held[window:]
+    if len(held):
+        yield held
+
+
+def _pose_rule(request: Request, statistics: MotionStatistics) -> tuple[Normalizer, np.ndarray | None]:
+    """How to undo eq. 6, and the pose to follow in normalised units [T or 1, 7], None where it is generated."""
+    if not isinstance(request.pose, str):
+        normalizer = statistics.pose_of(request.pose.mean(axis=0), request.pose.std(axis=0))
+        return normalizer, normalizer.normalize(request.pose)
+    normalizer = statistics.pose_of_portrait(np.asarray(request.source_rho))
+    return normalizer, np.zeros((1, RHO_DIM)) if request.pose == "still" else None
+
+
+def _check(request: Request, generator: MotionGenerator) -> None:
+    shape = generator.model.shape
+    if request.x_c.shape != (shape.num_keypoints, 3):
+        raise ValueError(f"x_c must be [{shape.num_keypoints}, 3] for this model, got {list(request.x_c.shape)}")
+    if request.emotion is None:
+        return
+    if generator.model.emotion is None:
+        raise ValueError("this model has no emotion control: use the bundle of stage 2")
+    if request.emotion.shape[-1] != len(generator.labels) + 1:
+        raise ValueError(f"emotion weights must have {len(generator.labels) + 1} columns, "
+                         f"got {request.emotion.shape[-1]}")
+
+
+def _last(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
+    return np.concatenate([before, after])[len(before) + len(after) - count:]
+
+
+def _alike(requests: list[Request]) -> list[list[int]]:
+    """Indices of requests that can share network passes: same use of emotion, same way to the pose."""
+    groups: dict[tuple, list[int]] = {}
+    for index, request in enumerate(requests):
+        given = not (isinstance(request.pose, str) and request.pose == "generated")
+        groups.setdefault((request.emotion is None, given), []).append(index)
+    return list(groups.values())

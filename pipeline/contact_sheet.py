@@ -1,0 +1,46 @@
+"""One picture that shows a film: evenly spaced frames with their times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pipeline.atomic import atomic_path
+
+
+class ContactSheet:
+    """Collects `tiles` of `frames` frames as they pass by; memory does not grow with the film."""
+
+    def __init__(self, frames: int, fps: float, tiles: int = 12, columns: int = 4, tile_px: int = 256):
+        self._wanted = set(sheet_indices(frames, tiles))
+        self._fps, self._columns, self._tile_px = fps, columns, tile_px
+        self._seen, self._tiles = 0, []
+
+    def see(self, frame: np.ndarray) -> None:
+        """Look at the next frame [H, W, 3]."""
+        if self._seen in self._wanted:
+            tile = cv2.resize(frame, (self._tile_px, self._tile_px), interpolation=cv2.INTER_AREA)
+            text = f"{self._seen / self._fps:.2f} s"
+            for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+                cv2.putText(tile, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, width, cv2.LINE_AA)
+            self._tiles.append(tile)
+        self._seen += 1
+
+    def picture(self) -> np.ndarray:
+        """RGB [rows x tile, columns x tile, 3]."""
+        missing = -len(self._tiles) % self._columns
+        tiles = self._tiles + [np.zeros((self._tile_px, self._tile_px, 3), np.uint8)] * missing
+        rows = [np.hstack(tiles[start:start + self._columns]) for start in range(0, len(tiles), self._columns)]
+        return np.vstack(rows)
+
+    def save(self, path: Path) -> None:
+        with atomic_path(path) as temporary:
+            Image.fromarray(self.picture()).save(temporary)
+
+
+def sheet_indices(frames: int, tiles: int) -> list[int]:
+    """Indices of at most `tiles` frames, from the first to the last, evenly spaced."""
+    return sorted({round(i) for i in np.linspace(0, frames - 1, min(tiles, frames))})

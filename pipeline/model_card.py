@@ -1,0 +1,55 @@
+"""The description of a registered model: data, numbers, limits, intended use, consent."""
+
+from __future__ import annotations
+
+from pipeline import paths
+from pipeline.bundle import BundleConfig
+from pipeline.clip_table import KEPT, read_clip_table
+from pipeline.config import Params
+from pipeline.gates import Gate
+
+SHOWN = ("mouth_r", "mouth_r_wrong_speech", "mouth_sync_c", "lip_vertex_error", "csim_mobilefacenet",
+         "emo_agree_facex", "emo_agree_facex_chance", "fd_efficientnet_lite0", "lpips_alexnet",
+         "audio_validation_expression", "audio_validation_wrong_speech", "emotion_validation_expression")
+
+USE = """## Intended use
+
+Research and production of talking portraits of people who have agreed to it. Animate only portraits of people who gave
+their consent, and with speech that you may use. Say that the film is synthetic: files made by `playmate animate` carry
+that in their metadata. Not for deception, impersonation, harassment, or as evidence of what somebody said."""
+
+LIMITS = {
+    "landmark": "The face is moved as a mesh by landmarks, without a learned renderer: large head turns, hair and "
+                "accessories in front of the face, and the inside of the mouth look artificial.",
+    "liveportrait": "Rendering is LivePortrait's: large head turns and hands in front of the face show artefacts.",
+}
+EMBEDDED = ("Trained on small corpora that the project makes itself from synthesised speech: it shows that the "
+            "pipeline works and is no model for real speech in general.")
+
+
+def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[str, float], gates: list[Gate]) -> str:
+    """Markdown; the same inputs give the same text."""
+    parts = [f"# {name}", f"Stage: {config.stage}. Profile: {config.profile}. Face space: {config.face_space}. "
+             f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
+             "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
+             *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
+             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.make_embedded else []), USE]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(params: Params) -> list[str]:
+    lines = []
+    for corpus in params.corpora:
+        table = paths.CROPS / corpus / "clips.parquet"
+        if table.is_file():
+            kept = read_clip_table(table, KEPT)
+            minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.fps / 60
+            lines.append(f"* {corpus}: {len(kept)} clips, {minutes:.1f} minutes, "
+                         f"{len({row['identity'] for row in kept})} people")
+    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.train_audio.corpora)}; stage 2 on "
+            f"{', '.join(params.train_emotion.corpora)}; {', '.join(params.split.test_corpora)} is for tests alone."]
+
+
+def _numbers(metrics: dict[str, float]) -> str:
+    rows = [f"| {name} | {metrics[name]:.4g} |" for name in SHOWN if name in metrics]
+    return "\n".join(["| metric | value |", "|---|---|", *rows]) if rows else "none were measured"

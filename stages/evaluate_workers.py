@@ -1,0 +1,110 @@
+"""Evaluation jobs over processes of one machine, or over the Ray cluster that `ray.address` names.
+
+Every job commits its result to its own folder; what is there already is not computed again. On a cluster the
+project's folder must be on a disk that all nodes share.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluation.jobs import ClipJob, EmotionJob, JobSettings, run_clip, run_emotion
+from evaluation.lip_sync import SpeechToMouth
+from evaluation.partial import fresh_folder, save_result
+from evaluation.parts import Parts, load_parts
+from models.face_space import FaceNotFound
+from pipeline.config import Ray
+from pipeline.ray_runtime import ray_session
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What a worker loads once."""
+
+    face_space_kind: str
+    face_space_folder: Path
+    bundle_folder: Path
+    fps: int
+    sync: SpeechToMouth
+    settings: JobSettings
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job and the folder of its result."""
+
+    job: ClipJob | EmotionJob
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished task; `code` is None where it went well."""
+
+    folder: Path
+    code: str | None
+    detail: str | None
+
+
+class Worker:
+    """Parts in memory, one thread; runs task after task."""
+
+    def __init__(self, spec: WorkerSpec, parts: Parts | None = None):
+        self.spec = spec
+        self.parts = parts or load_parts(spec.face_space_kind, spec.face_space_folder, spec.bundle_folder, spec.fps)
+
+    def run(self, task: Task) -> Done:
+        """Run and commit one task; a clip that cannot be done is reported, not raised."""
+        folder = fresh_folder(task.folder)
+        try:
+            if isinstance(task.job, ClipJob):
+                result = run_clip(task.job, self.parts, self.spec.sync, self.spec.settings, folder)
+            else:
+                result = run_emotion(task.job, self.parts, self.spec.settings, folder)
+            save_result(folder, result)
+        except FaceNotFound as error:
+            return Done(task.folder, "face_not_found", str(error))
+        except (ValueError, OSError, RuntimeError) as error:
+            return Done(task.folder, type(error).__name__, str(error))
+        return Done(task.folder, None, None)
+
+
+def run_tasks(tasks: list[Task], spec: WorkerSpec, workers: int, ray: Ray) -> Iterator[Done]:
+    """Yield every task when it is done, in any order."""
+    if not tasks:
+        return
+    if ray.address is None:
+        yield from _by_processes(tasks, spec, workers)
+    else:
+        yield from _by_ray(tasks, spec, workers, ray)
+
+
+_worker: list[Worker] = []  # of this process
+
+
+def _start(spec: WorkerSpec) -> None:
+    _worker.append(Worker(spec))
+
+
+def _run(task: Task) -> Done:
+    return _worker[0].run(task)
+
+
+def _by_processes(tasks: list[Task], spec: WorkerSpec, workers: int) -> Iterator[Done]:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start, (spec,)) as pool:
+        for future in as_completed([pool.submit(_run, task) for task in tasks]):
+            yield future.result()
+
+
+def _by_ray(tasks: list[Task], spec: WorkerSpec, workers: int, section: Ray) -> Iterator[Done]:
+    with ray_session(section) as ray:
+        actor = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(Worker)
+        pool = ray.util.ActorPool([actor.remote(ray.put(spec)) for _ in range(min(workers, len(tasks)))])
+        yield from pool.map_unordered(lambda worker, task: worker.run.remote(task), tasks)

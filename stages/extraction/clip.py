@@ -1,0 +1,86 @@
+"""One clip's work: crop -> motion, speech -> features; each result is stored the moment it is finished."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from feature_store.manifest import Reject
+from feature_store.schema import MOTION, motion_tensors, speech_tensors
+from feature_store.units import UnitKey, write_reject, write_unit
+from models.face_space import FaceNotFound, FaceSpace
+from models.speech.encoder import SpeechEncoder
+from pipeline.media import read_crop, read_wav
+from pipeline.storage import Storage
+
+MAX_LAG_FRAMES = 2  # by which speech may be shorter than the picture: codecs end on different boundaries
+
+
+class ClipError(ValueError):
+    """This clip cannot be used; `code` says why in a word, `value` is what was measured."""
+
+    def __init__(self, code: str, detail: str, value: float | None = None):
+        super().__init__(detail)
+        self.code, self.value = code, value
+
+
+class ClipExtractor:
+    """Loaded once per process: the face space, the speech encoder and the storage of finished work."""
+
+    def __init__(self, space: FaceSpace, encoder: SpeechEncoder, storage: Storage, fps: int):
+        self.space, self.encoder, self.storage, self.fps = space, encoder, storage, fps
+
+    def extract(self, path: Path, frames: int, keys: list[UnitKey]) -> Reject | None:
+        """Compute and store the units of `keys` from the crop at `path` and the WAV beside it.
+
+        What the clip itself is to blame for becomes a stored Reject; errors of the machine (OSError,
+        MemoryError) are raised, because they say nothing about the clip.
+        """
+        for key in keys:
+            try:
+                self._family(path, frames, key)
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:
+                reject = _reject(key.clip_id, error)
+                write_reject(self.storage, key, reject)
+                return reject
+        return None
+
+    def _family(self, path: Path, frames: int, key: UnitKey) -> None:
+        for file in (path, path.with_suffix(".wav")):
+            if not file.is_file():
+                raise FileNotFoundError(f"{file} is missing: run `dvc repro preprocess`")
+        if key.family == MOTION:
+            tensors, values = self._motion(path, frames)
+        else:
+            tensors, values = self._speech(path.with_suffix(".wav"), frames)
+        write_unit(self.storage, key, frames, self.fps, tensors, values)
+
+    def _motion(self, path: Path, frames: int) -> tuple:
+        pictures = read_crop(path)
+        if len(pictures) != frames:
+            raise ClipError("frame_count", f"the crop has {len(pictures)} frames, its row says {frames}", len(pictures))
+        motion = self.space.extract(pictures)
+        vector = motion.vector().astype(np.float32)
+        exact = vector.astype(np.float64)
+        moments = np.stack([exact.mean(0), ((exact - exact.mean(0)) ** 2).sum(0)])
+        return motion_tensors(len(motion.x_c)), {"x_c": motion.x_c, "motion": vector, "moments": moments}
+
+    def _speech(self, path: Path, frames: int) -> tuple:
+        waveform = read_wav(path)
+        lag = frames - len(waveform) * self.fps / 16000
+        if lag > MAX_LAG_FRAMES:
+            raise ClipError("short_speech", f"speech ends {lag:.1f} frames before the picture", lag)
+        return speech_tensors(self.encoder.dim), {"features": self.encoder.encode(waveform, frames)}
+
+
+def _reject(clip_id: str, error: Exception) -> Reject:
+    if isinstance(error, ClipError):
+        return Reject(clip_id, "extract", error.code, str(error), error.value)
+    if isinstance(error, FaceNotFound):
+        return Reject(clip_id, "extract", "face_not_found", str(error), float(error.frame))
+    return Reject(clip_id, "extract", type(error).__name__, str(error).splitlines()[0][:200] if str(error) else "")
+
+

@@ -1,0 +1,22 @@
+"""Corpus readers: a raw folder -> rows. One module per corpus, one function `read(Folder) -> Iterator[Row]` each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stages.readers import acappella, avspeech, celebv_text, hdtf, mafw, mead
+from stages.readers.folder import Folder
+from stages.readers.rows import ClipRow, CorpusError, RejectRow, Row
+
+READ = {"avspeech": avspeech.read, "celebv_text": celebv_text.read, "acappella": acappella.read, "mead": mead.read,
+        "mafw": mafw.read, "hdtf": hdtf.read}
+
+__all__ = ["READ", "ClipRow", "CorpusError", "RejectRow", "Row", "read_corpus"]
+
+
+def read_corpus(name: str, folder: Path) -> Iterator[Row]:
+    """Rows of one corpus, a clip or a reject each; raises CorpusError where the folder cannot be read at all."""
+    if name not in READ:
+        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(READ)}")
+    yield from READ[name](Folder(name, folder))

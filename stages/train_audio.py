@@ -1,0 +1,23 @@
+"""Stage 1, the audio-conditioned diffusion transformer: `python -m stages.train_audio`.
+
+Trains with Ray Train on the training clips of `train_audio.corpora`, going on where an interrupted run stopped. Writes
+data/models/audio/{bundle/, curve.csv, metrics.json}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.config import load_params
+from pipeline.paths import AUDIO_MODEL
+from training.fit import Stage, run_stage
+from training.jobs import audio_job, read_statistics
+
+
+def main(say: Callable[[str], None] = print) -> None:
+    """Train stage 1 as params.yaml says."""
+    run_stage(Stage("audio", audio_job, AUDIO_MODEL), load_params(), read_statistics(), say)
+
+
+if __name__ == "__main__":
+    main()

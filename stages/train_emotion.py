@@ -1,0 +1,24 @@
+"""Stage 2, the emotion-control module on a frozen stage 1: `python -m stages.train_emotion`.
+
+Trains with Ray Train on the labelled training clips of `train_emotion.corpora`. Writes data/models/emotion/{bundle/,
+curve.csv, metrics.json}; the bundle holds both stages, with the statistics of stage 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.bundle import load_bundle
+from pipeline.config import load_params
+from pipeline.paths import AUDIO_BUNDLE, EMOTION_MODEL
+from training.fit import Stage, run_stage
+from training.jobs import emotion_job
+
+
+def main(say: Callable[[str], None] = print) -> None:
+    """Train stage 2 as params.yaml says."""
+    run_stage(Stage("emotion", emotion_job, EMOTION_MODEL), load_params(), load_bundle(AUDIO_BUNDLE).statistics, say)
+
+
+if __name__ == "__main__":
+    main()

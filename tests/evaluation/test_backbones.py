@@ -1,0 +1,106 @@
+"""The metric networks against known answers; skipped, with the command, where their weights are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from evaluation.backbones.efficientnet_lite0 import EfficientNetLite0, FrameFeatures, prepare
+from evaluation.backbones.facex import LABELS, ExpressionClassifier
+from evaluation.backbones.lpips_alex import Lpips
+from evaluation.backbones.mobilefacenet import IdentityVectors
+from evaluation.backbones.numpy_pickle import read_numpy_pickle
+from pipeline.weights import WeightsError, weight_path
+
+
+def weights(name):
+    try:
+        return weight_path(name)
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def test_lpips_black_against_white_and_identity():
+    network = Lpips(weights("lpips_alexnet"))
+    black = np.zeros((1, 64, 64, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
+    assert network(black, black + 255)[0] == pytest.approx(0.8139544, abs=1e-5)
+    assert np.abs(network(noise, noise)).max() == 0
+    far = network(noise, noise[::-1].copy())
+    near = network(noise, np.clip(noise.astype(int) + 8, 0, 255).astype(np.uint8))
+    assert far.shape == (9,) and np.allclose(far, far[::-1], atol=1e-6)
+    assert near[:4].max() < far[:4].min()
+
+
+@pytest.mark.media
+def test_lpips_published_pictures():
+    folder = Path("../shared/media/lpips")
+    if not folder.is_dir():
+        pytest.skip("the example pictures of PerceptualSimilarity are not at ../shared/media/lpips")
+    names = ("ex_ref", "ex_p0", "ex_p1")
+    read = {name: cv2.imread(str(folder / f"{name}.png"))[None, ..., ::-1].copy() for name in names}
+    network = Lpips(weights("lpips_alexnet"))
+    assert network(read["ex_ref"], read["ex_p0"])[0] == pytest.approx(0.721881, abs=1e-5)
+    assert network(read["ex_ref"], read["ex_p1"])[0] == pytest.approx(0.137566, abs=1e-5)
+
+
+def test_efficientnet_sees_what_imagenet_sees():
+    data = pytest.importorskip("skimage.data")
+    backbone = FrameFeatures(weights("efficientnet_lite0"))
+    for picture, classes in ((data.chelsea(), {281, 282, 285}), (data.coffee(), {967}), (data.rocket(), {657})):
+        side = min(picture.shape[:2])
+        top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
+        with torch.inference_mode():
+            logits = backbone.network(prepare(picture[None, top:top + side, left:left + side]))[1]
+        assert int(logits.argmax()) in classes
+    assert backbone(np.zeros((18, 50, 50, 3), np.uint8)).shape == (18, 1280)
+
+
+def test_efficientnet_pads_like_tensorflow():
+    """At stride 2 and side 224 the odd pixel is at the end: a spike at the last row reaches the output, padded by 1."""
+    stem = EfficientNetLite0()._conv_stem
+    with torch.no_grad():
+        stem.weight.zero_()
+        stem.weight[0, 0, 0, 0] = 1.0  # output (i, j) = input (2i, 2j): nothing is padded before the first pixel
+        picture = torch.arange(64.0).reshape(1, 1, 8, 8).expand(1, 3, 8, 8)
+        assert torch.equal(stem(picture)[0, 0], picture[0, 0, ::2, ::2])
+
+
+def test_identity_vectors_are_unit_and_fill_the_last_batch():
+    network = IdentityVectors(weights("mobilefacenet"))
+    faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), dtype=np.uint8)
+    vectors = network(faces)
+    assert vectors.shape == (5, 192) and np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert np.allclose(network(faces[4:]), vectors[4:], atol=1e-5)
+
+
+def test_classifier_gives_probabilities_of_our_names():
+    network = ExpressionClassifier(weights("emotion_facex"))
+    faces = [np.full((side, side, 3), 120, np.uint8) for side in (90, 230)]
+    probabilities = network(faces)
+    assert probabilities.shape == (2, len(LABELS)) and np.allclose(probabilities.sum(1), 1, atol=1e-3)
+    assert "contempt" not in LABELS
+
+
+def test_a_pickle_with_power_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "made_by_the_pickle"), "w"))
+
+    bad = tmp_path / "bad.ckpt"
+    bad.write_bytes(pickle.dumps({"kernel": Evil()}))
+    with pytest.raises(ValueError, match="not a pickle of NumPy arrays"):
+        read_numpy_pickle(bad)
+    assert not (tmp_path / "made_by_the_pickle").exists()
+    good = tmp_path / "good.ckpt"
+    good.write_bytes(pickle.dumps({"kernel": np.arange(6.0)}))
+    assert read_numpy_pickle(good)["kernel"].tolist() == [0, 1, 2, 3, 4, 5]
+    good.write_bytes(hashlib.sha256(b"noise").digest())
+    with pytest.raises(ValueError, match="not a pickle"):
+        read_numpy_pickle(good)

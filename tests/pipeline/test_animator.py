@@ -1,0 +1,119 @@
+"""The animator: length, sound, checks of its inputs, tags; with fakes for the networks."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.animator import Animator, frame_count
+from pipeline.driving import DrivingError
+from pipeline.media import write_video
+from pipeline.portrait import PortraitError
+from pipeline.speech_input import SpeechError
+from tests.pipeline.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace, NoFaces
+
+PORTRAIT = np.full((120, 100, 3), 200, np.uint8)
+RATE = 16000
+
+
+def animator(detector=None) -> Animator:
+    return Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), detector or FakeDetector(), "test/1")
+
+
+def tone(seconds: float, level: float = 0.5) -> np.ndarray:
+    return (level * np.sin(np.arange(int(seconds * RATE)) * 0.3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(RATE, 25), (RATE + 319, 25), (RATE + 330, 26), (100, 1)])
+def test_frame_count_is_the_rounded_duration(samples, frames):
+    assert frame_count(np.zeros(samples)) == frames
+
+
+def test_frames_follow_the_speech_in_order():
+    speech = np.concatenate([tone(1.0, 0.1), tone(1.0, 0.9)])
+    frames = list(animator().animate(PORTRAIT, speech))
+    red = np.array([frame[0, 0, 0] for frame in frames])
+    assert red.shape == (50,)
+    assert np.allclose(red[:25], 100 * 0.1 * 2 / np.pi, atol=1) and np.allclose(red[25:], 100 * 0.9 * 2 / np.pi, atol=1)
+
+
+def test_long_speech_is_encoded_in_pieces_that_join_without_a_gap():
+    made = animator()
+    speech = np.concatenate([tone(1.0, level) for level in np.linspace(0.1, 0.9, 130)])
+    made.encoder.encode(speech, 3250)
+    made.animate(PORTRAIT, speech)
+    whole = FakeEncoder().encode(speech, 3250)
+    pieces = list(made._speech_features(speech, 3250))
+    assert [len(piece) for piece in pieces] == [1500, 1500, 250]
+    assert max(made.encoder.pieces[1:]) == 1600
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_file_has_sound_of_the_same_length_and_says_that_it_is_synthetic(tmp_path):
+    out = tmp_path / "out.mp4"
+    seen = []
+    count = animator().animate_to_file(PORTRAIT, tone(2.02), out, progress=seen.append, emotion="happy:0.7")
+    with av.open(str(out)) as media:
+        video, sound = media.streams.video[0], media.streams.audio[0]
+        assert (count, len(seen), video.frames) == (50, 50, 50)
+        assert (video.width, video.height, video.average_rate, video.pix_fmt) == (512, 512, 25, "yuv420p")
+        assert abs(float(sound.duration * sound.time_base) - 2.02) < 0.07  # AAC frames of 64 ms
+        assert "Synthetic" in media.metadata["description"]
+        assert json.loads(media.metadata["comment"]) == {
+            "emotion": "happy:0.7", "generator": "playmate", "model": "test/1", "synthetic": True}
+
+
+def test_settings_are_the_models_own_unless_given():
+    made = animator()
+    list(made.animate(PORTRAIT, tone(0.5), audio_scale=2.0, seed=7, pose="still"))
+    assert made.generator.settings == [{"audio_scale": 2.0}]
+    request = made.generator.requests[0]
+    assert (request.seed, request.pose, request.emotion) == (7, "still", None)
+    np.testing.assert_array_equal(request.source_rho, [1, 0, 0, 0, 0, 0, 0])
+
+
+def test_inputs_are_checked_before_the_first_frame(tmp_path):
+    made = animator()
+    with pytest.raises(ValueError, match="unknown emotion 'joyful': this model knows neutral, happy, sad"):
+        made.animate(PORTRAIT, tone(1), emotion="joyful")
+    with pytest.raises(SpeechError, match="silent"):
+        made.animate(PORTRAIT, np.zeros(RATE, np.float32))
+    with pytest.raises(SpeechError, match="does not exist"):
+        made.animate(PORTRAIT, tmp_path / "none.wav")
+    with pytest.raises(DrivingError, match="cannot be read"):
+        made.animate(PORTRAIT, tone(1), pose=tmp_path / "none.mp4")
+    with pytest.raises(PortraitError, match="no face"):
+        animator(NoFaces()).animate(PORTRAIT, tone(1))
+    with pytest.raises(PortraitError, match="not its features"):
+        made.animate(np.zeros((100, 100, 3), np.uint8), tone(1))
+
+
+def test_the_largest_face_is_taken_and_others_by_number():
+    made = animator(FakeDetector((0, 0, 30, 30), (40, 40, 95, 95)))
+    portrait = made.portrait(PORTRAIT)
+    assert portrait.faces[0].box[0] == 40 and portrait.crop.shape == (512, 512, 3)
+    assert made.numbered_faces(PORTRAIT).shape == PORTRAIT.shape
+    with pytest.raises(PortraitError, match="face 3 was asked for, but the portrait has 2"):
+        made.portrait(PORTRAIT, face=3)
+
+
+def test_pose_of_a_driving_video_is_relative_to_its_first_frame(tmp_path):
+    """30 fps, the corner's red grows by 3 a frame; at 25 fps frame i shows picture floor(1.2 i)."""
+    video = tmp_path / "drive.mp4"
+    write_video(video, [np.full((128, 128, 3), 40 + 3 * i, np.uint8) for i in range(30)], 30, crf=1)
+    made = animator()
+    list(made.animate(PORTRAIT, tone(0.8), pose=video))
+    yaw = made.generator.requests[0].pose[:, 5]
+    np.testing.assert_allclose(yaw, 3 * np.floor(1.2 * np.arange(20)), atol=2.1)
+    assert abs(yaw[0]) < 1e-4
+
+
+def test_a_consumer_that_stops_leaves_no_thread_behind():
+    frames = animator().animate(PORTRAIT, tone(20))
+    next(frames)
+    frames.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]

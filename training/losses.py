@@ -1,0 +1,53 @@
+"""The diffusion objective (eq. 7) with the previous-motion augmentation (eq. 9) for one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.diffusion.schedule import Target, add_noise, noise_previous, training_target
+from models.motion import RHO_DIM
+from training.batches import Batch
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is predicted and how its parts count; `alpha_bar` [steps] float64."""
+
+    alpha_bar: Tensor
+    target: Target
+    previous_noise_form: str
+    expression_weight: float
+    pose_weight: float
+    use_emotion: bool
+
+    def predict(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Noise the batch, run the model: prediction and target [B, W, D]."""
+        level = self.alpha_bar[batch.time][:, None, None].to(batch.motion)
+        noisy = add_noise(batch.motion, batch.noise, level)
+        prediction = model(noisy, batch.time, batch.speech, batch.identity, self._previous(batch), batch.has_previous,
+                           mask=batch.mask, drop_audio=batch.drop_audio, drop_identity=batch.drop_identity,
+                           emotion=batch.emotion if self.use_emotion else None)
+        return prediction, training_target(batch.motion, batch.noise, level, self.target)
+
+    def _previous(self, batch: Batch) -> Tensor:
+        noised = batch.previous_time >= 0
+        level = self.alpha_bar[batch.previous_time.clamp(min=0)]
+        level = torch.where(noised, level, torch.ones_like(level))[:, None, None].to(batch.previous)
+        return noise_previous(batch.previous, batch.previous_noise, level, self.previous_noise_form)
+
+
+def loss_parts(prediction: Tensor, target: Tensor, mask: Tensor, motion_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared error per sample of expression and of pose, each [B].
+
+    Means over real frames (mask [B, W]) and dimensions that move (motion_mask [D]). Weighting them 0.9 and 0.1 is
+    eq. 7's plain mean over LivePortrait's 63 + 7 dimensions.
+    """
+    error = (prediction.float() - target.float()).square() * motion_mask * mask[..., None]
+    frames = mask.sum(dim=1)
+    live_expression = motion_mask[:-RHO_DIM].sum().clamp(min=1)
+    live_pose = motion_mask[-RHO_DIM:].sum().clamp(min=1)
+    return (error[..., :-RHO_DIM].sum(dim=(1, 2)) / (frames * live_expression),
+            error[..., -RHO_DIM:].sum(dim=(1, 2)) / (frames * live_pose))
