@@ -12,6 +12,7 @@ from evaluation.faces import BOX_SCALES, align, face_box
 from evaluation.lip_sync import SpeechToMouth, mouth_sync
 from evaluation.motion import count_blinks, jitter, mouth_correlation, value_range
 from evaluation.parts import Judges
+from models.face_space import FaceNotFound
 from models.landmarker import Landmarks
 
 
@@ -25,10 +26,10 @@ class Seen:
 
 
 def look_at(frames: np.ndarray, judges: Judges) -> Seen:
-    """Find the face in every frame; raises ValueError where there is none at all."""
+    """Find the face in every frame; raises FaceNotFound where there is none at all."""
     landmarks = judges.landmarks(frames)
     if not landmarks.found.any():
-        raise ValueError(f"no face in any of {len(frames)} frames")
+        raise FaceNotFound(0, f"no face in any of {len(frames)} frames")
     return Seen(frames, landmarks, face_curves(landmarks.points))
 
 

@@ -15,7 +15,8 @@ from pipeline.config import Evaluate, Params
 from pipeline.fingerprint import digest, file_sha256
 
 
-def test_clips(store: FeatureStore, split: dict[str, str], params: Params) -> list[Clip]:
+def test_clips(store: FeatureStore, split: dict[str, str], params: Params, max_clips: int,
+               max_duration_s: float) -> list[Clip]:
     """At most `max_clips` test clips, evenly spread over the ids, cut to `max_duration_s`.
 
     Raises ValueError where there is none.
@@ -23,14 +24,14 @@ def test_clips(store: FeatureStore, split: dict[str, str], params: Params) -> li
     rows = store.clips(clips_of(split, TEST))
     if not rows:
         raise ValueError("no test clip has features: see split.test_corpora and the rejects of preprocess and extract")
-    picked = spread([row.clip_id for row in rows], params.evaluate.max_clips)
-    return [_clip(store.load(clip_id), params) for clip_id in picked]
+    picked = spread([row.clip_id for row in rows], max_clips)
+    return [_clip(store.load(clip_id), params.seed, round(max_duration_s * FPS)) for clip_id in picked]
 
 
-def _clip(features: ClipFeatures, params: Params) -> Clip:
-    row, frames = features.clip, round(params.evaluate.max_duration_s * FPS)
+def _clip(features: ClipFeatures, root_seed: int, frames: int) -> Clip:
+    row = features.clip
     crop = (paths.CROPS / row.corpus / f"{row.clip_id}.mp4").resolve()
-    seed = int(digest(params.seed, "evaluate", row.clip_id)[:7], 16)
+    seed = int(digest(root_seed, "evaluate", row.clip_id)[:7], 16)
     return Clip(row.clip_id, row.corpus, row.identity, str(crop), features.x_c, features.motion[:frames],
                 np.asarray(features.speech[:frames], np.float32), seed)
 

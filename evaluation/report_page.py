@@ -18,7 +18,8 @@ from pipeline.clip_table import KEPT, REJECTED
 
 TEMPLATES = Path(__file__).with_name("templates")
 HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_agree_facex", "csim_mobilefacenet")
-LOSS_STYLES = ("s1", "s2", "s3", "s4", "s5")
+LOSSES = {"loss": "s1", "validation_loss": "s2", "loss_expression": "s4", "validation_expression": "s5",
+          "validation_wrong_speech": "s3"}  # columns of curve.csv -> line style
 DISTRIBUTION_LABELS = {"blinks_per_min": "Blinks per minute", "yaw_range_deg": "Yaw range within a clip, degrees",
                        "pitch_range_deg": "Pitch range within a clip, degrees",
                        "yaw_jitter_deg": "Yaw jitter, degrees per frame²"}
@@ -102,17 +103,16 @@ def _mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
     lines = [svg.Series(name, times, [_nan(point.get(name)) for point in curve], style)
              for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2"))
              if any(point.get(name) is not None for point in curve)]
-    title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_correlation'])}"
+    title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_r'])}"
     return svg.line_plot(lines, "seconds", "mouth opening", title)
 
 
 def _training_plots(data: ReportData) -> list[dict[str, Any]]:
     plots = []
     for stage, rows in data.training.items():
-        names = [name for name in rows[0] if "loss" in name or name.startswith("validation")] if rows else []
         lines = []
-        for name, style in zip(names, LOSS_STYLES, strict=False):
-            points = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), float)]
+        for name, style in LOSSES.items():
+            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
             if points:
                 lines.append(svg.Series(name, [x for x, _ in points], [y for _, y in points], style))
         if lines:

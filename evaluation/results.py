@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return pq.read_table(path).to_pylist()
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as CSV with a head; floats rounded to six digits, None empty."""
+def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Rows as CSV with a head (`columns`, or those of the rows); floats rounded to six digits, None empty."""
     text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rounded(row) for row in rows)
@@ -85,9 +86,10 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_csv(path: Path) -> list[dict[str, float | str | None]]:
-    """Rows with numbers as floats, empty cells as None."""
+    """Rows with numbers as floats, empty cells as None; a clip id stays text (some hashes read as numbers)."""
     with path.open(newline="") as file:
-        return [{name: _number(cell) for name, cell in row.items() if name is not None} for row in csv.DictReader(file)]
+        return [{name: cell if name == "clip_id" else _number(cell) for name, cell in row.items() if name is not None}
+                for row in csv.DictReader(file)]
 
 
 def _number(cell: Any) -> float | str | None:

@@ -23,7 +23,7 @@ def clip_metrics(results: Sequence[Result], draws: int, seed: int) -> dict[str, 
     others = other_person_csim(results)
     if others:
         metrics["csim_mobilefacenet_other"] = mean_interval(others, draws, seed)
-    if len(results) > 0:
+    if results:
         metrics["fd_efficientnet_lite0"] = feature_distance(results)
     return metrics
 

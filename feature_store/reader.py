@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from feature_store.manifest import Manifest, read_manifest
 from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
 
-CACHED_GROUPS = 64
+CACHED_BYTES = 256 << 20  # decoded row groups that one reader keeps
 INDEX_COLUMNS = ["clip_id", "corpus", "identity", "emotion", "level", "language", "frames"]
 
 
@@ -53,6 +53,7 @@ class FeatureStore:
         self.manifests: dict[Path, Manifest] = {Path(folder): read_manifest(Path(folder)) for folder in folders}
         self.fingerprints = _one_fingerprint(self.manifests)
         self._groups: OrderedDict[tuple, pa.Table] = OrderedDict()
+        self._cached_bytes = 0
         self._files: dict[Path, pq.ParquetFile] = {}
         self._at = {MOTION: self._locate(MOTION), SPEECH: self._locate(SPEECH)}
         self._rows = {clip_id: row for folder in self.manifests for clip_id, row in self._index(folder)}
@@ -83,12 +84,14 @@ class FeatureStore:
 
     def _group(self, path: Path, group: int, names: tuple[str, ...]) -> pa.Table:
         key = (path, group, names)
-        if key not in self._groups:
-            self._groups[key] = self._file(path).read_row_group(group, columns=list(names), use_threads=False)
-            if len(self._groups) > CACHED_GROUPS:
-                self._groups.popitem(last=False)
-        self._groups.move_to_end(key)
-        return self._groups[key]
+        if key in self._groups:
+            self._groups.move_to_end(key)
+            return self._groups[key]
+        table = self._file(path).read_row_group(group, columns=list(names), use_threads=False)
+        self._groups[key], self._cached_bytes = table, self._cached_bytes + table.nbytes
+        while self._cached_bytes > CACHED_BYTES and len(self._groups) > 1:
+            self._cached_bytes -= self._groups.popitem(last=False)[1].nbytes
+        return table
 
     def _file(self, path: Path) -> pq.ParquetFile:
         if path not in self._files:
@@ -96,10 +99,14 @@ class FeatureStore:
         return self._files[path]
 
     def _locate(self, family: str) -> dict[str, tuple[Path, int, int]]:
-        return {clip_id: (path, group, index)
-                for path in self._paths(family)
-                for group in range(self._file(path).num_row_groups)
-                for index, clip_id in enumerate(self._group(path, group, ("clip_id",))["clip_id"].to_pylist())}
+        found = {}
+        for path in self._paths(family):
+            file = self._file(path)
+            clip_ids = iter(file.read(columns=["clip_id"])["clip_id"].to_pylist())
+            for group in range(file.num_row_groups):
+                rows = range(file.metadata.row_group(group).num_rows)
+                found.update({clip_id: (path, group, row) for row, clip_id in zip(rows, clip_ids, strict=False)})
+        return found
 
     def _index(self, folder: Path) -> Iterable[tuple[str, ClipRow]]:
         for path in self._paths(MOTION, folder):

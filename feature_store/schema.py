@@ -85,7 +85,8 @@ def encode_tensor(tensor: Tensor, value: np.ndarray, frames: int) -> bytes:
     shape = tuple(frames if n == -1 else n for n in tensor.shape)
     if value.shape != shape:
         raise SchemaError(f"{tensor.name} is {value.shape}, the schema says {shape}")
-    stored = np.ascontiguousarray(value).astype(tensor.dtype)
+    with np.errstate(over="ignore"):  # an infinity is refused below
+        stored = np.ascontiguousarray(value).astype(tensor.dtype)
     if not np.isfinite(stored).all():
         raise SchemaError(f"{tensor.name} has values that are not finite in {tensor.dtype}")
     return stored.tobytes()

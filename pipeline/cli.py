@@ -6,6 +6,7 @@ This is the one module of `pipeline/` that may reach up to the stages; nothing i
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +63,37 @@ def summary() -> None:
     print_summary()
 
 
+@app.command()
+def animate(
+    portrait: Annotated[list[Path], typer.Option(help="an image with a face; may be given several times")],
+    speech: Annotated[list[Path], typer.Option(help="a sound file; may be given several times")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder where there are several films")],
+    emotion: Annotated[list[str] | None, typer.Option(
+        help="NAME, NAME:intensity, a mixture A:0.6,B:0.4, or NAME@SECONDS for from then on; may be repeated")] = None,
+    pose: Annotated[str, typer.Option(help="generated | still | a video to follow")] = "generated",
+    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
+    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
+    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
+    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
+    face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
+    model: Annotated[str | None, typer.Option(help="bundle folder or models:/playmate@champion")] = None,
+    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
+) -> None:
+    """Make portraits talk."""
+    from pipeline.animate_command import Settings, animate
+
+    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, preview)
+    animate(portrait, speech, out, model, settings)
+
+
+@app.command()
+def lineage(model: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS or models:/NAME/VERSION")]) -> None:
+    """Walk back from a registered model to its data, parameters and code."""
+    from pipeline.summary import print_lineage
+
+    print_lineage(model)
+
+
 @tracking_app.command("ui")
 def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
     """Open MLflow's page on the project's tracking store."""
@@ -80,12 +112,12 @@ def tracking_sync() -> None:
 
 def main() -> None:
     """Entry point: an error that a user can mend is one line on stderr and exit code 2, without a traceback."""
-    from pipeline.config import ParamsError
+    from pipeline.tracking import TrackingUnavailable
     from pipeline.weights import WeightsError
 
     try:
         app()
-    except (ParamsError, WeightsError, FileNotFoundError, ValueError) as error:
+    except (WeightsError, TrackingUnavailable, FileNotFoundError, ValueError) as error:
         print(f"playmate: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -43,7 +43,7 @@ class Ray(Section):
 
 class Embedded(Section):
     identities: Annotated[int, Field(ge=3)]
-    sentences: Annotated[int, Field(ge=6)]
+    sentences: Annotated[int, Field(ge=7)]
     render_px: Annotated[int, Field(ge=128)]
 
 
@@ -181,7 +181,7 @@ class Train(Section):
     truncate_share: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
-    workers: Count
+    workers: CountOrZero
     precision: Literal["fp32", "bf16"]
     checkpoint_every: Count
     validate_every: Count
@@ -189,7 +189,7 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _pairs(self) -> Train:
-        if self.batch % self.workers:
+        if self.workers and self.batch % self.workers:
             raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
         return self
 

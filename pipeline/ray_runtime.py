@@ -22,6 +22,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
 }
+NOT_CODE = ["data", ".playmate", ".dvc", ".git", ".venv", "reports", "pretrained"]
 
 
 @contextmanager
@@ -29,14 +30,15 @@ def ray_session(section: Ray) -> Iterator[ModuleType]:
     """Start a local Ray (`address: null`) or join the one at `address`; yield the `ray` module; shut down at the end.
 
     A local Ray is always a new one: neither RAY_ADDRESS nor what an unclean exit left in the temporary folder
-    is picked up. Raises ConnectionError where no cluster answers at `address`.
+    is picked up. A session inside a session is the same one. Raises ConnectionError where no cluster answers.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():
-        raise RuntimeError("Ray already runs in this process: one ray_session at a time")
+        yield ray
+        return
     try:
         ray.init(**_options(section))
         _quieten()
@@ -46,13 +48,12 @@ def ray_session(section: Ray) -> Iterator[ModuleType]:
 
 
 def _options(section: Ray) -> dict:
-    common = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": True}
+    common = {"logging_level": logging.ERROR, "log_to_driver": False}
     if section.address is not None:
-        return {**common, "address": section.address, "runtime_env": {"working_dir": ".", "excludes": [
-            "data", ".playmate", ".dvc", ".git", ".venv", "reports", "pretrained"]}}
-    project = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+        # our code travels with the job; data and weights must lie where every node reaches them
+        return {**common, "address": section.address, "runtime_env": {"working_dir": ".", "excludes": NOT_CODE}}
     return {**common, "address": "local", "num_cpus": section.num_cpus, "include_dashboard": section.dashboard,
-            "object_store_memory": OBJECT_STORE_BYTES, "runtime_env": {"env_vars": {"PYTHONPATH": project}}}
+            "object_store_memory": OBJECT_STORE_BYTES}
 
 
 def _quieten() -> None:

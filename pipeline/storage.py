@@ -7,9 +7,14 @@ promise it (hard link; conditional put). boto3 is imported only here.
 from __future__ import annotations
 
 import os
+import random
+import time
 import uuid
 from pathlib import Path, PurePosixPath
 from typing import Protocol
+
+CONFLICT, PRECONDITION_FAILED = 409, 412
+CONFLICT_RETRIES = 20
 
 
 class ObjectMissing(KeyError):
@@ -114,13 +119,19 @@ class S3Storage:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         from botocore.exceptions import ClientError
 
-        try:
-            self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data, IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412):
-                return False
-            raise
-        return True
+        for _ in range(CONFLICT_RETRIES):
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == PRECONDITION_FAILED:
+                    return False
+                if status != CONFLICT:  # another writer of this key is under way: whether it ends well is open
+                    raise
+                time.sleep(random.uniform(0.05, 0.5))
+            else:
+                return True
+        raise TimeoutError(f"s3://{self.bucket}/{self._key(key)}: another writer holds this key")
 
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data)

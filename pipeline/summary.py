@@ -32,6 +32,19 @@ def print_summary(root: Path = Path(), console: Console | None = None) -> None:
     console.print(place, highlight=False, soft_wrap=True)
 
 
+def print_lineage(model: str, console: Console | None = None) -> None:
+    """Print what a registered model was made from; raises ValueError (not registered), TrackingUnavailable."""
+    from pipeline.tracking_registry import lineage
+
+    console = console or Console()
+    found = lineage(model)
+    table = _table(f"{found['model']} version {found['version']}, {', '.join(found['aliases']) or 'no alias'}",
+                   "made from", "value")
+    for name, value in {**found["made_from"], "mlflow_run": found["run_id"]}.items():
+        table.add_row(name, str(value))
+    console.print(table)
+
+
 def _clips(root: Path) -> Table | str:
     tables = sorted((root / paths.CROPS).glob("*/clips.parquet"))
     if not tables:

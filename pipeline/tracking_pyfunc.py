@@ -1,7 +1,16 @@
-"""The registered model as MLflow loads it: portrait and speech as bytes in, the bytes of an MP4 out.
+r"""The registered model as MLflow loads it: portrait and speech as bytes in, the bytes of an MP4 out.
 
     model = mlflow.pyfunc.load_model("models:/playmate@champion")
     video = model.predict(pandas.DataFrame([{"portrait": jpeg_bytes, "speech": wav_bytes, "emotion": "happy"}]))
+
+Served over HTTP, bytes travel as base64:
+
+    MLFLOW_TRACKING_URI=sqlite:///.playmate/mlflow.db mlflow models serve -m models:/playmate@champion \
+        --env-manager local --port 5001
+    echo "{\"dataframe_records\": [{\"portrait\": \"$(base64 -w0 face.jpg)\", \"speech\": \"$(base64 -w0 a.wav)\"}]}" |
+        curl -s http://127.0.0.1:5001/invocations -H "Content-Type: application/json" --data @- |
+        python -c "import base64, json, sys; open('out.mp4', 'wb').write(
+            base64.b64decode(json.load(sys.stdin)['predictions'][0]['video']))"
 
 Paths are taken instead of bytes only where the one who loads the model allows it (`model_config={"allow_paths":
 True}`): a served model must not read files that a request names.

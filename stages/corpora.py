@@ -86,6 +86,8 @@ def make_clips(plans: list[ClipPlan], work: Path) -> None:
     print(f"corpora: {len(plans)} clips, {len(plans) - len(todo)} there already", file=sys.stderr)
     if not todo:
         return
+    for stale in (work / "clips").glob(".*"):  # left by a killed run
+        stale.unlink()
     os.environ["OMP_NUM_THREADS"] = "1"  # before the workers load their libraries
     todo.sort(key=lambda plan: plan.identity.number)  # a worker prepares a portrait once
     context = multiprocessing.get_context("spawn")

@@ -6,6 +6,7 @@ into shards and committed by one manifest. Where nothing is to be computed, Ray 
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from feature_store.manifest import Manifest, Reject, remove_uncommitted, write_m
 from feature_store.schema import FAMILIES
 from feature_store.shards import PackedClip, pack
 from pipeline.config import Params, load_params
+from pipeline.lock import exclusive
 from pipeline.paths import CROPS, FEATURES, WORK
 from pipeline.storage import Storage, open_storage
 from stages.extraction.plan import Clip, Progress, fingerprints, kept_clips
@@ -24,7 +26,11 @@ LABELS = ("corpus", "identity", "emotion", "level", "language")
 
 def main(corpus: str, say: Callable[[str], None] = print) -> Manifest:
     """Extract one corpus; the first to run computes what every corpus lacks where `extract.ahead` is on."""
-    params = load_params()
+    with exclusive(WORK / "extract.lock", "extraction"):
+        return _extract(corpus, load_params(), say)
+
+
+def _extract(corpus: str, params: Params, say: Callable[[str], None]) -> Manifest:
     prints, storage = fingerprints(params), open_storage(STORE)
     clips = kept_clips(corpus, prints)
     ahead = [other for other in params.corpora if params.extract.ahead and other != corpus and _ready(other)]
@@ -55,8 +61,8 @@ def _compute(jobs: list[tuple[Clip, list[str]]], params: Params, say: Callable[[
     total, began, told, frames, lost = sum(clip.row["frames"] for clip, _ in jobs), time.monotonic(), 0.0, 0, {}
     for done, status in enumerate(compute(jobs, params, STORE), start=1):
         frames += status["frames"]
-        if status["code"]:
-            lost[status["clip_id"]] = Reject(status["clip_id"], "extract", status["code"], status["detail"])
+        if status["reject"]:
+            lost[status["clip_id"]] = Reject(**json.loads(status["reject"]))
         elapsed = time.monotonic() - began
         if elapsed - told >= 5 or done == len(jobs):
             told = elapsed

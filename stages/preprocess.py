@@ -38,7 +38,7 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     settings = {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
                 "voice": str(weight_path("silero_vad"))}
     work = WorkFolder.of(settings)
-    units, rejects = make_units(rows, root, work)
+    units, rejects = make_units(rows, root)
     todo = [unit for unit in units if work.record(unit, params.preprocess) is None]
     print(f"{corpus}: {len(units)} clips, {len(units) - len(todo)} done before, {len(rejects)} ruled out by the corpus",
           flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from stages.media.shots import pieces, shots
 from stages.media.sound import read_sound
 from stages.media.video import Limits, Probe, container_start, opened, probe
 
+COVERED = 0.1         # share of a frame that the last one may lack
 SHORT_SOUND_S = 0.1   # sound that ends this little before the picture is filled up with silence
 TRUNCATED_S, TRUNCATED_SHARE = 1.0, 0.05  # a file that ends this much before its header says is broken
 THUMBNAIL_PX = 128
@@ -33,19 +35,18 @@ THUMBNAIL_PX = 128
 
 def make_worker(settings: dict[str, Any]) -> ClipWorker:
     """`settings`: params (the section `preprocess`), detector and voice (paths of weights)."""
-    return ClipWorker(Preprocess.model_validate(settings["params"]), Path(settings["detector"]),
-                      Path(settings["voice"]))
+    cv2.setNumThreads(1)
+    params = Preprocess.model_validate(settings["params"])
+    detector = InsightFaceDetector(Path(settings["detector"]), params.detector_px) \
+        if params.detector == "insightface" else MediaPipeDetector(Path(settings["detector"]))
+    return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share)
 
 
 class ClipWorker:
     """Holds the networks; called with one task after another."""
 
-    def __init__(self, params: Preprocess, detector: Path, voice: Path):
-        cv2.setNumThreads(1)
-        self.params = params
-        self.detector: FaceDetector = InsightFaceDetector(detector, params.detector_px) \
-            if params.detector == "insightface" else MediaPipeDetector(detector)
-        self.voice = VoiceActivity(voice)
+    def __init__(self, params: Preprocess, detector: FaceDetector, speech_share: Callable[[np.ndarray], float]):
+        self.params, self.detector, self.speech_share = params, detector, speech_share
         self.limits = Limits(params.max_side_px, params.max_source_s)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
@@ -67,8 +68,8 @@ class ClipWorker:
         answer["source"] = {"source_fps": source.fps, "source_width_px": source.width_px,
                             "source_height_px": source.height_px}
         if min(source.width_px, source.height_px) < self.params.min_face_px:
-            raise MediaError("probe", "too_small", f"a picture of {source.width_px}x{source.height_px} px holds no face "
-                             f"of {self.params.min_face_px:g} px", min(source.width_px, source.height_px))
+            raise MediaError("probe", "too_small", f"{source.width_px}x{source.height_px} px hold no face of "
+                             f"{self.params.min_face_px:g} px", min(source.width_px, source.height_px))
         zero, length = _span(task, media, source, self.params.max_source_s)
         waveform = self._sound(task, media, source, zero, length)
         seen = look(media, zero, length, self.params.fps, self.detector, self.params.detect_every,
@@ -92,26 +93,27 @@ class ClipWorker:
         """Frames [first, end) of every piece, also of those that are too short."""
         fps = self.params.fps
         sound_s = len(waveform) / self.params.sample_rate_hz + SHORT_SOUND_S
-        count = int(min(seen.end_s, sound_s) * fps + 1e-6)
+        count = int(min(seen.end_s, sound_s) * fps + COVERED)
         if count <= 0:
             raise MediaError("decode", "too_short", "sound and picture share no time", 0.0)
         inside = seen.distances[:count - 1] + [0.0] * (count - 1 - len(seen.distances))
         longest = round(self.params.max_duration_s * fps)
         return [piece for shot in shots(inside, self.params.shot_threshold) for piece in pieces(*shot, longest)]
 
-    def _piece(self, task, source: Probe, zero: Fraction, waveform, seen: Seen, first: int, end: int) -> dict[str, Any]:
+    def _piece(self, task, source: Probe, zero: Fraction, waveform, seen: Seen, first: int,
+               end: int) -> dict[str, Any]:
         fps, samples = self.params.fps, self.params.sample_rate_hz // self.params.fps
         offset = task["start_s"] or 0.0
         start_s, end_s = round(offset + first / fps, 3), round(offset + end / fps, 3)
-        row: dict[str, Any] = {"clip_id": digest(task["corpus"], task["key"], round(start_s * 1000), round(end_s * 1000)),
-                               "start_s": start_s, "end_s": end_s, "frames": end - first}
+        clip_id = digest(task["corpus"], task["key"], round(start_s * 1000), round(end_s * 1000))
+        row: dict[str, Any] = {"clip_id": clip_id, "start_s": start_s, "end_s": end_s, "frames": end - first}
         if end - first < self.params.min_duration_s * fps:
             seconds = (end - first) / fps
             return row | {"reject": {"stage": "decode", "code": "too_short", "value": seconds, "detail":
                                      f"{seconds:g} s, wanted at least {self.params.min_duration_s:g} s"}}
         sound = waveform[first * samples:end * samples]
         sound = np.pad(sound, (0, (end - first) * samples - len(sound)))
-        row["speech_share"] = self.voice.speech_share(sound)
+        row["speech_share"] = self.speech_share(sound)
         square = self._face(row, task, source, seen, first, end)
         folder = Path(task["folder"])
         if square is None:

@@ -43,7 +43,7 @@ class Unit:
                 "folder": str(folder)}
 
 
-def make_units(rows: list[Row], root: Path, work: WorkFolder) -> tuple[list[Unit], list[RejectRow]]:
+def make_units(rows: list[Row], root: Path) -> tuple[list[Unit], list[RejectRow]]:
     """Hash the media of all rows; a row that repeats another one's key and span is rejected."""
     rejects = [row for row in rows if isinstance(row, RejectRow)]
     clips: dict[tuple, ClipRow] = {}
@@ -55,11 +55,20 @@ def make_units(rows: list[Row], root: Path, work: WorkFolder) -> tuple[list[Unit
         else:
             clips[key] = row
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda row: _unit(row, root), clips.values())), rejects
+        units = list(pool.map(lambda row: _unit(row, root), clips.values()))
+    return [u for u in units if isinstance(u, Unit)], rejects + [u for u in units if isinstance(u, RejectRow)]
 
 
-def _unit(row: ClipRow, root: Path) -> Unit:
-    media, audio = root / row.media, root / row.audio if row.audio else None
+def _unit(row: ClipRow, root: Path) -> Unit | RejectRow:
+    try:
+        return _hashed(row, root)
+    except OSError as error:
+        return RejectRow(row.corpus, row.key, row.media, "unreadable_file", error.strerror or type(error).__name__,
+                         row.identity, row.emotion)
+
+
+def _hashed(row: ClipRow, root: Path) -> Unit:
+    media, audio = root.absolute() / row.media, root.absolute() / row.audio if row.audio else None
     hashes = [file_sha256(path) for path in (media, audio) if path is not None]
     name = digest(row.corpus, row.key, row.start_s, row.end_s, row.hint, row.box, hashes)
     return Unit(row, name, media, audio, hashes[0], media.stat().st_size)
@@ -77,7 +86,7 @@ class WorkFolder:
         params = {k: v for k, v in settings["params"].items() if k not in THRESHOLDS | LIMITS | NEITHER}
         code = [file_sha256(ROOT / path) for path in sorted(import_closure(WORKER)) if path.name != "quality.py"]
         weights = [file_sha256(Path(settings[name])) for name in ("detector", "voice")]
-        return cls(paths.WORK / "work" / "preprocess" / digest(params, code, weights))
+        return cls(paths.WORK.absolute() / "work" / "preprocess" / digest(params, code, weights))
 
     def folder(self, unit: Unit) -> Path:
         return self.root / unit.name

@@ -1,7 +1,7 @@
 """Identity-disjoint train / validation / test: `python -m stages.split` -> `data/split/split.parquet`, `split.json`.
 
-Clips that share a person, or a YouTube video across corpora, form one group, and a group lies in one split. Corpora's own
-official splits stay in the clip tables as a record; they are not identity-disjoint for every corpus.
+Clips that share a person, or a YouTube video across corpora, form one group, and a group lies in one split. The
+corpora's own official splits stay in the clip tables as a record; not all of them are identity-disjoint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.config import Split, load_params
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 MIN_GROUPS_FOR_VALIDATION = 3
-SCHEMA = pa.schema([("clip_id", pa.string()), ("corpus", pa.string()), ("identity", pa.string()), ("split", pa.string())])
+SCHEMA = pa.schema([(name, pa.string()) for name in ("clip_id", "corpus", "identity", "split")])
 
 
 def main() -> None:
@@ -56,10 +56,10 @@ def assign(clips: list[dict], params: Split, seed: int) -> list[dict]:
     if params.validation_share > 0 and not validating and len(rest) >= MIN_GROUPS_FOR_VALIDATION:
         validating = {rest[0]}
     if len(rest) == len(validating):
-        raise ValueError(f"no training clip is left: {len(clips)} clips were kept, of {len(set(groups.values()))} people, "
-                         f"{len(tested)} of them for testing and {len(validating)} for validation. Look at the rejects in "
-                         f"{paths.CROPS}/*/clips.parquet, or change split.test_corpora, split.test_identities, "
-                         "split.validation_share")
+        raise ValueError(f"no training clip is left: {len(clips)} clips were kept, of {len(set(groups.values()))} "
+                         f"people, {len(tested)} of them for testing and {len(validating)} for validation. Look at "
+                         f"the rejects in {paths.CROPS}/*/clips.parquet, or change split.test_corpora, "
+                         "split.test_identities, split.validation_share")
     return [{"clip_id": clip["clip_id"], "corpus": clip["corpus"], "identity": clip["identity"],
              "split": _split_of(groups[clip["identity"]], tested, validating)}
             for clip in sorted(clips, key=lambda clip: clip["clip_id"])]

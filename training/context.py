@@ -21,5 +21,8 @@ class PlainContext:
     def wrap(self, model: nn.Module) -> nn.Module:
         return model
 
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
+        pass
+
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         return values

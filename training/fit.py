@@ -21,10 +21,11 @@ from pipeline.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS, WORK
 from pipeline.ray_runtime import ray_session
 from pipeline.storage import Storage, open_storage
 from training.checkpoint import CheckpointStore
+from training.context import PlainContext
 from training.history import write_history
 from training.initial import initial_bundle
-from training.loop import Job
-from training.ray_train import PROGRESS, RunPlan, fit, local_threads
+from training.loop import Job, train
+from training.ray_train import PROGRESS, Reporter, RunPlan, fit, local_threads, tracked_run
 
 RUNS = WORK / "training"
 
@@ -48,7 +49,8 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     checkpoints = CheckpointStore(storage, name)
     steps = stage.section(params).steps
     if steps not in checkpoints.steps():
-        train_with_ray(stage, params, name, storage, say)
+        start = train_with_ray if stage.section(params).workers else train_here
+        start(stage, params, name, storage, say)
     state = checkpoints.load_latest()
     if state is None or state["step"] != steps:
         raise RuntimeError(f"training {name} ended without its last checkpoint: run the stage again")
@@ -70,9 +72,24 @@ def train_with_ray(stage: Stage, params: Params, name: str, storage: Storage, sa
         workers = max(n for n in range(1, section.workers + 1) if n <= max(1, gpus or cpus) and section.batch % n == 0)
         say(f"train_{stage.name}: {section.steps} steps of {section.batch} windows on {workers} "
             f"{'GPU' if gpus else 'CPU'} workers, run {name}")
-        plan = RunPlan(stage.make_job, params, name, str(RUNS), workers, f"train_{stage.name}")
+        plan = _plan(stage, params, name, workers)
         with _progress(storage, name, section.steps, say):
             fit(plan, gpus > 0, local_threads(params.ray, workers))
+
+
+def train_here(stage: Stage, params: Params, name: str, storage: Storage, say: Callable[[str], None]) -> None:
+    """Train in this process, without Ray."""
+    import torch
+
+    plan = _plan(stage, params, name, workers=1)
+    say(f"train_{stage.name}: {stage.section(params).steps} steps in this process, run {name}")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with _progress(storage, name, stage.section(params).steps, say), tracked_run(plan) as tracked:
+        train(stage.make_job(params, storage, name), PlainContext(device, Reporter(plan, storage, tracked)))
+
+
+def _plan(stage: Stage, params: Params, name: str, workers: int) -> RunPlan:
+    return RunPlan(stage.make_job, params, name, str(RUNS), workers, f"train_{stage.name}")
 
 
 def fingerprints(stage: Stage, params: Params) -> dict[str, str]:

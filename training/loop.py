@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from models.motion_transformer import MotionTransformer
+from training.adam import AdamW
 from training.batches import Batch, BatchSettings, make_batch
 from training.checkpoint import CheckpointStore
 from training.clips import TrainingClip
@@ -39,6 +40,7 @@ class Context(Protocol):
     device: torch.device
 
     def wrap(self, model: nn.Module) -> nn.Module: ...
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None: ...
     def mean(self, values: torch.Tensor) -> torch.Tensor: ...
     def report(self, metrics: dict[str, float]) -> None: ...
 
@@ -99,9 +101,8 @@ class _Run:
         self.model = job.model.to(context.device)
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.ema = MovingAverage(trained, job.optimiser.ema_decay)
-        self.optimiser = torch.optim.AdamW(list(trained.values()), lr=job.optimiser.lr, fused=True,
-                                           weight_decay=job.optimiser.weight_decay)
         self.parameters = list(trained.values())
+        self.optimiser = AdamW(self.parameters, job.optimiser.weight_decay)
         self.wrapped = context.wrap(self.model)
         self.step, self.history = 0, []
         self._restore(job.checkpoints.load_latest())
@@ -129,13 +130,11 @@ class _Run:
         set_mode(self.model)
         losses, parts = self._losses(batch)
         losses.mean().backward()
+        self.context.sync_gradients(self.parameters)
         norm = clip_grad_norm_(self.parameters, job.optimiser.grad_clip)
         if not torch.isfinite(norm):
             raise TrainingStopped(_blame(step, batch, losses.detach()))
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(job.optimiser, step)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.step(learning_rate(job.optimiser, step))
         self.ema.update(step)
         return torch.stack([losses.detach().mean(), *(part.detach().mean() for part in parts)])
 
@@ -187,6 +186,7 @@ def set_mode(model: MotionTransformer) -> None:
 
 def _blame(step: int, batch: Batch, losses: torch.Tensor) -> str:
     bad = [clip for clip, finite in zip(batch.clip_ids, losses.isfinite().tolist(), strict=True) if not finite]
-    which = f"clips {', '.join(bad)} have a loss" if bad else f"clips {', '.join(batch.clip_ids)} give a gradient"
+    named = ", ".join(dict.fromkeys(bad or batch.clip_ids))
+    which = f"clips {named} have a loss" if bad else f"clips {named} give a gradient"
     return (f"training stopped before step {step + 1}: {which} that is not finite; the weights are untouched. "
             "Check these clips' features, or lower lr")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import torch
 from torch import nn
 
 from pipeline.config import Params, Ray
-from pipeline.storage import Storage, open_storage
-from training.loop import Job, train
+from pipeline.storage import ObjectMissing, Storage, open_storage
+from training.loop import Job, TrainingStopped, train
 
-PROGRESS = "progress.json"
+PROGRESS, STOPPED = "progress.json", "stopped.txt"
 MAX_FAILURES = 3
 
 
@@ -36,22 +37,47 @@ class RunPlan:
     experiment: str
 
 
+class Reporter:
+    """Passes logged rows to tracking, and leaves the newest one in the storage for whoever watches the run."""
+
+    def __init__(self, plan: RunPlan, storage: Storage, tracked: Any):
+        self.key, self.storage, self.tracked = f"{plan.name}/{PROGRESS}", storage, tracked
+
+    def __call__(self, metrics: dict[str, float]) -> None:
+        self.storage.put(self.key, json.dumps(metrics).encode())
+        self.tracked.metrics({name: value for name, value in metrics.items() if name != "step"}, int(metrics["step"]))
+
+
 class RayContext:
     """A Ray Train worker as a training context."""
 
-    def __init__(self, plan: RunPlan, storage: Storage, tracked: Any):
+    def __init__(self, reporter: Reporter | None):
         import ray.train
         import ray.train.torch
 
         session = ray.train.get_context()
         self.rank, self.world_size = session.get_world_rank(), session.get_world_size()
         self.device = ray.train.torch.get_device()
-        self._report, self._plan, self._storage, self._tracked = ray.train.report, plan, storage, tracked
+        self._report, self._reporter = ray.train.report, reporter
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        if self.world_size == 1:
+        if self.world_size == 1 or self.device.type == "cpu":
             return model
         return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over CPU workers in one message.
+
+        On GPUs DistributedDataParallel does it while the backward pass runs; cores have nothing to overlap, and it
+        would load PyTorch's compiler: 4 s of CPU time in every worker.
+        """
+        if self.world_size == 1 or self.device.type != "cpu":
+            return
+        flat = torch.cat([p.grad.flatten() for p in parameters])
+        torch.distributed.all_reduce(flat)
+        flat /= self.world_size
+        for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad.copy_(mean.view_as(parameter))
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         if self.world_size > 1:
@@ -60,28 +86,34 @@ class RayContext:
 
     def report(self, metrics: dict[str, float]) -> None:
         self._report(metrics)
-        if self.rank == 0:
-            self._storage.put(f"{self._plan.name}/{PROGRESS}", json.dumps(metrics).encode())
-            self._tracked.metrics({k: v for k, v in metrics.items() if k != "step"}, int(metrics["step"]))
+        if self._reporter is not None:
+            self._reporter(metrics)
 
 
 def run_worker(config: dict[str, Any]) -> None:
     """What Ray Train runs on every worker."""
-    from contextlib import nullcontext
-
     import ray.train
 
     plan: RunPlan = config["plan"]
     os.chdir(config["project"])
     torch.set_num_threads(config["threads"])
     storage = open_storage(plan.work)
-    first = ray.train.get_context().get_world_rank() == 0
-    with _tracking(plan) if first else nullcontext() as tracked:
-        train(plan.make_job(plan.params, storage, plan.name), RayContext(plan, storage, tracked))
+    job = plan.make_job(plan.params, storage, plan.name)
+    try:
+        if ray.train.get_context().get_world_rank() > 0:
+            train(job, RayContext(None))
+            return
+        with tracked_run(plan) as tracked:
+            train(job, RayContext(Reporter(plan, storage, tracked)))
+    except TrainingStopped as error:  # raised on every worker at once; Ray must not try the same again
+        storage.put(f"{plan.name}/{STOPPED}", str(error).encode())
 
 
 def fit(plan: RunPlan, gpu: bool, threads: int) -> None:
-    """Run the plan on the Ray that is started; raises the worker's own error where it fails for good."""
+    """Run the plan on the Ray that is started.
+
+    Raises TrainingStopped where the loss was not finite, Ray's TrainingFailedError where workers fail again and again.
+    """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -92,7 +124,11 @@ def fit(plan: RunPlan, gpu: bool, threads: int) -> None:
         scaling_config=ScalingConfig(num_workers=plan.workers, use_gpu=gpu),
         run_config=RunConfig(name=plan.name, storage_path=records,
                              failure_config=FailureConfig(max_failures=MAX_FAILURES)))
+    storage = open_storage(plan.work)
+    storage.delete(f"{plan.name}/{STOPPED}")
     trainer.fit()
+    with suppress(ObjectMissing):
+        raise TrainingStopped(storage.get(f"{plan.name}/{STOPPED}").decode())
 
 
 def local_threads(section: Ray, workers: int) -> int:
@@ -100,7 +136,8 @@ def local_threads(section: Ray, workers: int) -> int:
     return max(1, (section.num_cpus or os.cpu_count() or 1) // workers)
 
 
-def _tracking(plan: RunPlan):
+def tracked_run(plan: RunPlan):
+    """The tracking record of the run; a resumed run goes on in it."""
     from pipeline import tracking
 
     return tracking.run(plan.experiment, plan.experiment, plan.params.model_dump(mode="json", by_alias=True), {},

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.landmark.matte import pull_push
-from models.landmark.patch import Window, composite, polygon_mask, warp_patch, window_of
+from models.landmark.patch import Window, composite, polygon_mask, smooth_outline, warp_patch, window_of
 from models.landmark.points import (
     EYE_CONTOUR_LOWER_LEFT,
     EYE_CONTOUR_LOWER_RIGHT,
@@ -25,7 +25,7 @@ _GAZE_LIMIT = 0.12  # of the eye's width
 
 @dataclass(frozen=True)
 class Eye:
-    outline: tuple[int, ...]
+    edges: tuple[tuple[int, ...], tuple[int, ...]]  # upper and lower lid
     patch: np.ndarray  # [h, w, 3] float32
     window: Window  # where the patch lies in the portrait
     depth: float
@@ -38,22 +38,23 @@ def prepare_eyes(image: np.ndarray, pixels: np.ndarray, depth: np.ndarray) -> tu
 
 
 def _prepare_eye(image, pixels, depth, upper, lower) -> Eye:
-    outline = (*upper, *lower[-2:0:-1])
+    edges = (upper, lower)
+    outline = _outline(pixels, edges)
     width = float(np.linalg.norm(pixels[upper[0]] - pixels[upper[-1]]))
-    window = window_of(pixels[list(outline)], image.shape[0], margin=round(0.6 * width) + 2)
+    window = window_of(outline, image.shape[0], margin=round(0.6 * width) + 2)
     if window is None:
-        return Eye(outline, np.zeros((1, 1, 3), np.float32), Window(0, 0, 1, 1), 0.0, 0.0)
-    mask = polygon_mask(pixels[list(outline)], window)
+        return Eye(edges, np.zeros((1, 1, 3), np.float32), Window(0, 0, 1, 1), 0.0, 0.0)
+    mask = polygon_mask(outline, window)
     core = cv2.erode(mask, np.ones((3, 3), np.uint8))
     area = image[window.rows, window.columns].astype(np.float32)
     filled = pull_push(area, core) if core.sum() > 4 else area
-    return Eye(outline, mask[..., None] * area + (1 - mask[..., None]) * filled, window,
-               float(depth[list(outline)].mean()), width)
+    return Eye(edges, mask[..., None] * area + (1 - mask[..., None]) * filled, window,
+               float(depth[[*upper, *lower]].mean()), width)
 
 
 def paint_eye(eye: Eye, frame: np.ndarray, pixels: np.ndarray, move: np.ndarray, gaze_px: np.ndarray) -> None:
     """Paint into frame; face points [468, 2] px, move [2, 3]: portrait px -> frame px at the eye, gaze [2] px."""
-    outline = pixels[list(eye.outline)]
+    outline = _outline(pixels, eye.edges)
     window = window_of(outline, frame.shape[0], margin=2)
     if window is None or eye.width_px == 0:
         return
@@ -62,3 +63,7 @@ def paint_eye(eye: Eye, frame: np.ndarray, pixels: np.ndarray, move: np.ndarray,
     affine = move.copy()
     affine[:, 2] += shift + affine[:, :2] @ [eye.window.x, eye.window.y]
     composite(frame, window, warp_patch(eye.patch, affine, window), polygon_mask(outline, window))
+
+
+def _outline(pixels: np.ndarray, edges: tuple[tuple[int, ...], tuple[int, ...]]) -> np.ndarray:
+    return smooth_outline(pixels[list(edges[0])], pixels[list(edges[1])])

@@ -2,14 +2,19 @@
 
 The affine part is in the portrait's own coordinates, so that any change of head pose is carried over exactly.
 Distances are measured on the canonical face with its lips drawn apart, or else the lower lip would pull the
-upper one along where they touch.
+upper one along where they touch. The edges of lips and lids follow a cubic spline through the key points on them.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from models.landmark.points import (
+    EYE_CONTOUR_LOWER_LEFT,
+    EYE_CONTOUR_LOWER_RIGHT,
+    EYE_CONTOUR_UPPER_LEFT,
+    EYE_CONTOUR_UPPER_RIGHT,
     IRISES,
     KEYPOINTS,
     LIPS_INNER_CONTOUR_LOWER,
@@ -17,7 +22,10 @@ from models.landmark.points import (
     positions,
 )
 
+_SKIN = positions(tuple(index for index in KEYPOINTS if index not in IRISES))
 LIP_PARTING = 0.25  # in face widths
+_EDGES = (LIPS_INNER_CONTOUR_UPPER, LIPS_INNER_CONTOUR_LOWER, EYE_CONTOUR_UPPER_RIGHT, EYE_CONTOUR_LOWER_RIGHT,
+          EYE_CONTOUR_UPPER_LEFT, EYE_CONTOUR_LOWER_LEFT)
 
 
 def interpolation_matrix(
@@ -28,18 +36,39 @@ def interpolation_matrix(
     `template_vertices` [468, 3] is the canonical face, `keypoints` [K, 3] and `vertices` [468, 3] are the
     portrait's. Irises do not move the skin (their columns are zero).
     """
-    skin = positions(tuple(index for index in KEYPOINTS if index not in IRISES))
-    nodes = np.array(KEYPOINTS)[skin]
+    nodes = np.array(KEYPOINTS)[_SKIN]
     parted = _with_parted_lips(template_vertices)
     affine = _with_ones(vertices)  # [468, 4]
     kernel = np.linalg.norm(parted[:, None] - parted[None, nodes], axis=-1)  # [468, nodes]
     count = len(nodes)
     system = np.zeros((count + 4, count + 4))
-    system[:count, :count], system[:count, count:] = kernel[nodes], _with_ones(keypoints[skin])
+    system[:count, :count], system[:count, count:] = kernel[nodes], _with_ones(keypoints[_SKIN])
     system[count:, :count] = system[:count, count:].T
     matrix = np.zeros((len(vertices), len(KEYPOINTS)))
-    matrix[:, skin] = np.linalg.solve(system, np.concatenate([kernel, affine], -1).T)[:count].T
+    matrix[:, _SKIN] = np.linalg.solve(system, np.concatenate([kernel, affine], -1).T)[:count].T
+    for edge in _EDGES:
+        matrix[list(edge)] = _along_edge(edge, template_vertices, keypoints, vertices)
     return matrix
+
+
+def _along_edge(
+    edge: tuple[int, ...], template_vertices: np.ndarray, keypoints: np.ndarray, vertices: np.ndarray
+) -> np.ndarray:
+    """Rows of L [len(edge), K] for an edge that starts and ends at a key point."""
+    steps = np.linalg.norm(np.diff(template_vertices[list(edge)], axis=0), axis=-1)
+    at = np.concatenate([[0], np.cumsum(steps)])
+    held = [place for place, index in enumerate(edge) if index in KEYPOINTS]
+    rows = np.zeros((len(edge), len(KEYPOINTS)))
+    spline = CubicSpline(at[held], np.eye(len(held)), bc_type="natural")
+    rows[:, positions(tuple(edge[place] for place in held))] = spline(at)
+    return rows + (vertices[list(edge)] - rows @ keypoints) @ _gradient(keypoints)  # exact for affine motion
+
+
+def _gradient(keypoints: np.ndarray) -> np.ndarray:
+    """G [3, K]: least squares gradient of values at the key points [K, 3], irises left out."""
+    gradient = np.zeros((3, len(keypoints)))
+    gradient[:, _SKIN] = np.linalg.pinv(_with_ones(keypoints[_SKIN]))[1:]
+    return gradient
 
 
 def _with_ones(points: np.ndarray) -> np.ndarray:
@@ -54,7 +83,7 @@ def _with_parted_lips(vertices: np.ndarray) -> np.ndarray:
     line_y = (vertices[upper[5], 1] + vertices[lower[5], 1]) / 2
     below = vertices[:, 1] > line_y
     below[upper], below[lower[1:-1]] = False, True
-    share = np.clip(1 - ((vertices[:, 0] - centre[0]) / (1.3 * half_width)) ** 2, 0, None)
+    share = np.clip(1 - ((vertices[:, 0] - centre[0]) / half_width) ** 2, 0, None)
     share[[upper[0], upper[-1]]] = 0
     parted = vertices.copy()
     parted[:, 1] += LIP_PARTING * share * below

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from models.landmark.points import FACE_OVAL
+from models.landmark.template import Template
 
 GRID_STEP = 0.1  # half crop widths between outer vertices
 MARGIN = 0.35  # the grid reaches this far over the edge of the picture
@@ -34,15 +36,15 @@ class Mesh:
     oval_share: np.ndarray
 
 
-def build_mesh(face: np.ndarray, face_triangles: np.ndarray) -> Mesh:
-    """face [468, 3] in crop coordinates, triangles of the canonical face [n, 3]."""
-    face = _drawn_in(face)
+def build_mesh(face: np.ndarray, template: Template) -> Mesh:
+    """face [468, 3] in crop coordinates, and the canonical face."""
+    face = _drawn_in(face, template)
     outer = _outer_grid(face)
     distance = np.linalg.norm(outer[:, None] - face[None, FACE_OVAL, :2], axis=-1)  # [O, 36]
     unit = np.linalg.norm(face[454, :2] - face[234, :2])
     vertices = np.concatenate([face, np.concatenate([outer, _outer_depth(face, distance)], -1)])
     triangles = _outer_triangles(vertices)
-    inner = _facing_viewer(face, face_triangles)
+    inner = _facing_viewer(face, template.triangles)
     return Mesh(vertices, np.concatenate([triangles, inner]), len(triangles),
                 _head_weight(outer, face, distance.min(1) / unit), _oval_share(distance / unit))
 
@@ -66,13 +68,18 @@ def painting_order(mesh: Mesh, vertices: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(mesh.num_outer), order + mesh.num_outer])
 
 
-def _drawn_in(face: np.ndarray) -> np.ndarray:
-    """The face with its sides drawn in onto the cheek: skin, not hair, stretches when a side turns to view."""
-    axis = face[454, :2] - face[234, :2]
-    across = (face[:, :2] - face[list(FACE_OVAL), :2].mean(0)) @ axis / (axis @ axis)
+def _drawn_in(face: np.ndarray, template: Template) -> np.ndarray:
+    """The face with its sides drawn in onto the cheek: skin, not hair, stretches when a side turns to view.
+
+    A side's vertex moves to where the portrait has the skin that lies a little farther in on the canonical face.
+    """
+    across = template.vertices[:, 0]
+    side = _smoothstep(np.abs(across), 0.36, 0.5)
+    moved = np.flatnonzero(side > 0)
+    farther_in = template.vertices[moved, :2] * np.stack([1 - 0.1 * side[moved], np.ones(len(moved))], -1)
     drawn = face.copy()
-    drawn[:, :2] -= (0.05 * np.sign(across) * _smoothstep(np.abs(across), 0.34, 0.5))[:, None] * axis
-    return drawn
+    drawn[moved, :2] = LinearNDInterpolator(template.vertices[:, :2], face[:, :2])(farther_in)
+    return np.where(np.isfinite(drawn), drawn, face)
 
 
 def _outer_grid(face: np.ndarray) -> np.ndarray:

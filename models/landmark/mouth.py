@@ -13,10 +13,9 @@ import numpy as np
 
 from models.landmark import teeth
 from models.landmark.matte import pull_push
-from models.landmark.patch import Window, composite, polygon_mask, warp_patch, window_of
+from models.landmark.patch import Window, composite, polygon_mask, smooth_outline, warp_patch, window_of
 from models.landmark.points import CHEEKS, LIPS_INNER_CONTOUR_LOWER, LIPS_INNER_CONTOUR_UPPER
 
-OUTLINE = (*LIPS_INNER_CONTOUR_UPPER, *LIPS_INNER_CONTOUR_LOWER[-2:0:-1])
 _OWN_OPENING = 0.035  # in face widths: a mouth open wider than this shows an inside of its own
 _PLANE_DEPTH = 0.03  # the teeth stand this far behind the lips, in face widths
 
@@ -47,7 +46,7 @@ def prepare_mouth(image: np.ndarray, pixels: np.ndarray, plane: np.ndarray) -> M
 
 def paint_mouth(mouth: Mouth, frame: np.ndarray, pixels: np.ndarray, plane: np.ndarray, jaw: np.ndarray) -> None:
     """Paint into frame [S, S, 3] uint8; face points [468, 2] px, plane [2, 3] -> px, jaw drop [2] in px."""
-    outline = pixels[list(OUTLINE)]
+    outline = _outline(pixels)
     opening = np.linalg.norm(pixels[14] - pixels[13])
     window = window_of(outline, frame.shape[0], margin=8)
     strength = float(np.clip((opening - mouth.closed_gap_px) / (2 * mouth.closed_gap_px), 0, 1))
@@ -82,7 +81,12 @@ def _shade(mask: np.ndarray, unit_px: float) -> np.ndarray:
     blurred = cv2.GaussianBlur(mask, (0, 0), max(0.014 * unit_px, 1.0))
     drop = np.float32([[1, 0, 0], [0, 1, 0.012 * unit_px]])
     lowered = cv2.warpAffine(blurred, drop, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-    return 0.45 + 0.55 * np.clip(1.7 * lowered - 0.35, 0, 1)
+    return 0.5 + 0.5 * np.clip(1.7 * lowered - 0.35, 0, 1)
+
+
+def _outline(pixels: np.ndarray) -> np.ndarray:
+    upper, lower = pixels[list(LIPS_INNER_CONTOUR_UPPER)], pixels[list(LIPS_INNER_CONTOUR_LOWER)]
+    return smooth_outline(upper, lower)
 
 
 def _colours(image: np.ndarray, pixels: np.ndarray) -> teeth.MouthColours:
@@ -96,8 +100,8 @@ def _colours(image: np.ndarray, pixels: np.ndarray) -> teeth.MouthColours:
 
 def _own_patch(image: np.ndarray, pixels: np.ndarray, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The portrait's own mouth inside, its colours drawn on past the lips, fading out below the lower lip."""
-    outline = pixels[list(OUTLINE)]
-    reach = round(0.9 * np.linalg.norm(outline[0] - outline[10]))
+    outline = _outline(pixels)
+    reach = round(0.9 * np.linalg.norm(pixels[308] - pixels[78]))
     window = window_of(outline, image.shape[0], margin=reach)
     mask = polygon_mask(outline, window)
     core = cv2.erode(mask, np.ones((3, 3), np.uint8)) * (mask > 0.99)
@@ -106,9 +110,8 @@ def _own_patch(image: np.ndarray, pixels: np.ndarray, plane: np.ndarray) -> tupl
     inside = mask[..., None]
     colour = inside * area + (1 - inside) * filled
     above = np.maximum.accumulate(mask[::-1], axis=0)[::-1]  # everything over the inside of the mouth
-    sides = cv2.dilate(above, np.ones((1, 2 * (reach // 3) + 1), np.uint8))
-    opacity = cv2.GaussianBlur(sides, (0, 0), max(reach / 40, 1.0))
-    opacity = np.maximum(opacity, mask)
+    teeth_alone = np.minimum(mask, np.roll(mask, -max(reach // 30, 1), axis=0))  # not the lower lip's edge
+    opacity = np.maximum(cv2.GaussianBlur(above, (0, 0), max(reach / 40, 1.0)), teeth_alone)
     to_window = np.array([[1.0, 0, window.x], [0, 1.0, window.y]])
     return np.concatenate([colour, opacity[..., None]], -1), compose(invert(plane), to_window)
 

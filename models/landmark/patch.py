@@ -37,6 +37,19 @@ def window_of(points: np.ndarray, size: int, margin: int) -> Window | None:
     return Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
 
+def smooth_outline(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Closed outline [N, 2] through two edges [n, 2] that share both ends, by Catmull-Rom splines."""
+    return np.concatenate([_rounded(upper), _rounded(lower)[-2:0:-1]])
+
+
+def _rounded(edge: np.ndarray, parts: int = 4) -> np.ndarray:
+    padded = np.concatenate([2 * edge[:1] - edge[1:2], edge, 2 * edge[-1:] - edge[-2:-1]])
+    a, b, c, d = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
+    u = (np.arange(parts) / parts)[None, :, None]
+    curve = b + 0.5 * u * (c - a + u * (2 * a - 5 * b + 4 * c - d + u * (3 * (b - c) + d - a)))
+    return np.concatenate([curve.reshape(-1, edge.shape[1]), edge[-1:]])
+
+
 def polygon_mask(points: np.ndarray, window: Window) -> np.ndarray:
     """Coverage [h, w] float32 in [0, 1] of a polygon [N, 2] px in a window."""
     fine = np.zeros((window.height * _OVERSAMPLING, window.width * _OVERSAMPLING), np.uint8)

@@ -75,7 +75,7 @@ def prepare(image: np.ndarray, points: np.ndarray, motion: Motion, template: Tem
     image = cv2.resize(image, (SIZE, SIZE), interpolation=method)
     face = points[:468].astype(np.float64)
     pixels = to_pixels(face)
-    mesh = build_mesh(face, template.triangles)
+    mesh = build_mesh(face, template)
     matte = person_matte(image, face[:, :2])
     middle, chin = motion.x_c[_LIP_MIDDLES].mean(0).astype(np.float64), motion.x_c[_CHIN].astype(np.float64)
     pose = float(motion.s[0, 0]), motion.rotation[0], motion.t[0]

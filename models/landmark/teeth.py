@@ -21,7 +21,7 @@ _UPPER_EDGE = 0.013  # the upper incisors end 2 mm below the closed lips' line
 _LOWER_EDGE = -0.004
 
 _SKIN, _LUMINANCE = (205, 162, 142), (0.299, 0.587, 0.114)
-ENAMEL, GUM, TONGUE, CAVITY = (226, 216, 196), (170, 88, 84), (158, 76, 76), (44, 15, 15)
+ENAMEL, GUM, TONGUE, CAVITY = (232, 215, 184), (170, 88, 84), (158, 76, 76), (44, 15, 15)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class MouthColours:
         saturation = (skin.max() - skin.min()) / max(skin.max(), 1.0)
         gain = (np.maximum(skin, 1.0) / max(luminance, 1.0)) / (np.array(_SKIN) / reference)
         return cls(float(np.clip(luminance / reference, 0.35, 1.08)), float(np.clip(saturation / 0.3, 0, 1)),
-                   np.clip(gain, 0.6, 1.5) ** 0.4)
+                   np.clip(gain, 0.6, 1.5) ** (0.5 * min(saturation / 0.3, 1)))
 
     def apply(self, colour: tuple[int, int, int]) -> np.ndarray:
         """A colour of the drawings in the light of the portrait."""

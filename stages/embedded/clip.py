@@ -6,7 +6,9 @@ written last, so where it is, the clip is whole.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -32,9 +34,16 @@ TRUTH_FPS = 25
 
 
 def start_worker() -> None:
-    """One thread per process: the stage runs one process per core."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """One thread per process, as the stage runs one process per core; a worker ends with the stage, even if killed."""
     cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def media_path(work: Path, plan: ClipPlan) -> Path:

@@ -24,7 +24,7 @@ from models.landmark.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from stages.embedded.mouth import LIPS, OUTER_LOWER, OUTER_UPPER, UPPER, mouth_bow
+from stages.embedded.mouth import LIPS, OUTER_LOWER, OUTER_UPPER, mouth_bow
 
 _BROWS = (*BROW_RIGHT, *BROW_LEFT)  # each from the temple to the nose
 _UP, _ACROSS = 1, 0
@@ -123,7 +123,7 @@ def _mouth_actions(rest: np.ndarray) -> dict[str, np.ndarray]:
     edge[LIPS] = 1 - bow[LIPS]
     up, out, raised, pressed = (np.zeros((NUM_KEYPOINTS, 3)) for _ in range(4))
     up[:, 1], out[:, 0] = -edge, side * edge
-    raised[UPPER, 1] = -0.25 * bow[UPPER]
+    raised[LIPS, 1] = -0.25 * bow[LIPS]
     raised[OUTER_UPPER, 1] -= 0.75 * bow[OUTER_UPPER]
     pressed[OUTER_UPPER, 1], pressed[OUTER_LOWER, 1] = bow[OUTER_UPPER], -bow[OUTER_LOWER]
     left_side = (side > 0)[:, None]

@@ -8,52 +8,52 @@ no other clip is lost with it.
 from __future__ import annotations
 
 import faulthandler
-import json
-import os
-import time
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from feature_store.manifest import Reject
-from pipeline.storage import Storage
 
 MAX_ATTEMPTS = 2
-FOLDER = "attempts"
 
 
 class Attempts:
-    """Notes of one run in `storage`; `max_clip_s` is the wall-clock limit of a clip."""
+    """Notes of one run in `folder`, which all nodes reach; `max_clip_s` is the wall-clock limit of a clip.
 
-    def __init__(self, storage: Storage, run: str, max_clip_s: float):
-        self.storage, self.run, self.max_clip_s = storage, run, max_clip_s
+    A note is an empty file. Where a clip takes too long it holds the stack of every thread at that moment.
+    """
+
+    def __init__(self, folder: Path, max_clip_s: float):
+        self.folder, self.max_clip_s = folder, max_clip_s
+        folder.mkdir(parents=True, exist_ok=True)
 
     def given_up(self, clip_id: str) -> Reject | None:
         """The reason, where the clip has used up its attempts."""
-        notes = self.storage.list(f"{FOLDER}/{self.run}/{clip_id}")
+        notes = self._notes(clip_id)
         if len(notes) < MAX_ATTEMPTS:
             return None
-        began = max(json.loads(self.storage.get(note))["time"] for note in notes)
-        if time.time() - began >= self.max_clip_s:
-            return Reject(clip_id, "extract", "timeout", f"took longer than {self.max_clip_s:g} s, {len(notes)} times")
-        return Reject(clip_id, "extract", "crash", f"its process died {len(notes)} times")
+        if any(note.stat().st_size for note in notes):
+            return Reject(clip_id, "extract", "timeout", f"took longer than {self.max_clip_s:g} s", self.max_clip_s)
+        return Reject(clip_id, "extract", "crash", f"its process died {len(notes)} times", float(len(notes)))
 
     @contextmanager
     def attempt(self, clip_id: str) -> Iterator[None]:
         """Note that `clip_id` is being worked on; the process ends where that takes longer than the limit."""
-        folder = f"{FOLDER}/{self.run}/{clip_id}"
-        note = f"{folder}/{len(self.storage.list(folder))}"
-        self.storage.put(note, json.dumps({"time": time.time()}).encode())
-        with open(os.devnull, "w") as nowhere:
+        note = self.folder / f"{clip_id}.{len(self._notes(clip_id))}"
+        with note.open("w") as file:
             # a C thread ends the process even where native code holds the interpreter's lock for ever
-            faulthandler.dump_traceback_later(self.max_clip_s, exit=True, file=nowhere)
+            faulthandler.dump_traceback_later(self.max_clip_s, exit=True, file=file)
             try:
                 yield
             finally:
                 faulthandler.cancel_dump_traceback_later()
-        self.storage.delete(note)
+        note.unlink()
+
+    def _notes(self, clip_id: str) -> list[Path]:
+        return [path for i in range(MAX_ATTEMPTS) if (path := self.folder / f"{clip_id}.{i}").exists()]
 
 
-def sweep(storage: Storage) -> None:
-    """Delete the notes of all runs."""
-    for key in storage.list(FOLDER):
-        storage.delete(key)
+def sweep(folder: Path) -> None:
+    """Delete the notes of all runs below `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.detectors import Face, FaceDetector
 from stages.media.errors import MediaError
-from stages.media.shots import distance, histogram
+from stages.media.shots import Look, distance
 from stages.media.steady import steady
 from stages.media.video import Upright, frame_duration, opened, timed_frames, upright_size, video_stream
 
@@ -44,7 +44,7 @@ def look(path: Path, zero_s: Fraction, length_s: float, fps: int, detector: Face
         for index, (time, frame) in steady(
                 ((t, (t, f)) for t, f in itertools.takewhile(lambda item: item[0] < length_s, relative)), fps):
             if shown is not frame:
-                colours, shown = histogram(upright.small(frame, SHOT_PX, "FAST_BILINEAR")), frame
+                colours, shown = Look.at(upright.small(frame, SHOT_PX, "FAST_BILINEAR")), frame
             if before is not None:
                 distances.append(distance(before, colours))
             before, count = colours, index + 1

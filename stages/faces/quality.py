@@ -9,8 +9,6 @@ import numpy as np
 
 from pipeline.config import Preprocess
 
-Reason = tuple[str, str, str]  # stage, code, measure
-
 
 def blur(crop: np.ndarray) -> float:
     """Variance of the Laplacian of a crop [H, W, 3] uint8 RGB; low for blurred pictures."""
@@ -32,7 +30,8 @@ def fails(params: Preprocess) -> list[tuple[str, str, str, Callable[[float], boo
         ("face", "turned_away", "yaw_p95_deg", lambda v: v > params.max_yaw_p95_deg,
          f"at most {params.max_yaw_p95_deg:g} degrees"),
         ("quality", "blurred", "blur", lambda v: v < params.min_blur, f"at least {params.min_blur:g}"),
-        ("quality", "too_dark", "brightness", lambda v: v < params.min_brightness, f"at least {params.min_brightness:g}"),
+        ("quality", "too_dark", "brightness", lambda v: v < params.min_brightness,
+         f"at least {params.min_brightness:g}"),
         ("quality", "too_bright", "brightness", lambda v: v > params.max_brightness,
          f"at most {params.max_brightness:g}"),
         ("speech", "no_speech", "speech_share", lambda v: v < params.min_speech_share,

@@ -35,7 +35,8 @@ def link(looks: list[list[Face]]) -> list[Track]:
     tracks: list[Track] = []
     for look, faces in enumerate(looks):
         active = [t for t in tracks if look - t.looks[-1] <= MAX_MISSED_LOOKS + 1]
-        pairs = sorted(((-iou(t.faces[-1].box, f.box), i, j) for i, t in enumerate(active) for j, f in enumerate(faces)))
+        pairs = sorted((-iou(t.faces[-1].box, face.box), i, j)
+                       for i, t in enumerate(active) for j, face in enumerate(faces))
         used_tracks, used_faces = set(), set()
         for negative, i, j in pairs:
             if -negative < MIN_IOU or i in used_tracks or j in used_faces:

@@ -78,7 +78,7 @@ class GuardedWorker:
         return self._answer(self._limit_s)
 
     def _start(self) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [
             os.environ.get("PYTHONPATH")])]), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._child = subprocess.Popen([sys.executable, "-m", "stages.media.guarded_child", self._module],

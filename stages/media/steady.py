@@ -13,9 +13,9 @@ HALF = Fraction(1, 2)
 def steady(pictures: Iterable[tuple[Fraction, Picture]], fps: int, first: int = 0) -> Iterator[tuple[int, Picture]]:
     """(presentation time in s, picture), in order -> (i, picture) for i = first, first + 1, ...
 
-    Output i shows the last picture that appears before (i + 1/2) / fps: each picture appears within half an output frame
-    of its time, whatever the source rate. What is shown before the first picture is the first picture. The last
-    picture is given once: the caller knows how long it lasts.
+    Output i shows the last picture that appears before (i + 1/2) / fps: each picture appears within half an output
+    frame of its time, whatever the source rate. What is shown before the first picture is the first picture. The
+    last picture is given once: the caller knows how long it lasts.
     """
     index, shown = first, None
     for time, picture in pictures:

@@ -147,9 +147,10 @@ def _time(frame: av.VideoFrame, stream, previous: Fraction | None) -> Fraction:
 
 
 def frame_duration(frame: av.VideoFrame, stream) -> Fraction:
-    """How long a frame lasts by its own word, else by the average rate; at most a second."""
-    own = frame.duration * frame.time_base if frame.duration else 1 / Fraction(stream.average_rate or 25)
-    return min(own, Fraction(1))
+    """How long a frame is shown, in s: by its own word unless that is far below the usual (last frames often lie)."""
+    usual = min(1 / Fraction(stream.average_rate or 25), Fraction(1))
+    own = frame.duration * frame.time_base if frame.duration else usual
+    return min(own, Fraction(1)) if 2 * own >= usual else usual
 
 
 def upright_size(frame: av.VideoFrame, stream) -> tuple[int, int]:

@@ -85,7 +85,7 @@ def _rows(folder: Folder, manifest: Path, splits: dict[str, str]) -> Iterator[Ro
             unsafe = "/" in row["ID"] or ".." in row["ID"]
             yield folder.reject(f"{manifest.name}:{line}", manifest.relative_to(folder.root).as_posix(),
                                 "unsafe_path" if unsafe else "bad_manifest_row",
-                                f"line {line}: ID {row['ID'][:50]!r}, Init {row['Init'][:20]!r}, Fin {row['Fin'][:20]!r}")
+                                f"line {line}: ID {row['ID'][:50]!r}, times {row['Init'][:20]!r} {row['Fin'][:20]!r}")
             continue
         yield _clip(folder, manifest, row, times, splits)
 

@@ -40,8 +40,10 @@ class Folder:
 
     def _add(self, path: Path) -> None:
         name, suffix = path.relative_to(self.root).as_posix(), path.suffix.lower()
-        if path.is_symlink() and not path.resolve().is_relative_to(self.root):
+        if path.is_symlink() and not _stays_inside(path, self.root):
             self.unsafe.append(name)
+        elif not path.is_file():
+            return  # a folder, a pipe, a device, a link to nothing: reading one might never end
         elif suffix in VIDEO:
             self.videos.append(name)
         elif suffix in SOUND:
@@ -90,13 +92,20 @@ class Folder:
         """The reject row of a listed clip without a file; a name that tries to leave the folder gets its own code."""
         source = manifest.relative_to(self.root).as_posix()
         if is_unsafe(key):
-            return self.reject(key, source, "unsafe_path", f"the listed name {key[:100]!r} is not a plain name", identity)
+            return self.reject(key, source, "unsafe_path", f"listed as {key[:100]!r}, not a plain name", identity)
         return self.reject(key, source, "missing_media", f"listed, but no video file named {key[:100]!r}", identity)
 
 
 def is_unsafe(name: str) -> bool:
     """True where a listed name holds a path separator, a NUL or a parent reference."""
     return any(mark in name for mark in ("/", "\\", "\0")) or name in (".", "..")
+
+
+def _stays_inside(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # links in a circle
+        return False
 
 
 def _walk(root: Path) -> Iterator[Path]:

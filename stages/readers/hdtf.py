@@ -1,4 +1,4 @@
-"""HDTF: `HDTF_dataset/<subset>_{video_url,annotion_time,crop_wh,...}.txt` (their spelling) and cut clips or whole videos.
+"""HDTF: `HDTF_dataset/<subset>_{video_url,annotion_time,crop_wh}.txt` (their spelling) and cut clips or whole videos.
 
 Clips are `<video>_<i>.mp4` (original) or `<subset>_<video>_<iii>.mp4` (universome's tool), perhaps cut further to
 `...#<k>.mp4`; whole videos lie in `_videos_raw/`.
@@ -41,7 +41,7 @@ def person(video: str) -> str:
 
 
 def _video_of(stem: str) -> str:
-    parts = stem.split("#")[0].split("_")
+    parts = stem.partition("#")[0].split("_")
     parts = parts[1:] if parts[0] in SUBSETS and len(parts) > 1 else parts
     return "_".join(parts[:-1]) if len(parts) > 1 and parts[-1].isdigit() else "_".join(parts)
 
@@ -85,8 +85,8 @@ def _clips(folder: Folder, subset, manifest, video, index, times, url, crops, pi
     for name in names:
         folder.use(name)
         stem = PurePosixPath(name).stem
-        part = stem.partition("#")[2]
-        yield ClipRow(folder.corpus, f"{key}#{part}" if part else key, name, identity, folder.sound(stem), youtube_id=url)
+        _, mark, part = stem.partition("#")
+        yield ClipRow(folder.corpus, key + mark + part, name, identity, folder.sound(stem), youtube_id=url)
     if names:
         return
     whole = folder.video(f"{subset}_{video}") or folder.video(video)

@@ -39,8 +39,8 @@ def _row(folder: Folder, manifest: Path, stem: str, label: str, split: str | Non
     if name is None:
         return folder.missing(stem, manifest, identity)
     if label not in OFFICIAL_ORDER:
-        code, detail = ("compound_label", "several emotions") if "_" in label or "," in label else ("bad_label", "unknown")
-        return folder.reject(stem, name, code, f"label {label[:60]!r}: {detail}", identity)
+        code = "compound_label" if "_" in label or "," in label else "bad_label"
+        return folder.reject(stem, name, code, f"label {label[:60]!r} is not one emotion's name", identity)
     return ClipRow(folder.corpus, stem, name, identity, folder.sound(stem), emotion=CORE_NAME.get(label, label),
                    official_split=split)
 
@@ -91,7 +91,7 @@ def _cells(path: Path) -> Iterator[tuple]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > MAX_MANIFEST_BYTES:
-                raise CorpusError(f"{path} unpacks to more than {MAX_MANIFEST_BYTES >> 20} MiB: this is not a label sheet")
+                raise CorpusError(f"{path} unpacks to more than {MAX_MANIFEST_BYTES >> 20} MiB: no label sheet does")
         book = load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         if isinstance(error, CorpusError):

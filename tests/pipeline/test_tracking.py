@@ -16,11 +16,19 @@ from pipeline import tracking
 from pipeline.tracking_client import TrackingUnavailable, connect, shown, tracking_uri
 from pipeline.tracking_send import _batches
 from pipeline.tracking_spool import Sent, Spool, find_spools, spool_name
+from tests.mlflow_store import prepare_store
 
 
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The project folder of a test, with an empty store."""
+    prepare_store(tmp_path)
+    return tmp_path
 
 
 def closed_port() -> int:
@@ -86,7 +94,7 @@ def test_nested_parameters_become_dotted_names():
         "model.dim": 8, "model.conv.kernel": 3, "seed": 1}
 
 
-def test_a_dead_server_loses_nothing_and_sync_sends_later(tmp_path, monkeypatch):
+def test_a_dead_server_loses_nothing_and_sync_sends_later(store, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
     note = tmp_path / "note.txt"
     note.write_text("curve")
@@ -108,7 +116,7 @@ def test_a_dead_server_loses_nothing_and_sync_sends_later(tmp_path, monkeypatch)
     assert [path.read_text() for path in found] == ["curve"]
 
 
-def test_a_resumed_run_goes_on_without_doubles(tmp_path):
+def test_a_resumed_run_goes_on_without_doubles(store, tmp_path):
     """Steps 0..4, an exception, then a resume from a checkpoint at step 3: one run, every step once."""
     with pytest.raises(RuntimeError), tracking.run("e", "stage 1", {"lr": 0.1}, {}, key="k", root=tmp_path) as run:
         for step in range(5):
@@ -125,7 +133,7 @@ def test_a_resumed_run_goes_on_without_doubles(tmp_path):
     assert found.data.params == {"lr": "0.1"}
 
 
-def test_sending_twice_is_sending_once(tmp_path):
+def test_sending_twice_is_sending_once(store, tmp_path):
     with tracking.run("e", "twice", {}, {}, key="k", root=tmp_path) as run:
         run.metrics({"loss": 2.0}, 0)
     [spool] = find_spools(tmp_path / tracking.SPOOLS)
@@ -135,7 +143,7 @@ def test_sending_twice_is_sending_once(tmp_path):
     assert metric_points(tmp_path, "loss") == [(0, 2.0)]
 
 
-def test_a_killed_process_is_closed_as_killed(tmp_path):
+def test_a_killed_process_is_closed_as_killed(store, tmp_path):
     code = ("import os, sys; from pathlib import Path; from pipeline import tracking\n"
             "with tracking.run('e', 'killed', {}, {}, root=Path(sys.argv[1])) as run:\n"
             "    run.metrics({'loss': 1.0}, 0)\n    os.kill(os.getpid(), 9)\n")
@@ -146,7 +154,7 @@ def test_a_killed_process_is_closed_as_killed(tmp_path):
     assert (found.info.status, found.data.metrics) == ("KILLED", {"loss": 1.0})
 
 
-def test_what_the_server_refuses_does_not_block_the_rest(tmp_path):
+def test_what_the_server_refuses_does_not_block_the_rest(store, tmp_path):
     with tracking.run("e", "refused", {"lr": 1}, {}, key="k", root=tmp_path):
         pass
     with tracking.run("e", "refused", {"lr": 2}, {}, key="k", root=tmp_path) as run:  # MLflow keeps parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from pipeline.bundle import BundleConfig, bundle_digest, save_bundle
 from pipeline.tracking_client import TrackingUnavailable
 from pipeline.tracking_registry import download, lineage
 from stages import register
+from tests.mlflow_store import prepare_store
 
 LABELS = ("neutral", "happy")
 GOOD = {"mouth_r": 0.8, "mouth_r_wrong_speech": 0.05, "clips": 3}
@@ -55,6 +57,7 @@ def work(tmp_path, monkeypatch, project) -> Path:
     write_json(paths.EVALUATION / "metrics.json", GOOD)
     write_json(paths.FACE_SPACE / "face_space.json", {"kind": "landmark", "fingerprint": "f"})
     write_json(paths.FEATURES / "mead" / "manifest.json", {"shards": []})
+    prepare_store(tmp_path)
     return tmp_path
 
 
@@ -63,6 +66,7 @@ def run() -> dict:
     return json.loads(paths.REGISTRATION.read_text())
 
 
+@pytest.mark.slow
 def test_versions_aliases_gates_and_lineage(work):
     first = run()
     assert {name: row["version"] for name, row in first.items()} == {
@@ -153,4 +157,21 @@ def test_the_registered_model_turns_bytes_into_a_film(served):
         model.predict(pd.DataFrame([{"portrait_path": "face.png", "speech": sound.getvalue()}]))
     with pytest.raises(ValueError, match="unknown emotion 'angry'"):
         model.predict(pd.DataFrame([{**request, "emotion": "angry"}]))
+    answer = _posted(model, {"dataframe_records": [{**request, "portrait": _base64(request["portrait"]),
+                                                    "speech": _base64(request["speech"])}]})
+    assert base64.b64decode(answer["predictions"][0]["video"]) == film  # the same film, byte for byte
     mlflow.set_tracking_uri(None)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _posted(model, body: dict) -> dict:
+    """What `mlflow models serve` answers to a POST on /invocations."""
+    from mlflow.pyfunc import scoring_server
+    from starlette.testclient import TestClient
+
+    answer = TestClient(scoring_server.init(model)).post("/invocations", json=body)
+    assert answer.status_code == 200, answer.text[:500]
+    return answer.json()

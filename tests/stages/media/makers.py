@@ -50,12 +50,12 @@ def clicks(at: Sequence[Fraction], seconds: float, rate: int) -> np.ndarray:
 def write(path: Path, pictures: Sequence[np.ndarray], times: Sequence[Fraction], sound: np.ndarray | None = None,
           rate: int = 48000, sound_start: Fraction = Fraction(0), codec: str = "libx264", sound_codec: str = "aac",
           aspect: Fraction | None = None, rotation: int = 0, keys: int = 12, pix_fmt: str = "yuv420p",
-          options: dict | None = None) -> Path:
+          options: dict | None = None, ticks: int = TICKS) -> Path:
     """Encode pictures at their presentation times with mono sound that begins at `sound_start`."""
     with av.open(str(path), "w", options=options or {}) as out:
-        video = out.add_stream(codec, rate=30)
+        video = out.add_stream(codec, rate=25)
         video.width, video.height, video.pix_fmt = pictures[0].shape[1], pictures[0].shape[0], pix_fmt
-        video.codec_context.time_base = Fraction(1, TICKS)
+        video.codec_context.time_base = Fraction(1, ticks)
         video.codec_context.gop_size = keys
         if codec == "libx264":
             video.options = {"crf": "18", "preset": "ultrafast", "threads": "1"}
@@ -67,7 +67,7 @@ def write(path: Path, pictures: Sequence[np.ndarray], times: Sequence[Fraction],
         packets = _audio(audio, sound, rate, sound_start) if audio is not None else []
         for picture, time in zip(pictures, times, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = round(time * TICKS), Fraction(1, TICKS)
+            frame.pts, frame.time_base = round(time * ticks), Fraction(1, ticks)
             packets += video.encode(frame)
         packets += video.encode(None)
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
@@ -75,7 +75,8 @@ def write(path: Path, pictures: Sequence[np.ndarray], times: Sequence[Fraction],
     return path
 
 
-def write_sound(path: Path, sound: np.ndarray, rate: int = 48000, codec: str = "aac", format: str | None = None) -> Path:
+def write_sound(path: Path, sound: np.ndarray, rate: int = 48000, codec: str = "aac",
+                format: str | None = None) -> Path:
     """A sound file alone."""
     with av.open(str(path), "w", format=format) as out:
         for packet in _audio(out.add_stream(codec, rate=rate, layout="mono"), sound, rate, Fraction(0)):

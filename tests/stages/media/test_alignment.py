@@ -28,7 +28,8 @@ def onsets(levels: np.ndarray, threshold: float, hold: int) -> list[int]:
 def measured(path: Path, seconds: float, sound: Path | None = None) -> tuple[list[float], list[float]]:
     """(flash times, click times) in the crop of a file, in s."""
     found = probe(path, LIMITS)
-    waveform = read_sound(sound or path, found.start_s if sound is None else Fraction(0), seconds, 16000, sound is not None)
+    zero = found.start_s if sound is None else Fraction(0)
+    waveform = read_sound(sound or path, zero, seconds, 16000, own_clock=sound is not None)
     square = Square(found.width_px / 2, found.height_px / 2, 32)
     frames = crop_frames(path, found.start_s, 25, 0, int(seconds * 25), square, 16)
     light = np.array([frame.mean() for frame in frames])

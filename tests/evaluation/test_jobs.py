@@ -1,0 +1,117 @@
+"""A clip and an emotion through generation, rendering, files and measures, with a face whose answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.jobs import FPS, RATE_HZ, Clip, ClipJob, EmotionJob, JobSettings, Result, run_clip, run_emotion
+from evaluation.lip_sync import fit_speech_to_mouth
+from evaluation.partial import fresh_folder, load_result, remove_others, save_result
+from evaluation.summarise import chance_agreement, clip_metrics, emotion_metrics, emotion_rows, pose_is_identical
+from evaluation.video_grid import write_grid
+from pipeline.media import read_crop, write_video, write_wav
+from tests.evaluation.fakes import SIDE, fake_parts, motion_of, picture, rest_keypoints
+
+FRAMES = 80
+SETTINGS = JobSettings(samples=2, frame_stride=5, control_stride=2, max_lag_frames=2, panel_px=64, crf=20)
+
+
+def mouth(seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=FRAMES + 4)
+    return np.clip(0.4 + 0.4 * np.convolve(noise, np.ones(5) / 5, mode="valid"), 0.05, 0.95)
+
+
+def speech(seed: int) -> np.ndarray:
+    return np.stack([mouth(seed), np.random.default_rng(seed).normal(size=FRAMES)], 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Clip:
+    folder = tmp_path_factory.mktemp("crops")
+    write_video(folder / "aa.mp4", (picture(value) for value in mouth(0)), FPS, crf=1)
+    write_wav(folder / "aa.wav", np.random.default_rng(0).normal(0, 0.1, FRAMES * RATE_HZ // FPS).astype(np.float32))
+    return Clip("aa", "hdtf", "hdtf/p1", str(folder / "aa.mp4"), rest_keypoints(), motion_of(mouth(0)), speech(0), 7)
+
+
+@pytest.fixture(scope="module")
+def sync():
+    return fit_speech_to_mouth([(speech(seed), mouth(seed)) for seed in range(3, 8)], 1e-4)
+
+
+@pytest.fixture(scope="module")
+def result(clip, sync, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    return run_clip(ClipJob(clip, speech(1), "bb"), fake_parts(), sync, SETTINGS, folder), folder
+
+
+def test_the_right_speech_is_told_from_the_wrong_one(result):
+    row = result[0].row
+    assert row["mouth_r"] > 0.97 and row["mouth_lag_frames"] == 0
+    assert row["mouth_r_wrong_speech"] < 0.5
+    assert row["mouth_sync_c"] > 0.5 and row["mouth_sync_offset_frames"] == 0
+    assert row["mouth_sync_c_wrong_speech"] < row["mouth_sync_c"]
+    assert row["csim_mobilefacenet"] == pytest.approx(1) and row["face_found_share"] == 1
+    assert row["lip_vertex_error"] < 0.05 and row["diversity"] > 0
+
+
+def test_wrong_speech_is_rendered_on_every_second_frame(result):
+    curves = result[0].curves
+    assert np.isnan(curves["wrong_speech"][1::2]).all() and np.isfinite(curves["wrong_speech"][::2]).all()
+    assert len(curves["reference"]) == len(curves["generated"]) == FRAMES
+
+
+def test_videos_hold_every_frame(result):
+    made, panels = (read_crop(result[1] / f"aa_{name}.mp4") for name in ("generated", "side_by_side"))
+    assert made.shape == (FRAMES, SIDE, SIDE, 3) and panels.shape == (FRAMES, 64, 192, 3)
+
+
+def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
+    folder = fresh_folder(tmp_path / "job")
+    assert load_result(folder) is None
+    save_result(folder, result[0])
+    again = load_result(folder)
+    assert again.row == result[0].row
+    assert all(np.array_equal(again.curves[k], v, equal_nan=True) for k, v in result[0].curves.items())
+    assert all(np.array_equal(again.arrays[k], v) for k, v in result[0].arrays.items())
+    remove_others(tmp_path, keep=set())
+    assert not folder.exists()
+
+
+def test_metrics_of_clips_have_intervals_and_other_people_only_where_there_are_some(result):
+    metrics = clip_metrics([result[0]], draws=50, seed=0)
+    assert metrics["mouth_r"].n == 1 and metrics["mouth_r"].low is None
+    assert "csim_mobilefacenet_other" not in metrics
+    metrics = clip_metrics([result[0]] * 3, draws=50, seed=0)
+    assert metrics["fd_efficientnet_lite0"].n == 3 and metrics["fd_efficientnet_lite0"].low is not None
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
+    results = [run_emotion(EmotionJob(clip, name), fake_parts(broken), SETTINGS, tmp_path) for name in
+               ("neutral", "happy")]
+    assert pose_is_identical(results) is not broken
+    rows = emotion_rows(results)
+    assert rows[1]["seen"] == "happy" and rows[1]["probability"] == pytest.approx(0.6)
+    assert rows[1]["brow_shift"] == pytest.approx(0, abs=1e-6)
+    metrics = emotion_metrics(rows, draws=20, seed=0)
+    assert metrics["emo_agree_facex"].value == 1 and metrics["emo_target_gain_facex"].value == pytest.approx(0)
+    tiles = [tmp_path / f"aa_{name}.mp4" for name in ("neutral", "happy")]
+    write_grid(tmp_path / "grid.mp4", tiles, Path(clip.crop).with_suffix(".wav"), FPS, 20)
+    assert read_crop(tmp_path / "grid.mp4").shape == (FRAMES, 64, 128, 3)
+
+
+def test_an_emotion_without_a_class_or_a_neutral_video_gives_no_number():
+    row = {"clip_id": "a", "emotion": "contempt", "seen": "neutral", "p_neutral": 0.8, "brow_height": 1.0,
+           "corner_height": 1.0, "eye_opening": 0.2}
+    rows = emotion_rows([Result(row, {}, {})])
+    assert rows[0]["probability"] is None and rows[0]["brow_shift"] is None
+    assert emotion_metrics(rows, 10, 0) == {}
+
+
+def test_chance_agreement_by_hand():
+    # labels a, b; answers a, a: dealt at random each answer is right with probability 1/2
+    assert chance_agreement(["a", "b"], ["a", "a"]) == 0.5
+    assert chance_agreement(["a", "b", "c"], ["d", "d", "d"]) == 0.0

@@ -1,0 +1,217 @@
+"""The extract stage with made-up models: what is computed, what is reused, what becomes of bad clips."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from feature_store.manifest import verify
+from feature_store.reader import FeatureStore
+from pipeline.config import Params, parse_params
+from pipeline.storage import open_storage
+from stages import extract
+from stages.extraction import attempts, cluster, plan
+from stages.extraction.attempts import Attempts
+from tests.stages.extraction import made
+
+PRINTS = {"motion": "m" * 32, "speech": "s" * 32}
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch, project) -> Params:
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    values["corpora"] = ["avspeech", "mead"]
+    values["extract"] |= {"actors": 2, "batch_clips": 1, "ahead": True, "max_clip_s": 10.0, "shards": 2}
+    values["ray"] |= {"address": None, "num_cpus": 2}
+    params = parse_params(values)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(extract, "load_params", lambda: params)
+    monkeypatch.setattr(extract, "fingerprints", lambda _: PRINTS)
+    return params
+
+
+@pytest.fixture
+def computed(monkeypatch, params) -> list[str]:
+    """Run jobs in this process; the list fills with 'clip family' as they run."""
+    done: list[str] = []
+
+    def compute(jobs, params, store):
+        extractor = made.make_extractor(params, open_storage(store))
+        for clip, families in jobs:
+            done.extend(f"{clip.clip_id} {family}" for family in families)
+            reject = extractor.extract(clip.path, clip.row["frames"], [clip.keys[family] for family in families])
+            yield {"clip_id": clip.clip_id, "frames": clip.row["frames"],
+                   "reject": json.dumps(asdict(reject)) if reject else ""}
+
+    monkeypatch.setattr(cluster, "compute", compute)
+    return done
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_clips_become_features_and_a_clip_without_a_face_a_row(computed):
+    made.write_corpus("avspeech", ["good", "faceless", "good"])
+    manifest = extract.main("avspeech", quiet)
+    assert [clip.clip_id for clip in FeatureStore([Path("data/features/avspeech")]).clips()] == ["avspeech00",
+                                                                                                 "avspeech02"]
+    assert [(r.clip_id, r.stage, r.code, r.value) for r in manifest.rejects] == [
+        ("avspeech01", "extract", "face_not_found", 3.0)]
+    assert verify(Path("data/features/avspeech")) == []
+
+
+def test_nothing_is_computed_twice_also_no_reject(computed):
+    made.write_corpus("avspeech", ["good", "faceless", "good"])
+    extract.main("avspeech", quiet)
+    before = snapshot(Path("data/features/avspeech"))
+    computed.clear()
+    extract.main("avspeech", quiet)
+    assert computed == [] and snapshot(Path("data/features/avspeech")) == before
+
+
+def test_one_more_clip_costs_one_clip(computed):
+    made.write_corpus("avspeech", ["good"] * 3)
+    extract.main("avspeech", quiet)
+    computed.clear()
+    made.write_corpus("avspeech", ["good"] * 4)
+    assert extract.main("avspeech", quiet).clips == 4
+    assert computed == ["avspeech03 motion", "avspeech03 speech"]
+
+
+def test_new_code_of_one_family_leaves_the_other_alone(computed, monkeypatch):
+    made.write_corpus("avspeech", ["good"] * 2)
+    extract.main("avspeech", quiet)
+    computed.clear()
+    monkeypatch.setattr(extract, "fingerprints", lambda _: PRINTS | {"speech": "t" * 32})
+    extract.main("avspeech", quiet)
+    assert computed == ["avspeech00 speech", "avspeech01 speech"]
+    table = FeatureStore([Path("data/features/avspeech")])
+    assert table.fingerprints["speech"] == "t" * 32
+
+
+def test_a_clip_whose_bytes_changed_is_computed_again(computed):
+    made.write_corpus("avspeech", ["faceless", "good"])
+    extract.main("avspeech", quiet)
+    computed.clear()
+    made.write_corpus("avspeech", ["good", "good"])
+    assert extract.main("avspeech", quiet).rejects == []
+    assert "avspeech00 motion" in computed and "avspeech01 motion" not in computed
+
+
+def test_new_labels_cost_no_clip(computed, monkeypatch):
+    made.write_corpus("avspeech", ["good"])
+    extract.main("avspeech", quiet)
+    computed.clear()
+    rows = plan.read_clip_table
+    monkeypatch.setattr(plan, "read_clip_table", lambda *a: [row | {"emotion": "happy"} for row in rows(*a)])
+    extract.main("avspeech", quiet)
+    assert computed == []
+    assert FeatureStore([Path("data/features/avspeech")]).clips()[0].emotion == "happy"
+
+
+def test_the_first_corpus_computes_ahead_for_the_others(computed):
+    made.write_corpus("avspeech", ["good"])
+    made.write_corpus("mead", ["good"])
+    extract.main("avspeech", quiet)
+    assert {line.split()[0] for line in computed} == {"avspeech00", "mead00"}
+    computed.clear()
+    assert extract.main("mead", quiet).clips == 1
+    assert computed == []
+
+
+def test_a_kill_between_clips_loses_nothing(computed, monkeypatch):
+    made.write_corpus("avspeech", ["good"] * 3)
+    whole = cluster.compute
+
+    def killed(jobs, params, store):
+        yield from whole(jobs[:1], params, store)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster, "compute", killed)
+    with pytest.raises(KeyboardInterrupt):
+        extract.main("avspeech", quiet)
+    assert not Path("data/features/avspeech").exists()
+    computed.clear()
+    monkeypatch.setattr(cluster, "compute", whole)
+    assert extract.main("avspeech", quiet).clips == 3
+    assert {line.split()[0] for line in computed} == {"avspeech01", "avspeech02"}
+
+
+def test_a_full_disk_stops_the_job_and_blames_no_clip(computed):
+    made.write_corpus("avspeech", ["good", "full"])
+    with pytest.raises(OSError, match="No space left"):
+        extract.main("avspeech", quiet)
+    assert not list(Path(".playmate/store").rglob("*.reject.json"))
+
+
+def test_a_missing_crop_is_no_fault_of_the_clip(computed):
+    made.write_corpus("avspeech", ["good"])
+    Path("data/crops/avspeech/avspeech00.mp4").unlink()
+    with pytest.raises(FileNotFoundError, match="dvc repro preprocess"):
+        extract.main("avspeech", quiet)
+
+
+def test_a_corpus_that_is_not_preprocessed_names_the_command(computed):
+    with pytest.raises(FileNotFoundError, match="dvc repro preprocess@mead"):
+        extract.main("mead", quiet)
+
+
+def died(notes: Attempts, clip_id: str) -> None:
+    notes.attempt(clip_id).__enter__()  # and never left
+    attempts.faulthandler.cancel_dump_traceback_later()
+
+
+def test_a_clip_is_given_up_after_two_deaths(tmp_path):
+    notes = Attempts(tmp_path / "run", 60.0)
+    died(notes, "clip")
+    assert notes.given_up("clip") is None
+    died(notes, "clip")
+    assert (notes.given_up("clip").code, notes.given_up("clip").value) == ("crash", 2.0)
+    assert notes.given_up("cli") is None
+
+
+def test_deaths_of_an_earlier_run_do_not_count(tmp_path):
+    for _ in range(2):
+        died(Attempts(tmp_path / "run", 60.0), "clip")
+    assert Attempts(tmp_path / "later", 60.0).given_up("clip") is None
+    attempts.sweep(tmp_path)
+    assert Attempts(tmp_path / "run", 60.0).given_up("clip") is None
+
+
+def test_a_clip_that_takes_too_long_ends_its_process(tmp_path):
+    code = ("import sys, time; from pathlib import Path; from stages.extraction.attempts import Attempts\n"
+            "with Attempts(Path(sys.argv[1]), 0.2).attempt('clip'): time.sleep(60)")
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 1
+    assert Attempts(tmp_path, 0.2).given_up("clip").code == "timeout"
+    assert (tmp_path / "clip.0").read_text().startswith("Timeout")
+
+
+def test_an_attempt_that_ends_leaves_no_note(tmp_path):
+    with Attempts(tmp_path, 60.0).attempt("clip"):
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_clips_that_crash_or_hang_cost_no_good_clip(ray_session, params, monkeypatch):
+    made.write_corpus("avspeech", ["good", "segfault", "good", "hang", "faceless", "good"])
+    whole = cluster.compute
+    monkeypatch.setattr(cluster, "compute", lambda *arguments: whole(*arguments, make=made.make_extractor))
+    manifest = extract.main("avspeech", quiet)
+    assert {r.clip_id: r.code for r in manifest.rejects} == {
+        "avspeech01": "crash", "avspeech03": "timeout", "avspeech04": "face_not_found"}
+    assert len(FeatureStore([Path("data/features/avspeech")]).clips()) == 3
+    assert not Path(".playmate/attempts").exists()

@@ -1,0 +1,58 @@
+"""Tracks, the speaker among them, and boxes between looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.detectors import Face
+from stages.faces.tracks import Track, boxes_per_frame, iou, link, speaker
+
+
+def face(x, y=0.0, side=10.0):
+    return Face(np.array([x, y, x + side, y + side]), 0.9, np.zeros((5, 2)))
+
+
+def test_iou_by_hand():
+    assert iou(face(0).box, face(5).box) == pytest.approx(50 / 150)
+    assert iou(face(0).box, face(10).box) == 0.0
+
+
+def test_two_people_that_come_and_go():
+    looks = [[face(0), face(100)], [face(101), face(2)], [face(4)], [face(6), face(102)]]
+    left, right = link(looks)
+    assert left.looks == [0, 1, 2, 3] and right.looks == [0, 1, 3]
+    assert [f.box[0] for f in left.faces] == [0, 2, 4, 6]
+
+
+def test_a_face_that_was_away_too_long_is_a_new_track():
+    looks = [[face(0)], *[[]] * 6, [face(0)]]
+    assert [t.looks for t in link(looks)] == [[0], [7]]
+    assert [t.looks for t in link([[face(0)], *[[]] * 5, [face(0)]])] == [[0, 6]]
+
+
+def test_one_detection_joins_one_track():
+    tracks = link([[face(0), face(4)], [face(2)]])
+    assert sorted(len(t.looks) for t in tracks) == [1, 2]
+
+
+def test_speaker_by_size_and_persistence():
+    large, small, brief = Track([0, 1, 2], [face(0, side=20)] * 3), Track([0, 1, 2], [face(50)] * 3), \
+        Track([1], [face(80, side=60)])
+    assert speaker([small, large, brief], 3, None) is large
+    assert speaker([], 3, None) is None
+
+
+def test_speaker_by_hint_among_lasting_tracks():
+    large, small, brief = Track([0, 1, 2], [face(0, side=20)] * 3), Track([0, 1, 2], [face(50)] * 3), \
+        Track([1], [face(90)])
+    assert speaker([small, large, brief], 3, np.array([60.0, 5.0])) is small
+    assert speaker([small, large, brief], 3, np.array([99.0, 5.0])) is small  # a passer-by is not the speaker
+    assert speaker([brief], 3, np.array([0.0, 0.0])) is brief
+
+
+def test_boxes_between_looks():
+    track = Track([0, 2], [face(0), face(10)])
+    boxes = boxes_per_frame(track, [0, 5, 10], 13)
+    assert boxes.shape == (13, 4)
+    assert boxes[:, 0] == pytest.approx([*range(11), 10, 10])

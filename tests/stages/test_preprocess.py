@@ -1,0 +1,163 @@
+"""The stage on a small corpus with a real portrait: what is kept, what is done again, what depends on nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.clip_table import read_clip_table
+from pipeline.config import parse_params
+from pipeline.fingerprint import file_sha256
+from pipeline.media import read_crop, read_wav
+from pipeline.weights import WeightsError, weight_path
+from stages import preprocess as stage
+from stages import preprocess_workers
+from tests.stages.media.makers import clicks, regular, write
+
+NAMES = ["PmD-LzPS2rg", "-1wCGAxqT_4", "h-fSfAFufCo"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Three segments of a portrait that moves, a broken one and a missing one."""
+    try:
+        weight_path("scrfd"), weight_path("silero_vad")
+    except WeightsError as error:
+        pytest.skip(str(error))
+    portrait = pytest.importorskip("skimage.data").astronaut()[:320, 60:380]
+    root = tmp_path_factory.mktemp("raw")
+    folder = root / "avspeech"
+    folder.mkdir()
+    times = regular(30, 3.2)
+    for number, name in enumerate(NAMES):
+        frames = [np.roll(portrait, round(4 * np.sin(i / 9 + number)), axis=1) for i in range(len(times))]
+        write(folder / f"{name}_1-4.2.mp4", frames, times, clicks([Fraction(1)], 3.2, 16000), rate=16000)
+    (folder / "brokenFile1_1-4.2.mp4").write_text("404")
+    (folder / "avspeech_train.csv").write_text("".join(
+        f"{name},1,4.2,0.5,0.4\n" for name in [*NAMES, "brokenFile1", "deadVideo01"]))
+    return root
+
+
+def params(project, root, **changes):
+    """The project's values, without the wish for speech."""
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    values["raw"]["root"] = str(root)
+    values["preprocess"] |= {"min_speech_share": 0.0} | changes.pop("preprocess", {})
+    for section, keys in changes.items():
+        values[section] |= keys
+    return parse_params(values), values
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def first(project, corpus, tmp_path_factory):
+    """The stage's first run, with two workers."""
+    folder = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        rows = stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 2})[0])
+    return folder, rows, contents(folder / "data")
+
+
+def counting(monkeypatch) -> list:
+    done = []
+    process = preprocess_workers.process
+    monkeypatch.setattr(preprocess_workers, "process", lambda unit, *rest: (done.append(unit.row.key),
+                                                                            process(unit, *rest)))
+    return done
+
+
+def test_rows_and_crops(first):
+    folder, rows, _ = first
+    assert sorted((row["status"], row["code"] or "") for row in read_clip_table(
+        folder / "data/crops/avspeech/clips.parquet")) == [
+        ("kept", ""), ("kept", ""), ("kept", ""), ("rejected", "missing_media"), ("rejected", "unreadable")]
+    for row in (row for row in rows if row["status"] == "kept"):
+        name = folder / "data/crops/avspeech" / row["clip_id"]
+        assert read_crop(name.with_suffix(".mp4")).shape == (80, 256, 256, 3) and row["frames"] == 80
+        assert len(read_wav(name.with_suffix(".wav"))) == 80 * 640
+        assert row["detection_share"] == 1.0 and row["face_px"] > 90 and row["source_fps"] == pytest.approx(30, abs=0.5)
+        assert file_sha256(name.with_suffix(".mp4")) == row["crop_sha256"]
+
+
+def test_again_does_nothing_and_gives_the_same_bytes(first, project, corpus, monkeypatch):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    done = counting(monkeypatch)
+    stage.preprocess("avspeech", params(project, corpus)[0])
+    assert done == [] and contents(folder / "data") == before
+
+
+def test_one_worker_in_a_fresh_folder_gives_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1})[0])
+    assert contents(tmp_path / "data") == first[2]
+
+
+def test_thresholds_are_decided_without_decoding_again(first, project, corpus, monkeypatch):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    done = counting(monkeypatch)
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"min_face_px": 1000.0})[0])
+    assert done == [] and {row["code"] for row in rows} == {"small_face", "missing_media", "unreadable"}
+    assert {p.suffix for p in (folder / "data/crops/avspeech/rejects").iterdir()} == {".jpg"}
+    stage.preprocess("avspeech", params(project, corpus)[0])
+    assert done == [] and contents(folder / "data") == before
+
+
+def test_a_lost_or_altered_crop_is_made_again(first, project, corpus, monkeypatch):
+    folder, rows, before = first
+    monkeypatch.chdir(folder)
+    kept = next(row for row in rows if row["status"] == "kept")
+    [file] = folder.glob(f".playmate/work/preprocess/*/*/{kept['clip_id']}.mp4")
+    file.write_bytes(b"altered")
+    done = counting(monkeypatch)
+    stage.preprocess("avspeech", params(project, corpus)[0])
+    assert len(done) == 1 and contents(folder / "data") == before
+
+
+def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_path):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    more = tmp_path / "raw" / "avspeech"
+    more.mkdir(parents=True)
+    for path in (corpus / "avspeech").iterdir():
+        os.link(path, more / path.name)
+    (more / "newVideo001_1-4.2.mp4").symlink_to(f"{NAMES[0]}_1-4.2.mp4")
+    text = (more / "avspeech_train.csv").read_text()
+    (more / "avspeech_train.csv").unlink()
+    (more / "avspeech_train.csv").write_text(text + "newVideo001,1,4.2,0.5,0.4\n")
+    done = counting(monkeypatch)
+    rows = stage.preprocess("avspeech", params(project, tmp_path / "raw")[0])
+    assert len(done) == 1 and done[0].startswith("newVideo001") and len(rows) == 6
+    stage.preprocess("avspeech", params(project, corpus)[0])
+    assert contents(folder / "data") == before
+
+
+def test_a_time_limit_is_a_reject_and_a_larger_one_tries_again(first, project, corpus, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"max_decode_s": 0.01})[0])
+    assert {"timeout"} <= {row["code"] for row in rows}
+    done = counting(monkeypatch)
+    stage.preprocess("avspeech", params(project, corpus)[0])
+    assert len(done) >= 3 and contents(tmp_path / "data") == first[2]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_data_gives_the_same_bytes(first, project, corpus, tmp_path):
+    values = params(project, corpus, preprocess={"ray_min_clips": 1}, ray={"num_cpus": 2})[1]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    subprocess.run([sys.executable, "-m", "stages.preprocess", "avspeech"], cwd=tmp_path, check=True,
+                   env=os.environ | {"PYTHONPATH": str(project)})
+    assert contents(tmp_path / "data") == first[2]

@@ -1,0 +1,96 @@
+"""No person in two splits, whatever the corpora call them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Split
+from stages.split import assign, count, group, read_split, write_split
+
+
+def clips(*identities, youtube=()):
+    return [{"clip_id": f"{i:03d}", "corpus": name.split("/")[0], "identity": name,
+             "youtube_id": dict(youtube).get(name)} for i, name in enumerate(identities)]
+
+
+def params(corpora=(), identities=(), share=0.1):
+    return Split(test_corpora=list(corpora), test_identities=list(identities), validation_share=share)
+
+
+def splits_of(rows):
+    found = {}
+    for row in rows:
+        found.setdefault(row["identity"], set()).add(row["split"])
+    return found
+
+
+def test_test_corpora_and_identities():
+    rows = assign(clips("hdtf/A", "mead/M003", "mead/M005", "mead/M007", "mead/M009"),
+                  params(["hdtf"], ["mead/M003"], share=0.0), seed=1)
+    assert [row["split"] for row in rows] == ["test", "test", "train", "train", "train"]
+
+
+def test_one_validates_where_there_are_three_however_small_the_share():
+    rows = assign(clips("mead/A", "mead/B", "mead/C"), params(share=1e-9), seed=1)
+    assert sorted(row["split"] for row in rows) == ["train", "train", "validation"]
+    two = assign(clips("mead/A", "mead/B"), params(share=1e-9), seed=1)
+    assert {row["split"] for row in two} == {"train"}
+
+
+def test_one_video_in_two_corpora_is_one_person():
+    rows = clips("avspeech/x", "hdtf/Y", "celebv_text/z", "mead/M", "mead/N",
+                 youtube=[("avspeech/x", "v1"), ("hdtf/Y", "v1"), ("celebv_text/z", "v2")])
+    found = splits_of(assign(rows, params(["hdtf"]), seed=1))
+    assert found["avspeech/x"] == found["hdtf/Y"] == {"test"}
+    assert "test" not in found["celebv_text/z"]
+
+
+def test_groups_join_through_others():
+    rows = clips("a/1", "b/2", "b/2", "c/3")
+    for row, video in zip(rows, ["v", "v", "w", "w"], strict=True):
+        row["youtube_id"] = video
+    assert set(group(rows).values()) == {"a/1"}
+
+
+def test_nothing_left_to_train_on():
+    with pytest.raises(ValueError, match="no training clip is left"):
+        assign(clips("hdtf/A"), params(["hdtf"]), seed=1)
+    with pytest.raises(ValueError, match="no training clip is left"):
+        assign([], params(), seed=1)
+    with pytest.raises(ValueError, match="mead/M999"):
+        assign(clips("mead/M003"), params(identities=["mead/M999"]), seed=1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["avspeech", "hdtf", "mead"]), st.integers(0, 30),
+                          st.one_of(st.none(), st.integers(0, 10))), min_size=1), st.integers(0, 5))
+def test_no_person_and_no_video_in_two_splits(people, seed):
+    rows = [{"clip_id": str(i), "corpus": corpus, "identity": f"{corpus}/{person}",
+             "youtube_id": None if video is None else f"v{video}"} for i, (corpus, person, video) in enumerate(people)]
+    try:
+        assigned = assign(rows, params(["hdtf"], share=0.3), seed)
+    except ValueError:
+        return
+    videos = {}
+    for row, result in zip(sorted(rows, key=lambda r: r["clip_id"]), assigned, strict=True):
+        if row["youtube_id"]:
+            videos.setdefault(row["youtube_id"], set()).add(result["split"])
+    assert all(len(names) == 1 for names in [*splits_of(assigned).values(), *videos.values()])
+
+
+def test_the_share_is_about_right_and_stable():
+    names = [f"mead/P{i}" for i in range(1000)]
+    rows = assign(clips(*names), params(share=0.1), seed=7)
+    validating = {row["identity"] for row in rows if row["split"] == "validation"}
+    assert 70 <= len(validating) <= 130
+    fewer = assign(clips(*names[:500]), params(share=0.1), seed=7)
+    assert {r["identity"] for r in fewer if r["split"] == "validation"} == validating & set(names[:500])
+
+
+def test_counts_and_file(tmp_path):
+    rows = assign(clips("hdtf/A", "mead/B", "mead/B", "mead/C"), params(["hdtf"], share=0.0), seed=1)
+    assert count(rows)["train"] == {"clips": 3, "corpora": {"mead": 3}, "identities": 2}
+    assert count(rows)["validation"] == {"clips": 0, "corpora": {}, "identities": 0}
+    write_split(tmp_path / "split.parquet", rows)
+    assert read_split(tmp_path / "split.parquet") == {"000": "test", "001": "train", "002": "train", "003": "train"}
