@@ -188,9 +188,9 @@ def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarr
 
 
 def _tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
-    """A frame [H, W, 3] at side_px with its name in the lower left corner."""
+    """A frame [H, W, 3] at side_px with its name in the upper left corner, where no player's controls lie."""
     tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    scale = side_px / 640
+    scale = side_px / 560
     for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(tile, text, (8, side_px - 10), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+        cv2.putText(tile, text, (8, round(30 * scale) + 8), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
     return tile

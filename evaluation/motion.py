@@ -10,6 +10,7 @@ BLINK_CLOSED, BLINK_OPEN = 0.55, 0.75  # shares of the clip's open-eye level: tw
 BLINK_MAX_S = 0.6                      # longer is a closed eye, not a blink
 BEAT_SIGMA_S = 0.08                    # two frames at 25 fps
 BEAT_MIN_GAP_S = 0.16
+BEAT_SMOOTH_S = 0.4                    # of the head's speed: landmarks jitter from frame to frame
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def audio_beats(waveform: np.ndarray, rate_hz: int, fps: float) -> np.ndarray:
 def motion_beats(angles_deg: np.ndarray, fps: float) -> np.ndarray:
     """Frames where the head's angular speed has a local minimum: [T, 3] degrees -> frame numbers."""
     speed = np.linalg.norm(np.gradient(np.asarray(angles_deg, np.float64), axis=0), axis=1)
-    smooth = np.convolve(np.pad(speed, 2, mode="edge"), np.ones(5) / 5, mode="valid")
+    half = round(BEAT_SMOOTH_S * fps / 2)
+    smooth = np.convolve(np.pad(speed, half, mode="edge"), np.ones(2 * half + 1) / (2 * half + 1), mode="valid")
     return _peaks(-smooth, -np.inf, round(BEAT_MIN_GAP_S * fps))
 
 

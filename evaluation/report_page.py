@@ -17,6 +17,7 @@ from evaluation.results import MEASURED as MEASURED_STATUS
 from pipeline.clip_table import KEPT, REJECTED
 
 TEMPLATES = Path(__file__).with_name("templates")
+FPS = 25.0
 HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_agree_facex", "csim_mobilefacenet")
 LOSSES = {"loss": "s1", "validation_loss": "s2", "loss_expression": "s4", "validation_expression": "s5",
           "validation_wrong_speech": "s3"}  # columns of curve.csv -> line style
@@ -99,10 +100,10 @@ def _gallery(data: ReportData) -> list[dict[str, Any]]:
 
 def _mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
     curve = [point for point in data.mouth_curves if point["clip_id"] == row["clip_id"]]
-    times = [point["frame"] / 25.0 for point in curve]
-    lines = [svg.Series(name, times, [_nan(point.get(name)) for point in curve], style)
-             for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2"))
-             if any(point.get(name) is not None for point in curve)]
+    lines = []
+    for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2")):
+        points = [(point["frame"] / FPS, point[name]) for point in curve if point.get(name) is not None]
+        lines.append(svg.Series(name, [x for x, _ in points], [y for _, y in points], style))
     title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_r'])}"
     return svg.line_plot(lines, "seconds", "mouth opening", title)
 
@@ -162,10 +163,6 @@ def _video(data: ReportData, stem: str) -> str | None:
 
 def _uri(path: Path, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _nan(value: Any) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def plot_files(data: ReportData) -> dict[str, list[dict[str, Any]]]:

@@ -40,7 +40,7 @@ def write_summary(folder: Path, summary: Summary) -> None:
     """`summary.json`, and `metrics.json` with the values alone (flat, for `dvc metrics show`)."""
     write_json(folder / SUMMARY, rounded(asdict(summary)))
     flat = {name: interval.value for name, interval in summary.metrics.items()}
-    counts = {"clips": summary.clips, "failed_clips": len(summary.failures)}
+    counts = {"clips": summary.clips, "failed_videos": len(summary.failures)}
     write_json(folder / METRICS, rounded(flat | counts | {name: int(ok) for name, ok in summary.checks.items()}))
 
 

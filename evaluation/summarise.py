@@ -98,6 +98,17 @@ def pose_is_identical(results: Sequence[Result]) -> bool:
     return all(len(found) == 1 for found in poses.values())
 
 
+def checks(clips: Sequence[Result], emotions: Sequence[Result]) -> dict[str, bool]:
+    """What must hold in every video; nothing is claimed of videos that were not made."""
+    found = {}
+    if clips:
+        found["own_speech_beats_wrong_speech_in_every_clip"] = all(
+            result.row["mouth_r"] > result.row["mouth_r_wrong_speech"] for result in clips)
+    if emotions:
+        found["pose_identical_over_emotions"] = pose_is_identical(emotions)
+    return found
+
+
 def _mean(rows: list[dict[str, Any]], name: str, draws: int, seed: int) -> Interval | None:
     values = [float(row[name]) for row in rows if row.get(name) is not None]
     return mean_interval(values, draws, seed) if values else None

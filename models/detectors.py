@@ -50,17 +50,14 @@ class InsightFaceDetector:
     with a margin, because faces that fill the picture are missed."""
 
     def __init__(self, model: Path, size_px: int):
-        """`model`: a pack folder with a `det_*.onnx` (buffalo_l), or that file alone (any fixed input size)."""
+        """`model`: the `det_*.onnx` of a pack (buffalo_l's det_10g.onnx), or SCRFD of any one input size."""
         import onnxruntime
         from insightface.app import FaceAnalysis
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        detectors = sorted(Path(model).glob("det_*.onnx")) if Path(model).is_dir() else [Path(model)]
-        if not detectors:
-            raise FileNotFoundError(f"{model} holds no det_*.onnx: it is not an InsightFace pack")
         with tempfile.TemporaryDirectory() as pack:
-            _place(detectors[0], Path(pack) / f"det_{size_px}.onnx", size_px)
+            _place(model, Path(pack) / f"det_{size_px}.onnx", size_px)
             analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=["CPUExecutionProvider"],
                                     session_options=options)
             # inside, because it opens the file again

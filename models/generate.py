@@ -235,6 +235,10 @@ def _check(request: Request, generator: MotionGenerator) -> None:
     shape = generator.model.shape
     if request.x_c.shape != (shape.num_keypoints, 3):
         raise ValueError(f"x_c must be [{shape.num_keypoints}, 3] for this model, got {list(request.x_c.shape)}")
+    if not isinstance(request.pose, str) and (request.pose.ndim != 2 or request.pose.shape[1] != RHO_DIM):
+        raise ValueError(f"a pose to follow must be [T, {RHO_DIM}], got {list(request.pose.shape)}")
+    if isinstance(request.pose, str) and request.pose not in ("generated", "still"):
+        raise ValueError(f"unknown pose {request.pose!r}: accepted are generated, still, or a rho [T, {RHO_DIM}]")
     if request.emotion is None:
         return
     if generator.model.emotion is None:

@@ -90,7 +90,7 @@ class MotionTransformer(nn.Module):
         before = self.motion_projection(previous * self.motion_mask)
         before = torch.where(has_previous[:, None, None], before, self.start_motion.to(before)) + self.segment[0]
         window = self.motion_projection(noisy * self.motion_mask) + self.segment[1]
-        time_feature = self.time_projection(time_frequencies(time))
+        time_feature = self.time_projection(time_frequencies(time).to(self.segment))
         face = self.identity_norm(identity)
         if drop_identity is not None:
             face = face * ~drop_identity[:, None]

@@ -53,7 +53,7 @@ class Preprocess(Section):
     sample_rate_hz: Count
     min_duration_s: Positive
     max_duration_s: Positive
-    detector: Literal["insightface", "mediapipe"]
+    detector: Literal["insightface", "buffalo_l", "mediapipe"]
     detector_px: Count
     detect_every: Count
     max_decode_s: Positive

@@ -27,7 +27,7 @@ Rows = list[dict[str, Any]]
 
 
 def main(say: Callable[[str], None] = print) -> None:
-    """Run the grid of params.ablate; raises RuntimeError where every clip failed."""
+    """Run the grid of params.ablate. A clip that fails is named in the notes of the table."""
     params = load_params()
     section = params.ablate
     grid = guidance_grid(section.audio_scales, section.emotion_scales, params.sample.audio_scale)
@@ -39,12 +39,12 @@ def main(say: Callable[[str], None] = print) -> None:
         rows += found
         failures += failure
         say(f"ablate: {count} of {len(clips)} clips, {len(grid)} settings each, {time.monotonic() - began:.0f} s")
-    if not rows:
-        raise RuntimeError(f"no clip could be ablated: {failures}")
     rows.sort(key=lambda row: (row["clip_id"], row["w_a"], row["w_e"] or -1.0))
-    results.write_csv(paths.ABLATION / "ablation.csv", table(rows, grid))
+    lines = table(rows, grid)
+    results.write_csv(paths.ABLATION / "ablation.csv", lines, () if lines else ("w_a", "w_e", "mouth_r"))
     write_json(paths.ABLATION / "ablation.json", results.rounded({
-        "notes": NOTES, "rows": rows, "failures": failures, "emotion": EMOTION,
+        "notes": [*NOTES, *(f"Clip {failure['clip_id']} failed: {failure['detail']}." for failure in failures)],
+        "rows": rows, "failures": failures, "emotion": EMOTION,
         "protocol": {"clips": [clip.clip_id for clip in clips], "frames": sum(map(len, clips)), "seed": params.seed,
                      "frame_stride": section.frame_stride, "model": bundle_digest(paths.EMOTION_BUNDLE),
                      "weights_sha256": judge_weights()}}))

@@ -121,11 +121,8 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
     emotion_rows = summarise.emotion_rows(emotions)
     metrics = (summarise.clip_metrics(clips, draws, seed) | summarise.training_metrics(training, draws, seed)
                | summarise.emotion_metrics(emotion_rows, draws, seed))
-    checks = {"pose_identical_over_emotions": summarise.pose_is_identical(emotions),
-              "own_speech_beats_wrong_speech_in_every_clip": all(
-                  result.row["mouth_r"] > result.row["mouth_r_wrong_speech"] for result in clips)}
     summary = results.Summary(metrics, _protocol(clips, emotions, params, fingerprints), len(clips),
-                              [asdict(failure) for failure in failures], checks)
+                              [asdict(failure) for failure in failures], summarise.checks(clips, emotions))
     results.write_summary(folder, summary)
     rows = [{**result.row, "status": results.MEASURED} for result in clips]
     lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}

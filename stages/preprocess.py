@@ -19,7 +19,7 @@ from pipeline import paths
 from pipeline.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import digest
-from pipeline.weights import weight_path
+from pipeline.weights import WeightsError, weight_path
 from stages.faces.quality import verdict
 from stages.preprocess_units import Unit, WorkFolder, make_units
 from stages.preprocess_workers import run_units
@@ -52,10 +52,14 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
 
 
 def detector_path(params: Params) -> Path:
-    """The weights of the chosen detector: an InsightFace pack where there is one, else SCRFD alone, or MediaPipe's."""
-    if params.preprocess.detector == "mediapipe":
-        return weight_path("face_landmarker")
-    return weight_path("scrfd")
+    """The weight file of the chosen detector; raises WeightsError where it is not there."""
+    if params.preprocess.detector != "buffalo_l":
+        return weight_path({"mediapipe": "face_landmarker", "insightface": "scrfd"}[params.preprocess.detector])
+    pack = weight_path("buffalo_l")
+    found = sorted(pack.glob("det_*.onnx"))
+    if not found:
+        raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
+    return found[0]
 
 
 def _with_progress(done: Iterable[Unit], total: int, corpus: str) -> Iterable[Unit]:

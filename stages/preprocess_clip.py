@@ -38,7 +38,7 @@ def make_worker(settings: dict[str, Any]) -> ClipWorker:
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
     detector = InsightFaceDetector(Path(settings["detector"]), params.detector_px) \
-        if params.detector == "insightface" else MediaPipeDetector(Path(settings["detector"]))
+        if params.detector != "mediapipe" else MediaPipeDetector(Path(settings["detector"]))
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share)
 
 

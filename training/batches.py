@@ -71,7 +71,7 @@ def make_batch(clips: list[TrainingClip], settings: BatchSettings, seed: int, st
     order = clip_order(seed, step, settings.batch, len(clips))
     offset = np.random.default_rng([seed, step]).random()
     indices = range(rank * share, (rank + 1) * share)
-    return _collate([draw_sample(clips[order[i]], settings, np.random.default_rng([seed, step, i]),
+    return collate([draw_sample(clips[order[i]], settings, np.random.default_rng([seed, step, i]),
                                  (i / settings.batch + offset) % 1.0) for i in indices])
 
 
@@ -112,7 +112,8 @@ def _frames(values: np.ndarray, start: int, end: int, length: int) -> np.ndarray
     return np.pad(values[start:end].astype(np.float32), ((0, length - (end - start)), (0, 0)))
 
 
-def _collate(samples: list[dict]) -> Batch:
+def collate(samples: list[dict]) -> Batch:
+    """Stack what `draw_sample` gave."""
     columns = {name: [sample[name] for sample in samples] for name in samples[0]}
     ids = columns.pop("clip_ids")
     return Batch(ids, **{name: torch.from_numpy(np.stack(values)) for name, values in columns.items()})

@@ -48,10 +48,11 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     name, storage = f"{stage.name}-{digest(prints)[:16]}", open_storage(RUNS)
     checkpoints = CheckpointStore(storage, name)
     steps = stage.section(params).steps
-    if steps not in checkpoints.steps():
+    state = checkpoints.load_latest()
+    if state is None or state["step"] != steps:
         start = train_with_ray if stage.section(params).workers else train_here
         start(stage, params, name, storage, say)
-    state = checkpoints.load_latest()
+        state = checkpoints.load_latest()
     if state is None or state["step"] != steps:
         raise RuntimeError(f"training {name} ended without its last checkpoint: run the stage again")
     job = stage.make_job(params, storage, name)
@@ -153,7 +154,8 @@ def _sentence(history: list[dict[str, float]]) -> str:
     first, last = history[0], history[-1]
     text = f"loss {first['loss']:.4f} -> {last['loss']:.4f} in {int(last['step'])} steps"
     if "validation_wrong_speech" in last:
-        text += (f", expression on held-out clips {last['validation_expression']:.4f} "
-                 f"(with another's speech {last['validation_wrong_speech']:.4f})")
+        text += (f"; held-out clips: expression loss {last['validation_expression']:.4f} (another's speech "
+                 f"{last['validation_wrong_speech']:.4f}), sampled r {last['validation_r']:.2f} (another's "
+                 f"{last['validation_r_wrong_speech']:.2f})")
     return text
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,7 +104,8 @@ class _Run:
         self.parameters = list(trained.values())
         self.optimiser = AdamW(self.parameters, job.optimiser.weight_decay)
         self.wrapped = context.wrap(self.model)
-        self.step, self.history = 0, []
+        job.objective = replace(job.objective, alpha_bar=job.objective.alpha_bar.to(context.device))
+        self.step, self.history, self.saved = 0, [], 0
         self._restore(job.checkpoints.load_latest())
 
     def to_end(self) -> dict[str, Any]:
@@ -166,8 +167,9 @@ class _Run:
                 "weights": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def _save(self) -> None:
-        if self.context.rank == 0 and self.step not in self.job.checkpoints.steps():
+        if self.context.rank == 0 and self.step != self.saved:
             self.job.checkpoints.save(self.step, self._state())
+            self.saved = self.step
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         if state is None:
@@ -175,7 +177,7 @@ class _Run:
         self.model.load_state_dict(state["weights"])
         self.ema.load(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.history = state["step"], state["history"]
+        self.step, self.history, self.saved = state["step"], state["history"], state["step"]
 
 
 def set_mode(model: MotionTransformer) -> None:

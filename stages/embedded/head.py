@@ -24,6 +24,7 @@ class HeadStyle:
 LIMITS_DEG = np.array([8.0, 12.0, 6.0])
 BAND_HZ = (0.12, 0.75)
 FREQUENCIES = 9
+MAX_INTENSITY = 1.3  # of an emotion; 1 is its full strength
 
 
 def band_noise(rng: np.random.Generator, times_s: np.ndarray, count: int) -> np.ndarray:
@@ -79,4 +80,4 @@ def emotion_envelope(rng: np.random.Generator, duration_s: float, times_s: np.nd
     onset = np.clip((times_s - 0.05) / rng.uniform(0.4, 0.8), 0, 1)
     release = np.clip((duration_s + 0.5 - times_s) / 0.8, 0, 1)
     ease = (3 * onset**2 - 2 * onset**3) * (3 * release**2 - 2 * release**3)
-    return np.clip(strength * ease * sway, 0.0, 1.15)
+    return np.clip(strength * ease * sway, 0.0, MAX_INTENSITY)

@@ -16,7 +16,7 @@ from stages.embedded.identities import Identity
 from stages.embedded.sentences import corpus_sentence, held_out_sentence
 
 FILM, PAL, NTSC, THIRTY = "24/1", "25/1", "30000/1001", "30/1"
-MEAD_ACTORS, LEVEL_STRENGTH = 4, {1: 0.55, 2: 0.8, 3: 1.0}
+MEAD_ACTORS, LEVEL_STRENGTH = 4, {1: 0.6, 2: 0.9, 3: 1.15}
 AUDIO_CORPORA = ("avspeech", "celebv_text", "acappella")
 # per corpus: frame rates, picture sizes (width, height), audio rates, in turn
 _FORMS = {

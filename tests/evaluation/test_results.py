@@ -23,7 +23,7 @@ def test_summary_round_trip_and_flat_numbers(tmp_path):
     write_summary(tmp_path, summary)
     assert read_summary(tmp_path).metrics["mouth_r"] == Interval(0.123457, 0.1, 0.2, 3)
     flat = json.loads((tmp_path / "metrics.json").read_text())
-    assert flat == {"mouth_r": 0.123457, "one": 1.0, "clips": 3, "failed_clips": 1, "pose": 1}
+    assert flat == {"mouth_r": 0.123457, "one": 1.0, "clips": 3, "failed_videos": 1, "pose": 1}
     before = (tmp_path / "summary.json").read_bytes()
     write_summary(tmp_path, summary)
     assert (tmp_path / "summary.json").read_bytes() == before

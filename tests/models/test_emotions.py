@@ -20,7 +20,7 @@ def test_impossible_weights_are_refused(mix):
 
 def test_unknown_names_list_the_known_ones():
     assert canonical_label(" Anger ", CORE8) == "angry"
-    with pytest.raises(ValueError, match="anxiety.*neutral, angry, contempt"):
+    with pytest.raises(ValueError, match=r"anxiety.*neutral, angry, contempt"):
         canonical_label("anxiety", CORE8)
     assert canonical_label("anxiety", UNION11) == "anxiety"
 

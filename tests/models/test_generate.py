@@ -7,7 +7,7 @@ from models.diffusion.guidance import guide
 from models.diffusion.schedule import alpha_bars
 from models.emotions import CORE8, emotion_weights
 from models.generate import MotionGenerator, Request, SampleSettings, rewindow
-from tests.training.toy import K, MOTION_DIM, SPEECH_DIM, model, statistics
+from tests.training.toy import MOTION_DIM, SPEECH_DIM, K, model, statistics
 
 RHO = np.array([1.0, 0.1, 0.2, 0, 5, -5, 1], np.float32)
 EXPRESSION = 3 * K

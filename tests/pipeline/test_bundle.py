@@ -7,7 +7,7 @@ import torch
 from models.emotions import CORE8, emotion_weights
 from models.generate import Request, SampleSettings
 from pipeline.bundle import BundleConfig, BundleError, bundle_digest, load_bundle, load_generator, save_bundle
-from tests.training.toy import K, SPEECH_DIM, model, shape, statistics
+from tests.training.toy import SPEECH_DIM, K, model, shape, statistics
 
 
 def config(**changes) -> BundleConfig:

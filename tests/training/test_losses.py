@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from models.diffusion.schedule import alpha_bars
-from tests.training.toy import clips, model
 from tests.training.test_batches import settings
+from tests.training.toy import clips, model
 from training.batches import make_batch
 from training.losses import Objective, loss_parts
 

@@ -73,12 +73,12 @@ def job(folder: Path, trained: MotionTransformer, data: list[TrainingClip], **op
                             drop_emotion=0.2, drop_identity=0.1, num_emotions=trained.shape.num_emotions)
     objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", 1.0, 0.0 if stage_two else 1.0, stage_two)
     if not stage_two:
-        fit_inputs(trained, data, np.ones(MOTION_DIM))
+        fit_inputs(trained, data, np.ones(trained.shape.motion_dim))
     return Job(trained, data, data[:2], batches, objective, OptimiserSettings(**{**settings, **optimiser}), 7,
                CheckpointStore(LocalStorage(folder), "run"))
 
 
-def project(folder: Path, source: Path, **train) -> Path:
+def make_project(folder: Path, source: Path, **train) -> Path:
     """A project folder with toy features of two corpora (avspeech, mead), split, and params.yaml with toy sizes."""
     params = yaml.safe_load((source / "params.yaml").read_text())
     toy = {name: value for name, value in vars(shape()).items() if name in params["model"]}

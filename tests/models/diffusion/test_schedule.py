@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from models.diffusion.schedule import (
-    add_noise, alpha_bars, noise_previous, to_eps, to_x0, training_target,
+    add_noise,
+    alpha_bars,
+    noise_previous,
+    to_eps,
+    to_x0,
+    training_target,
 )
 
 
@@ -16,7 +21,7 @@ def test_alpha_bar_table(kind, steps, time, expected):
 
 
 def test_unknown_schedule_is_named():
-    with pytest.raises(ValueError, match="squared.*linear, cosine"):
+    with pytest.raises(ValueError, match=r"squared.*linear, cosine"):
         alpha_bars("squared", 10)
 
 

@@ -6,16 +6,23 @@ import numpy as np
 import pytest
 
 from models.detectors import Face
-from stages.faces.tracks import Track, boxes_per_frame, iou, link, speaker
+from stages.faces.tracks import Track, boxes_per_frame, distance, link, speaker
 
 
 def face(x, y=0.0, side=10.0):
     return Face(np.array([x, y, x + side, y + side]), 0.9, np.zeros((5, 2)))
 
 
-def test_iou_by_hand():
-    assert iou(face(0).box, face(5).box) == pytest.approx(50 / 150)
-    assert iou(face(0).box, face(10).box) == 0.0
+def test_distance_by_hand():
+    assert distance(face(0).box, face(5).box) == pytest.approx(0.5)
+    assert distance(face(0).box, face(0, side=15).box) == pytest.approx(np.hypot(2.5, 2.5) / 12.5)
+    assert distance(face(0).box, face(0, side=21).box) == float("inf")
+
+
+def test_a_small_face_that_leaves_its_own_box_is_still_one_track():
+    [track] = link([[face(0)], [face(9.5)], [face(0)]])
+    assert track.looks == [0, 1, 2]
+    assert len(link([[face(0)], [face(10.5)]])) == 2
 
 
 def test_two_people_that_come_and_go():

@@ -1,0 +1,83 @@
+"""Every metric on real faces, degraded on purpose: the number must move the right way."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from evaluation import measure
+from evaluation.frechet import Moments, frechet_of_moments
+from evaluation.parts import load_judges
+from pipeline.media import read_crop
+from pipeline.weights import WeightsError
+
+pytestmark = [pytest.mark.media, pytest.mark.slow]
+FRAMES = 50
+
+
+@pytest.fixture(scope="module")
+def judges():
+    try:
+        return load_judges(25)
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+def load(media, name: str) -> np.ndarray:
+    frames = read_crop(media / "talking" / f"{name}.mp4", range(FRAMES))
+    side = min(frames.shape[1:3])
+    top, left = (frames.shape[1] - side) // 2, (frames.shape[2] - side) // 2
+    square = frames[:, top:top + side, left:left + side]
+    return np.stack([cv2.resize(frame, (256, 256), interpolation=cv2.INTER_AREA) for frame in square])
+
+
+@pytest.fixture(scope="module")
+def one(media):
+    return load(media, "hdtf_WDA_KatieHill_000")
+
+
+@pytest.fixture(scope="module")
+def other(media):
+    return load(media, "styletalk_KristiNoem")
+
+
+def blurred(frames: np.ndarray, sigma: float) -> np.ndarray:
+    return np.stack([cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames])
+
+
+def test_identity_tells_people_apart(judges, one, other):
+    first, second = (measure.identity_vectors(measure.look_at(frames, judges), judges, 10) for frames in (one, other))
+    assert (first @ first[0]).mean() > 0.6 and (second @ first[0]).mean() < 0.3
+
+
+def test_lpips_and_feature_distance_grow_with_blur(judges, one):
+    numbers = [measure.picture_numbers(one, blurred(one, sigma), judges, 10) for sigma in (0.1, 1.5, 4.0)]
+    lpips = [number[0] for number in numbers]
+    distances = [frechet_of_moments(Moments.of(number[1]), Moments.of(number[2])) for number in numbers]
+    assert lpips[0] < lpips[1] < lpips[2] and lpips[0] < 0.01
+    assert distances[0] < distances[1] < distances[2]
+
+
+def test_feature_distance_is_larger_to_another_person(judges, one, other):
+    features = judges.features
+    same = frechet_of_moments(Moments.of(features(one[::4])), Moments.of(features(one[2::4])))
+    assert frechet_of_moments(Moments.of(features(one[::4])), Moments.of(features(other[::4]))) > 3 * same
+
+
+def test_a_recompressed_mouth_follows_and_frozen_or_shuffled_ones_do_not(judges, one):
+    true = measure.look_at(one, judges).curves
+    rough = np.stack([cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 1) for frame in one])
+    assert measure.mouth_numbers(true, measure.look_at(rough, judges).curves, 2)["mouth_r"] > 0.95
+    frozen = measure.look_at(np.repeat(one[:1], FRAMES, 0), judges).curves
+    assert abs(measure.mouth_numbers(true, frozen, 2)["mouth_r"]) < 0.5
+    backwards = measure.look_at(one[::-1].copy(), judges).curves
+    assert measure.mouth_numbers(true, backwards, 2)["mouth_r"] < 0.6
+
+
+def test_the_classifier_sees_the_happy_one_of_seven(judges, media):
+    frames = read_crop(media / "emotion_grid" / "playmate_emotions_11.mp4", range(20, 140, 20))
+    happy = judges.expression_labels.index("happy")
+    seen = [measure.expression_probabilities(measure.look_at(np.ascontiguousarray(tile), judges), judges, 1)[happy]
+            for tile in np.split(frames, 7, axis=2)]
+    assert int(np.argmax(seen)) == 4  # angry, disgusted, contempt, fear, happy, sad, surprised
