@@ -30,17 +30,23 @@ def _largest_folder(file: Path, wanted: set[Path]) -> Path:
     return best
 
 
+def _is_code(dependency: str) -> bool:
+    path = Path(dependency)
+    return path.parts[0] in PACKAGES and (path.suffix == ".py" or any((ROOT / path).rglob("*.py")))
+
+
 def main() -> None:
     """Rewrite `dvc.yaml` in place."""
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 110, True
+    yaml.indent(mapping=2, sequence=4, offset=2)
     path = ROOT / "dvc.yaml"
     document = yaml.load(path.read_text())
     for entry in document["stages"].values():
         stage = entry.get("do", entry)
         module = Path(*stage["cmd"].split()[2].split(".")).with_suffix(".py")
-        data = [dep for dep in stage["deps"] if dep.split("/")[0] not in PACKAGES]
-        stage["deps"][:] = data + code_dependencies(module)
+        kept = [dep for dep in stage["deps"] if not _is_code(dep)]
+        stage["deps"] = kept + code_dependencies(module)
     with atomic_path(path) as temporary, temporary.open("w") as file:
         yaml.dump(document, file)
 
