@@ -98,6 +98,7 @@ def test_again_does_nothing_and_gives_the_same_bytes(first, project, corpus, mon
     assert done == [] and contents(folder / "data") == before
 
 
+@pytest.mark.slow
 def test_one_worker_in_a_fresh_folder_gives_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1})[0])
@@ -144,6 +145,7 @@ def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_p
     assert contents(folder / "data") == before
 
 
+@pytest.mark.slow
 def test_a_time_limit_is_a_reject_and_a_larger_one_tries_again(first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"max_decode_s": 0.01})[0])
