@@ -1,5 +1,9 @@
 """Motion from speech of any length, window by window (paper 3.2, 3.3, A.2; eq. 8, 10).
 
+A window begins with the last `overlap` frames of the one before: they are known, so at every step they are put back
+with that step's noise (as in inpainting), and the new frames are denoised beside them. Previous frames (eq. 10) alone
+left jumps twice as large at the joints as inside windows.
+
 Head pose is generated around the portrait's own, in units of the training clips' mean standard deviation, each window
 anew from normalised values, so it cannot drift away over many windows.
 
@@ -37,6 +41,7 @@ class SampleSettings:
     steps: int
     audio_scale: float  # w_a of eq. 8
     emotion_scale: float  # w_e of eq. 8
+    overlap: int  # frames that a window has in common with the one before it
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,10 @@ class MotionGenerator:
     @torch.inference_mode()
     def _windows(self, requests: list[Request], settings: SampleSettings) -> Iterator[list[tuple[int, np.ndarray]]]:
         """Yield, window by window, (member, motion) of every request that still has speech."""
-        shape = self.model.shape
         denoiser = Denoiser(self.model, self.alpha_bar, self.target, settings.solver,
                             sampling_times(len(self.alpha_bar), settings.steps))
-        active = [_Track(index, request, self) for index, request in enumerate(requests)]
-        while active := [track for track in active if track.advance(shape.window)]:
+        active = [_Track(index, request, self, settings) for index, request in enumerate(requests)]
+        while active := [track for track in active if track.advance()]:
             self._generate_window(active, denoiser, settings)
             yield [(track.index, track.motion()) for track in active]
 
@@ -100,14 +104,14 @@ class MotionGenerator:
         first = tracks[0]
         if first.driven is not None:
             pose = self._stack([track.window_pose() for track in tracks])
-            path = denoiser.noised_pose_path(pose, noise[..., -RHO_DIM:])
+            path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
             motion, _ = denoiser.run(self._with_emotion(plain, tracks), noise, step_noise, path)
             return self._scatter(tracks, motion, None)
         stage_one, path = denoiser.run(plain, noise, step_noise, None)
         if first.request.emotion is None:
             return self._scatter(tracks, stage_one, None)
-        emotional = replace(plain, previous=self._stack([track.emotional_previous for track in tracks]))
-        motion, _ = denoiser.run(self._with_emotion(emotional, tracks), noise, step_noise, path)
+        emotional = self._with_emotion(self._with_context(plain, [track.emotional for track in tracks]), tracks)
+        motion, _ = denoiser.run(emotional, noise, step_noise, path)
         return self._scatter(tracks, stage_one, motion)
 
     def _gather(self, tracks: list[_Track], settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
@@ -116,12 +120,19 @@ class MotionGenerator:
         conditions = Conditions(
             speech=self._stack([track.speech_window() for track in tracks]),
             identity=self._stack([track.request.x_c.reshape(-1) for track in tracks]),
-            previous=self._stack([track.previous for track in tracks]),
-            has_previous=torch.tensor([track.position > 0 for track in tracks], device=valid.device),
+            previous=valid, known=None,  # both set below
+            has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=valid.device),
             mask=None if bool(valid.all()) else valid, emotion=None,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
+        conditions = self._with_context(conditions, [track.plain for track in tracks])
         steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
         return conditions, self._stack([draw[0] for draw in draws]), steps
+
+    def _with_context(self, conditions: Conditions, tails: list[np.ndarray]) -> Conditions:
+        """Set the motion before the window from tails [P + overlap, D] of what was generated so far."""
+        previous, known = self._stack(tails).tensor_split([self.model.shape.previous], dim=1)
+        started = bool(conditions.has_previous[0]) and known.shape[1] > 0
+        return replace(conditions, previous=previous, known=known if started else None)
 
     def _with_emotion(self, conditions: Conditions, tracks: list[_Track]) -> Conditions:
         if tracks[0].request.emotion is None:
@@ -139,36 +150,39 @@ class MotionGenerator:
 class _Track:
     """Where one request stands: its speech still to come, and the normalised motion before the window."""
 
-    def __init__(self, index: int, request: Request, generator: MotionGenerator):
+    def __init__(self, index: int, request: Request, generator: MotionGenerator, settings: SampleSettings):
         shape = generator.model.shape
+        _check(request, generator, settings)
         self.index, self.request, self.shape, self.statistics = index, request, shape, generator.statistics
-        self.pieces = rewindow(request.speech, shape.window, shape.speech_dim)
-        self.position, self.length = 0, 0  # frames done, frames of this window
-        self.speech = np.zeros((0, shape.speech_dim), np.float32)
-        self.speech_before = np.zeros((shape.previous, shape.speech_dim), np.float32)
-        self.previous = np.zeros((shape.previous, shape.motion_dim), np.float32)
-        self.emotional_previous = self.previous
-        self.result = self.previous
-        _check(request, generator)
         self.normalizer, self.driven = _pose_rule(request, generator.statistics)
+        self.pieces = rewindow(request.speech, shape.window, shape.window - settings.overlap, shape.speech_dim)
+        self.position, self.length, self.overlap = 0, 0, 0  # frames done; new and repeated frames of this window
+        tail = shape.previous + settings.overlap
+        self.speech = np.zeros((0, shape.speech_dim), np.float32)
+        self.speech_tail = np.zeros((tail, shape.speech_dim), np.float32)
+        self.plain = self.emotional = np.zeros((tail, shape.motion_dim), np.float32)
+        self.result = self.plain
 
-    def advance(self, window: int) -> bool:
+    def advance(self) -> bool:
         """Take the next window of speech; False at the end."""
-        shape = self.shape
         self.position += self.length
-        if self.length:
-            self.speech_before = _last(self.speech_before, self.speech, shape.previous)
+        if self.position:
+            self.speech_tail = _last(self.speech_tail, self.speech)
+            self.overlap = len(self.speech_tail) - self.shape.previous
         self.speech = next(self.pieces, None)
         self.length = 0 if self.speech is None else len(self.speech)
         return self.length > 0
 
     def speech_window(self) -> np.ndarray:
         """[L, A], zeros after the end."""
-        return np.concatenate([self.speech_before, self._padded(self.speech)])
+        before = self.speech_tail[:self.shape.previous + self.overlap]
+        padding = self.shape.window - self.overlap - self.length
+        return np.concatenate([before, np.pad(self.speech, ((0, padding), (0, 0)))])
 
     def mask(self) -> np.ndarray:
         """[L] True for frames that exist; learned start frames do."""
-        return np.arange(self.shape.previous + self.shape.window) < self.shape.previous + self.length
+        frames = self.shape.previous + self.overlap + self.length
+        return np.arange(self.shape.previous + self.shape.window) < frames
 
     def noise(self, settings: SampleSettings) -> np.ndarray:
         """[1 or 1 + steps, W, D], a function of the seed and the window alone."""
@@ -178,46 +192,44 @@ class _Track:
 
     def window_pose(self) -> np.ndarray:
         """The given pose of this window, normalised [W, 7]."""
-        return self._frames(self.driven, 0)
+        return self._frames(self.driven, -self.overlap, self.shape.window)
 
     def window_emotion(self) -> np.ndarray:
         """Emotion weights [L, E + 1]."""
-        return self._frames(np.atleast_2d(self.request.emotion), self.shape.previous)
+        before = self.shape.previous + self.overlap
+        return self._frames(np.atleast_2d(self.request.emotion), -before, self.shape.previous + self.shape.window)
 
     def take(self, motion: np.ndarray, emotional: np.ndarray | None) -> None:
-        """Keep a generated window [W, D] and its tail as the next one's context."""
-        motion = motion[:self.length]
-        self.result = motion if emotional is None else emotional[:self.length]
-        self.previous = _last(self.previous, motion, self.shape.previous)
+        """Keep what is new in a generated window [W, D]."""
+        new = slice(self.overlap, self.overlap + self.length)
+        self.result = motion[new] if emotional is None else emotional[new]
+        self.plain = _last(self.plain, motion[new])
         if emotional is not None:
-            self.emotional_previous = _last(self.emotional_previous, self.result, self.shape.previous)
+            self.emotional = _last(self.emotional, self.result)
 
     def motion(self) -> np.ndarray:
         """The window's motion vector [length, 3K + 7] in the face space's own units; a given pose is returned as is."""
         motion = self.statistics.denormalize(self.result, self.normalizer)
         if not isinstance(self.request.pose, str):
-            motion[:, -RHO_DIM:] = self._frames(self.request.pose, 0)[:self.length]
+            motion[:, -RHO_DIM:] = self._frames(self.request.pose, 0, self.length)
         return motion.astype(np.float32)
 
-    def _frames(self, values: np.ndarray, before: int) -> np.ndarray:
-        """Rows of [T or 1, n] for this window and `before` frames ahead of it, the ends repeated."""
-        frames = np.arange(self.position - before, self.position + self.shape.window)
+    def _frames(self, values: np.ndarray, start: int, count: int) -> np.ndarray:
+        """`count` rows of [T or 1, n] from `start` frames after the new ones begin, the ends repeated."""
+        frames = self.position + start + np.arange(count)
         return values[frames.clip(0, len(values) - 1)]
 
-    def _padded(self, values: np.ndarray) -> np.ndarray:
-        return np.pad(values, ((0, self.shape.window - len(values)), (0, 0)))
 
-
-def rewindow(speech: np.ndarray | Iterable[np.ndarray], window: int, dim: int) -> Iterator[np.ndarray]:
-    """Cut speech [T, A], or pieces of it, into windows of `window` frames, the last one shorter."""
-    held = np.zeros((0, dim), np.float32)
+def rewindow(speech: np.ndarray | Iterable[np.ndarray], first: int, step: int, dim: int) -> Iterator[np.ndarray]:
+    """Cut speech [T, A], or pieces of it, into `first` frames, then `step` frames at a time, the last ones fewer."""
+    held, size = np.zeros((0, dim), np.float32), first
     for piece in [speech] if isinstance(speech, np.ndarray) else speech:
         if piece.ndim != 2 or piece.shape[1] != dim:
             raise ValueError(f"speech features must be [T, {dim}] for this model, got {list(piece.shape)}")
         held = np.concatenate([held, piece])
-        while len(held) >= window:
-            yield held[:window]
-            held = held[window:]
+        while len(held) >= size:
+            yield held[:size]
+            held, size = held[size:], step
     if len(held):
         yield held
 
@@ -231,8 +243,11 @@ def _pose_rule(request: Request, statistics: MotionStatistics) -> tuple[Normaliz
     return normalizer, np.zeros((1, RHO_DIM)) if request.pose == "still" else None
 
 
-def _check(request: Request, generator: MotionGenerator) -> None:
+def _check(request: Request, generator: MotionGenerator, settings: SampleSettings) -> None:
     shape = generator.model.shape
+    if settings.overlap + shape.previous > shape.window:
+        raise ValueError(f"sample.overlap {settings.overlap} must be at most window - previous, "
+                         f"{shape.window - shape.previous}")
     if request.x_c.shape != (shape.num_keypoints, 3):
         raise ValueError(f"x_c must be [{shape.num_keypoints}, 3] for this model, got {list(request.x_c.shape)}")
     if not isinstance(request.pose, str) and (request.pose.ndim != 2 or request.pose.shape[1] != RHO_DIM):
@@ -248,8 +263,9 @@ def _check(request: Request, generator: MotionGenerator) -> None:
                          f"got {request.emotion.shape[-1]}")
 
 
-def _last(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
-    return np.concatenate([before, after])[len(before) + len(after) - count:]
+def _last(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """As many last rows as `before` has."""
+    return np.concatenate([before, after])[len(after):]
 
 
 def _alike(requests: list[Request]) -> list[list[int]]:

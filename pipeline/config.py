@@ -207,6 +207,7 @@ class Sample(Section):
     steps: Count
     audio_scale: NotNegative
     emotion_scale: NotNegative
+    overlap: CountOrZero
 
 
 class Evaluate(Section):

@@ -44,7 +44,7 @@ def validate(model: MotionTransformer, job: Job, device: torch.device) -> dict[s
 
 def sampled_correlation(model: MotionTransformer, job: Job, batch: Batch) -> float:
     """Pearson r over all moving expression dimensions, each window's mean taken out, of samples and truth."""
-    given = Conditions(batch.speech, batch.identity, batch.previous, batch.has_previous, batch.mask,
+    given = Conditions(batch.speech, batch.identity, batch.previous, None, batch.has_previous, batch.mask,
                        batch.emotion if job.objective.use_emotion else None, audio_scale=1.0, emotion_scale=1.0)
     times = sampling_times(len(job.objective.alpha_bar), min(STEPS, len(job.objective.alpha_bar)))
     denoiser = Denoiser(model, job.objective.alpha_bar, job.objective.target, "ddim", times)

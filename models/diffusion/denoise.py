@@ -7,7 +7,7 @@ sees three.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ class Conditions:
     speech: Tensor  # [B, L, A]
     identity: Tensor  # [B, 3K]
     previous: Tensor  # [B, P, D]
+    known: Tensor | None  # [B, o, D] the window's first frames where they are known already
     has_previous: Tensor  # [B] bool
     mask: Tensor | None  # [B, L] bool
     emotion: Tensor | None
@@ -46,14 +47,19 @@ class Denoiser:
         """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
 
         `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
-        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
+        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose; known
+        frames replace the window's first ones likewise.
         """
         doubled = self._doubled(conditions)
         x = noise * self.model.motion_mask
         path = [x[..., -RHO_DIM:]]
+        known = None if conditions.known is None else self.noised_path(
+            conditions.known, noise[:, :conditions.known.shape[1]])
         for index, time in enumerate(self.times):
             if pose_path is not None:
                 x = torch.cat([x[..., :-RHO_DIM], pose_path[index]], dim=-1)
+            if known is not None:
+                x = torch.cat([known[index], x[:, known[index].shape[1]:]], dim=1)
             level, next_level = self.levels[index], self.next_levels[index]
             x0 = to_x0(self._predict(x, time, doubled), x, level.to(x), self.target) * self.model.motion_mask
             if self.solver == "ddim":
@@ -63,10 +69,10 @@ class Denoiser:
             path.append(x[..., -RHO_DIM:])
         return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
 
-    def noised_pose_path(self, pose: Tensor, noise: Tensor) -> list[Tensor]:
-        """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]."""
+    def noised_path(self, motion: Tensor, noise: Tensor) -> list[Tensor]:
+        """Known normalised motion under one noise of its shape, before every step and at the end."""
         levels = [*self.levels, torch.tensor(1.0, dtype=torch.float64)]
-        return [level.sqrt().to(pose) * pose + (1 - level).sqrt().to(pose) * noise for level in levels]
+        return [level.sqrt().to(motion) * motion + (1 - level).sqrt().to(motion) * noise for level in levels]
 
     def _doubled(self, given: Conditions) -> tuple[Conditions, Tensor]:
         """Conditions of the rows (no audio, audio), and their audio features, which no step changes."""
@@ -75,8 +81,8 @@ class Denoiser:
 
         count = len(given.speech)
         drop = torch.arange(2 * count, device=given.speech.device) < count
-        both = Conditions(twice(given.speech), twice(given.identity), twice(given.previous), twice(given.has_previous),
-                          twice(given.mask), given.emotion, given.audio_scale, given.emotion_scale)
+        both = replace(given, speech=twice(given.speech), identity=twice(given.identity),
+                       previous=twice(given.previous), has_previous=twice(given.has_previous), mask=twice(given.mask))
         return both, self.model.encode_audio(both.speech, both.has_previous, drop, both.mask)
 
     def _predict(self, x: Tensor, time: int, doubled: tuple[Conditions, Tensor]) -> Tensor:
