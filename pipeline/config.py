@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.paths import RAW
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
@@ -32,7 +34,11 @@ class Section(BaseModel):
 
 class Raw(Section):
     root: str
-    make_embedded: bool
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the project makes the corpora itself."""
+        return Path(self.root) == RAW
 
 
 class Ray(Section):
@@ -145,8 +151,8 @@ class Model(Section):
             raise ValueError(f"conv_kernel {self.conv_kernel} must be odd")
         if self.conv_norm == "group" and self.dim % 8:
             raise ValueError(f"conv_norm group needs dim {self.dim} to be a multiple of 8")
-        if self.previous > self.window:
-            raise ValueError(f"previous {self.previous} must not exceed window {self.window}")
+        if self.previous >= self.window:
+            raise ValueError(f"previous {self.previous} must be below window {self.window}")
         return self
 
 
@@ -207,7 +213,8 @@ class Sample(Section):
     steps: Count
     audio_scale: NotNegative
     emotion_scale: NotNegative
-    overlap: CountOrZero
+    limit: Positive
+    fade: CountOrZero
 
 
 class Evaluate(Section):

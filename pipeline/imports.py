@@ -38,8 +38,9 @@ def import_closure(path: Path) -> set[Path]:
 
 
 def _files(name: str) -> list[Path]:
-    if name.split(".")[0] not in PACKAGES:
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
         return []
-    base = Path(*name.split("."))
+    base = Path(*parts)
     candidates = (base.with_suffix(".py"), base / "__init__.py")
     return [file for file in candidates if (ROOT / file).exists()]

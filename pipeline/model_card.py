@@ -33,7 +33,7 @@ def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[st
              f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
              "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
-             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.make_embedded else []), USE]
+             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.embedded else []), USE]
     return "\n\n".join(parts) + "\n"
 
 

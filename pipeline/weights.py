@@ -67,7 +67,7 @@ def weights_table() -> dict[str, Weight]:
 
 
 def weight_path(name: str) -> Path:
-    """Path of a weight that is there with the right content; raises WeightsError that names the command that gets it."""
+    """Path of a weight that is there with the right content; raises WeightsError, with the command that gets it."""
     weight = weights_table()[name]
     if not weight.path.exists():
         where = f"put it at {weight.path} (from {weight.carrier})" if weight.registry == "manual" else PULL

@@ -21,6 +21,7 @@ from pipeline import paths
 from pipeline.atomic import write_json
 from pipeline.bundle import bundle_digest
 from pipeline.config import Params, load_params
+from pipeline.stage import run_as_stage
 
 EMOTION = "happy"  # the classifier's most reliable class
 Rows = list[dict[str, Any]]
@@ -76,4 +77,4 @@ def _one(job: ClipJob, grid: list[Setting], settings: AblationSettings) -> tuple
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

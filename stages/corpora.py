@@ -19,6 +19,7 @@ from pipeline.atomic import write_json
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import code_digest, digest
 from pipeline.paths import RAW, WORK
+from pipeline.stage import run_as_stage
 from pipeline.weights import weight_path, weight_sha256
 from stages.embedded.clip import make_clip, media_path, start_worker
 from stages.embedded.identities import PORTRAITS, make_identities
@@ -35,7 +36,7 @@ class MissingCorpora(ValueError):
 
 def main() -> None:
     params = load_params()
-    if params.raw.make_embedded:
+    if params.raw.embedded:
         make_embedded(params, RAW)
     else:
         write_json(RAW / "external.json", check_external(Path(params.raw.root), params.corpora))
@@ -47,7 +48,7 @@ def check_external(root: Path, corpora: list[str]) -> dict[str, dict[str, int]]:
     if missing:
         raise MissingCorpora(
             f"no folder for {', '.join(missing)} in raw.root = {root}: put each dataset at {root}/<corpus>, take it "
-            "out of `corpora` in params.yaml, or set raw.make_embedded to true for the corpora made here")
+            "out of `corpora` in params.yaml, or set raw.root to data/raw for the corpora made here")
     return {name: _size(root / name) for name in corpora}
 
 
@@ -117,4 +118,4 @@ def _follow(jobs: dict) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

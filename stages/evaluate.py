@@ -32,6 +32,7 @@ from pipeline.bundle import bundle_digest
 from pipeline.components import face_space_identity
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import code_digest, digest
+from pipeline.stage import run_as_stage
 from stages.evaluate_workers import Done, Task, WorkerSpec, run_tasks
 
 WORK = paths.WORK / "evaluate"
@@ -175,4 +176,4 @@ def _protocol(clips: list[Result], emotions: list[Result], params: Params,
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

@@ -17,6 +17,7 @@ from feature_store.shards import PackedClip, pack
 from pipeline.config import Params, load_params
 from pipeline.lock import exclusive
 from pipeline.paths import CROPS, FEATURES, WORK
+from pipeline.stage import run_as_stage
 from pipeline.storage import Storage, open_storage
 from stages.extraction.plan import Clip, Progress, fingerprints, kept_clips
 
@@ -90,4 +91,4 @@ def _commit(corpus: str, clips: list[Clip], storage: Storage, prints: dict[str, 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_as_stage(main, *sys.argv[1:])

@@ -28,6 +28,7 @@ from pipeline.config import Params, load_params
 from pipeline.fingerprint import digest, file_sha256
 from pipeline.media import read_crop
 from pipeline.paths import CROPS, FACE_SPACE, SPLIT
+from pipeline.stage import run_as_stage
 from pipeline.weights import weight_path, weight_sha256
 
 
@@ -161,4 +162,4 @@ def _write(fit: Fit, rejects: list[Reject], clips: int, params: Params) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

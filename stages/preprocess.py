@@ -19,6 +19,7 @@ from pipeline import paths
 from pipeline.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import digest
+from pipeline.stage import run_as_stage
 from pipeline.weights import WeightsError, weight_path
 from stages.faces.quality import verdict
 from stages.preprocess_units import Unit, WorkFolder, make_units
@@ -136,4 +137,4 @@ def _report(corpus: str, table: list[dict], params: Params) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run_as_stage(main, *sys.argv[1:])

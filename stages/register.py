@@ -21,6 +21,7 @@ from pipeline.fingerprint import file_sha256
 from pipeline.gates import Gate, check_gates, numbers
 from pipeline.lineage import code_revision, data_version, file_digests, tree_digest
 from pipeline.model_card import model_card
+from pipeline.stage import run_as_stage
 from pipeline.tracking_registry import Candidate, clear_alias, register, set_alias
 
 METRICS = "metrics.json"
@@ -120,4 +121,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

@@ -10,6 +10,7 @@ from evaluation.report_data import ReportData, collect
 from evaluation.report_page import flat_metrics, plot_files, render_html, render_markdown
 from pipeline import paths
 from pipeline.atomic import write_json, write_text
+from pipeline.stage import run_as_stage
 from pipeline.weights import weights_table
 
 MAX_PAGE_BYTES = 25 << 20
@@ -41,4 +42,4 @@ def _used_weights(data: ReportData) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

@@ -17,6 +17,7 @@ from pipeline import paths
 from pipeline.atomic import atomic_path, write_json
 from pipeline.clip_table import KEPT, read_clip_table
 from pipeline.config import Split, load_params
+from pipeline.stage import run_as_stage
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 MIN_GROUPS_FOR_VALIDATION = 3
@@ -116,4 +117,4 @@ def read_split(path: Path = paths.SPLIT / "split.parquet") -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

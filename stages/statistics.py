@@ -18,6 +18,7 @@ from models.normalization import MotionStatistics
 from pipeline.atomic import atomic_path, write_json
 from pipeline.config import load_params
 from pipeline.paths import FEATURES, SPLIT, STATISTICS
+from pipeline.stage import run_as_stage
 
 JSON, TENSORS = "statistics.json", "statistics.safetensors"
 
@@ -55,4 +56,4 @@ def summary(statistics: MotionStatistics, clips: list[ClipRow], fingerprints: di
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from pipeline.config import load_params
 from pipeline.paths import AUDIO_MODEL
+from pipeline.stage import run_as_stage
 from training.fit import Stage, run_stage
 from training.jobs import audio_job, read_statistics
 
@@ -20,4 +21,4 @@ def main(say: Callable[[str], None] = print) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pipeline.bundle import load_bundle
 from pipeline.config import load_params
 from pipeline.paths import AUDIO_BUNDLE, EMOTION_MODEL
+from pipeline.stage import run_as_stage
 from training.fit import Stage, run_stage
 from training.jobs import emotion_job
 
@@ -21,4 +22,4 @@ def main(say: Callable[[str], None] = print) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_as_stage(main)

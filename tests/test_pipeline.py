@@ -25,7 +25,8 @@ TOY = {
     "train_emotion": {"steps": 8, "batch": 8, "checkpoint_every": 4, "validate_every": 4, "log_every": 2,
                       "corpora": ["mead"]},
     "sample": {"steps": 4},
-    "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50, "emotions": ["neutral", "happy"]},
+    "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50,
+                 "emotions": ["neutral", "happy"]},
     "ablate": {"audio_scales": [1.0, 1.5], "emotion_scales": [1.5], "max_clips": 1, "max_duration_s": 3.0},
 }
 

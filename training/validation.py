@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from training.loop import Job
 
 SAMPLES, SAMPLED = 32, 8  # windows for the loss, and of these for sampling
-STEPS = 10  # DDIM steps of a sampled window
+STEPS, LIMIT = 10, 10.0  # DDIM steps of a sampled window, and its largest deviation
 STREAM = 2**32 - 1  # no training step draws from this number
 
 
@@ -44,10 +44,10 @@ def validate(model: MotionTransformer, job: Job, device: torch.device) -> dict[s
 
 def sampled_correlation(model: MotionTransformer, job: Job, batch: Batch) -> float:
     """Pearson r over all moving expression dimensions, each window's mean taken out, of samples and truth."""
-    given = Conditions(batch.speech, batch.identity, batch.previous, None, batch.has_previous, batch.mask,
+    given = Conditions(batch.speech, batch.identity, batch.previous, batch.has_previous, batch.mask,
                        batch.emotion if job.objective.use_emotion else None, audio_scale=1.0, emotion_scale=1.0)
     times = sampling_times(len(job.objective.alpha_bar), min(STEPS, len(job.objective.alpha_bar)))
-    denoiser = Denoiser(model, job.objective.alpha_bar, job.objective.target, "ddim", times)
+    denoiser = Denoiser(model, job.objective.alpha_bar, job.objective.target, "ddim", times, LIMIT)
     motion, _ = denoiser.run(given, batch.noise, None, None)
     frames = batch.mask[:, job.batches.previous:, None]
     alive = model.motion_mask[:-RHO_DIM]

@@ -26,7 +26,6 @@ class Conditions:
     speech: Tensor  # [B, L, A]
     identity: Tensor  # [B, 3K]
     previous: Tensor  # [B, P, D]
-    known: Tensor | None  # [B, o, D] the window's first frames where they are known already
     has_previous: Tensor  # [B] bool
     mask: Tensor | None  # [B, L] bool
     emotion: Tensor | None
@@ -37,8 +36,11 @@ class Conditions:
 class Denoiser:
     """A model with its noise schedule and the solver's times, noisiest first."""
 
-    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, solver: Solver, times: list[int]):
-        self.model, self.target, self.solver, self.times = model, target, solver, times
+    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, solver: Solver, times: list[int],
+                 limit: float):
+        """`limit`: predicted clean motion is kept within so many deviations, as DDPM does: noise predictions of
+        weak models are amplified 1 / sqrt(alpha_bar)."""
+        self.model, self.target, self.solver, self.times, self.limit = model, target, solver, times, limit
         self.levels = [alpha_bar[t].double().cpu() for t in times]
         self.next_levels = [*self.levels[1:], torch.tensor(1.0, dtype=torch.float64)]
 
@@ -47,21 +49,17 @@ class Denoiser:
         """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
 
         `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
-        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose; known
-        frames replace the window's first ones likewise.
+        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
         """
         doubled = self._doubled(conditions)
         x = noise * self.model.motion_mask
         path = [x[..., -RHO_DIM:]]
-        known = None if conditions.known is None else self.noised_path(
-            conditions.known, noise[:, :conditions.known.shape[1]])
         for index, time in enumerate(self.times):
             if pose_path is not None:
                 x = torch.cat([x[..., :-RHO_DIM], pose_path[index]], dim=-1)
-            if known is not None:
-                x = torch.cat([known[index], x[:, known[index].shape[1]:]], dim=1)
             level, next_level = self.levels[index], self.next_levels[index]
             x0 = to_x0(self._predict(x, time, doubled), x, level.to(x), self.target) * self.model.motion_mask
+            x0 = x0.clamp(-self.limit, self.limit)
             if self.solver == "ddim":
                 x = ddim_step(x, x0, level, next_level)
             else:
@@ -69,10 +67,10 @@ class Denoiser:
             path.append(x[..., -RHO_DIM:])
         return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
 
-    def noised_path(self, motion: Tensor, noise: Tensor) -> list[Tensor]:
-        """Known normalised motion under one noise of its shape, before every step and at the end."""
-        levels = [*self.levels, torch.tensor(1.0, dtype=torch.float64)]
-        return [level.sqrt().to(motion) * motion + (1 - level).sqrt().to(motion) * noise for level in levels]
+    def noised_path(self, pose: Tensor, noise: Tensor) -> list[Tensor]:
+        """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]; it ends at the pose itself."""
+        noised = [level.sqrt().to(pose) * pose + (1 - level).sqrt().to(pose) * noise for level in self.levels]
+        return [*noised, pose]
 
     def _doubled(self, given: Conditions) -> tuple[Conditions, Tensor]:
         """Conditions of the rows (no audio, audio), and their audio features, which no step changes."""

@@ -26,7 +26,8 @@ def test_a_rotation_is_one_and_gives_its_angles_back():
 
 def test_a_quarter_roll_by_hand():
     # row vector (1, 0, 0) times R = (Rz)^T is the first column of Rz: (cos 90, sin 90, 0)
-    np.testing.assert_allclose(np.array([1.0, 0, 0]) @ rotation_from_angles(np.array([0, 0, 90.0])), [0, 1, 0], atol=1e-12)
+    turned = np.array([1.0, 0, 0]) @ rotation_from_angles(np.array([0, 0, 90.0]))
+    np.testing.assert_allclose(turned, [0, 1, 0], atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])

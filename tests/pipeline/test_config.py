@@ -49,7 +49,7 @@ def test_a_bad_value_is_named(values, path, value, message):
 
 def test_a_missing_key_is_named(values):
     del values["diffusion"]["steps"]
-    with pytest.raises(ParamsError, match="diffusion.steps: missing"):
+    with pytest.raises(ParamsError, match=r"diffusion\.steps: missing"):
         parse_params(values)
 
 

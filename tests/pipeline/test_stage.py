@@ -1,0 +1,41 @@
+"""A stage ends with its parent, and our own errors are one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+CHILD = "import os, time; from pipeline.stage import die_with_parent; die_with_parent(os.getppid()); print('up', flush=True); time.sleep(60)"
+PARENT = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(p.pid, flush=True); p.wait()"
+FAILS = "from pipeline.config import ParamsError; from pipeline.stage import run_as_stage\ndef main(): raise {}\nrun_as_stage(main)"
+
+
+def test_a_stage_is_killed_with_its_parent(project):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=project, stdout=subprocess.PIPE, text=True)
+    lines = sorted([parent.stdout.readline().strip(), parent.stdout.readline().strip()])
+    child = psutil.Process(int(lines[0]))
+    assert lines[1] == "up" and child.is_running()
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def run(error: str, project) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", FAILS.format(error)], cwd=project, capture_output=True, text=True,
+                          check=False)
+
+
+def test_our_own_errors_are_one_line(project):
+    done = run("ParamsError('seed: missing')", project)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "seed: missing" in done.stderr
+
+
+def test_other_errors_show_where_they_came_from(project):
+    done = run("KeyError('x')", project)
+    assert done.returncode == 1 and "Traceback" in done.stderr
