@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.atomic import atomic_path
 
 NAME = "split.parquet"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SCHEMA = pa.schema([(name, pa.string()) for name in ("clip_id", "corpus", "identity", "split")])
+
+
+def write_split(folder: Path, rows: list[dict]) -> None:
+    """Write `split.parquet`; rows have clip_id, corpus, identity, split."""
+    with atomic_path(folder / NAME) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
 
 
 def read_split(folder: Path) -> dict[str, str]:
-    """clip_id -> split of `split.parquet` (columns clip_id, corpus, identity, split); raises FileNotFoundError."""
+    """clip_id -> split of `split.parquet`; raises FileNotFoundError."""
     path = folder / NAME
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run `dvc repro split`")

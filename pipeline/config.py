@@ -245,7 +245,7 @@ class Ablate(Section):
 
 class Register(Section):
     name: str
-    max_audio_validation_expression: Positive
+    min_audio_validation_r: float
     min_mouth_r: float
     max_mouth_r_wrong_speech: float
 

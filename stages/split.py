@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from feature_store.split import TEST, TRAIN, VALIDATION, write_split
 from pipeline import paths
-from pipeline.atomic import atomic_path, write_json
+from pipeline.atomic import write_json
 from pipeline.clip_table import KEPT, read_clip_table
 from pipeline.config import Split, load_params
 from pipeline.stage import run_as_stage
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
 MIN_GROUPS_FOR_VALIDATION = 3
-SCHEMA = pa.schema([(name, pa.string()) for name in ("clip_id", "corpus", "identity", "split")])
 
 
 def main() -> None:
@@ -30,7 +25,7 @@ def main() -> None:
     clips = [row for corpus in params.corpora
              for row in read_clip_table(paths.CROPS / corpus / "clips.parquet", status=KEPT)]
     rows = assign(clips, params.split, params.seed)
-    write_split(paths.SPLIT / "split.parquet", rows)
+    write_split(paths.SPLIT, rows)
     counts = count(rows)
     write_json(paths.SPLIT / "split.json", counts)
     print("split: " + ", ".join(f"{name} {counts[name]['clips']} clips of {counts[name]['identities']} identities"
@@ -102,18 +97,6 @@ def count(rows: list[dict]) -> dict:
     return {name: {"clips": sum(corpora[name].values()), "corpora": dict(sorted(corpora[name].items())),
                    "identities": len({row["identity"] for row in rows if row["split"] == name})}
             for name in (TRAIN, VALIDATION, TEST)}
-
-
-def write_split(path: Path, rows: list[dict]) -> None:
-    """Write the split table."""
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
-
-
-def read_split(path: Path = paths.SPLIT / "split.parquet") -> dict[str, str]:
-    """Clip id -> train, validation or test."""
-    table = pq.read_table(path)
-    return dict(zip(table["clip_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
+# the networks of tests are so small that threads cost more than they give, many times more on a busy machine
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/playmate-hypothesis-{os.getuid()}")
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
+
+
+def pytest_configure() -> None:
+    """No property test fails because the machine is slow, none keeps examples."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("project", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")
@@ -21,27 +34,44 @@ def project() -> Path:
     return PROJECT
 
 
+def _beside(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def media() -> Path:
     """Folder of real talking faces; skips where there is none."""
-    folder = SHARED / "media"
-    if not folder.is_dir():
-        pytest.skip(f"no real media at {folder}")
-    return folder
+    return _beside("media")
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Folder of golden vectors of the published networks; skips where there is none."""
-    folder = SHARED / "golden"
-    if not folder.is_dir():
-        pytest.skip(f"no golden vectors at {folder}")
-    return folder
+    return _beside("golden")
+
+
+@pytest.fixture(scope="session")
+def picture() -> np.ndarray:
+    """A portrait [400, 400, 3] that comes with scikit-image."""
+    return np.ascontiguousarray(pytest.importorskip("skimage.data").astronaut()[:400, 20:420])
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory) -> Path:
+    """An MLflow database that holds tables and nothing else, to copy: making them takes seconds."""
+    from pipeline.tracking_client import connect
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    connect(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
 
 
 @pytest.fixture(scope="session")
 def ray_session():
-    """One Ray for all tests that need one."""
+    """One Ray for all tests that need one: a Ray that a stage asks for inside is this one."""
     from pipeline.config import Ray
     from pipeline.ray_runtime import ray_session
 

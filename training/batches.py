@@ -109,7 +109,9 @@ def draw_sample(clip: TrainingClip, settings: BatchSettings, random: np.random.G
 
 def _frames(values: np.ndarray, start: int, end: int, length: int) -> np.ndarray:
     """values[start:end] with zeros behind up to `length` frames."""
-    return np.pad(values[start:end].astype(np.float32), ((0, length - (end - start)), (0, 0)))
+    out = np.zeros((length, values.shape[1]), np.float32)
+    out[:end - start] = values[start:end]
+    return out
 
 
 def collate(samples: list[dict]) -> Batch:

@@ -51,7 +51,7 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     state = checkpoints.load_latest()
     if state is None or state["step"] != steps:
         start = train_with_ray if stage.section(params).workers else train_here
-        start(stage, params, name, storage, say)
+        start(stage, params, name, prints, storage, say)
         state = checkpoints.load_latest()
     if state is None or state["step"] != steps:
         raise RuntimeError(f"training {name} ended without its last checkpoint: run the stage again")
@@ -64,7 +64,8 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     say(f"train_{stage.name}: {_sentence(state['history'])}; bundle in {folder}")
 
 
-def train_with_ray(stage: Stage, params: Params, name: str, storage: Storage, say: Callable[[str], None]) -> None:
+def train_with_ray(stage: Stage, params: Params, name: str, prints: dict[str, str], storage: Storage,
+                   say: Callable[[str], None]) -> None:
     """Start Ray, train, and say how it goes."""
     section = stage.section(params)
     with ray_session(params.ray) as ray:
@@ -73,24 +74,25 @@ def train_with_ray(stage: Stage, params: Params, name: str, storage: Storage, sa
         workers = max(n for n in range(1, section.workers + 1) if n <= max(1, gpus or cpus) and section.batch % n == 0)
         say(f"train_{stage.name}: {section.steps} steps of {section.batch} windows on {workers} "
             f"{'GPU' if gpus else 'CPU'} workers, run {name}")
-        plan = _plan(stage, params, name, workers)
+        plan = _plan(stage, params, name, workers, prints)
         with _progress(storage, name, section.steps, say):
             fit(plan, gpus > 0, local_threads(params.ray, workers))
 
 
-def train_here(stage: Stage, params: Params, name: str, storage: Storage, say: Callable[[str], None]) -> None:
+def train_here(stage: Stage, params: Params, name: str, prints: dict[str, str], storage: Storage,
+               say: Callable[[str], None]) -> None:
     """Train in this process, without Ray."""
     import torch
 
-    plan = _plan(stage, params, name, workers=1)
+    plan = _plan(stage, params, name, 1, prints)
     say(f"train_{stage.name}: {stage.section(params).steps} steps in this process, run {name}")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with _progress(storage, name, stage.section(params).steps, say), tracked_run(plan) as tracked:
         train(stage.make_job(params, storage, name), PlainContext(device, Reporter(plan, storage, tracked)))
 
 
-def _plan(stage: Stage, params: Params, name: str, workers: int) -> RunPlan:
-    return RunPlan(stage.make_job, params, name, str(RUNS), workers, f"train_{stage.name}")
+def _plan(stage: Stage, params: Params, name: str, workers: int, prints: dict[str, str]) -> RunPlan:
+    return RunPlan(stage.make_job, params, name, str(RUNS), workers, f"train_{stage.name}", prints)
 
 
 def fingerprints(stage: Stage, params: Params) -> dict[str, str]:

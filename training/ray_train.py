@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from pipeline.config import Params, Ray
+from pipeline.paths import FEATURES
 from pipeline.storage import ObjectMissing, Storage, open_storage
 from training.loop import Job, TrainingStopped, train
 
@@ -35,6 +36,7 @@ class RunPlan:
     work: str  # folder or s3:// location of checkpoints and Ray's own records
     workers: int
     experiment: str
+    fingerprints: dict[str, str]  # of all that enters, for the tracking record
 
 
 class Reporter:
@@ -136,9 +138,13 @@ def local_threads(section: Ray, workers: int) -> int:
     return max(1, (section.num_cpus or os.cpu_count() or 1) // workers)
 
 
-def tracked_run(plan: RunPlan):
+@contextmanager
+def tracked_run(plan: RunPlan) -> Iterator[Any]:
     """The tracking record of the run; a resumed run goes on in it."""
     from pipeline import tracking
 
-    return tracking.run(plan.experiment, plan.experiment, plan.params.model_dump(mode="json", by_alias=True), {},
-                        key=plan.name)
+    values = plan.params.model_dump(mode="json", by_alias=True)
+    tags = {"run": plan.name, "profile": plan.params.profile, **plan.fingerprints}
+    with tracking.run(plan.experiment, plan.experiment, values, tags, key=plan.name) as tracked:
+        tracked.dataset("features", plan.fingerprints["data"], str(FEATURES))
+        yield tracked

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,18 +14,11 @@ from evaluation.backbones.facex import LABELS, ExpressionClassifier
 from evaluation.backbones.lpips_alex import Lpips
 from evaluation.backbones.mobilefacenet import IdentityVectors
 from evaluation.backbones.numpy_pickle import read_numpy_pickle
-from pipeline.weights import WeightsError, weight_path
-
-
-def weights(name):
-    try:
-        return weight_path(name)
-    except WeightsError as error:
-        pytest.skip(str(error))
+from tests.needs import weight
 
 
 def test_lpips_black_against_white_and_identity():
-    network = Lpips(weights("lpips_alexnet"))
+    network = Lpips(weight("lpips_alexnet"))
     black = np.zeros((1, 64, 64, 3), np.uint8)
     noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
     assert network(black, black + 255)[0] == pytest.approx(0.8139544, abs=1e-5)
@@ -38,21 +29,9 @@ def test_lpips_black_against_white_and_identity():
     assert near[:4].max() < far[:4].min()
 
 
-@pytest.mark.media
-def test_lpips_published_pictures():
-    folder = Path("../shared/media/lpips")
-    if not folder.is_dir():
-        pytest.skip("the example pictures of PerceptualSimilarity are not at ../shared/media/lpips")
-    names = ("ex_ref", "ex_p0", "ex_p1")
-    read = {name: cv2.imread(str(folder / f"{name}.png"))[None, ..., ::-1].copy() for name in names}
-    network = Lpips(weights("lpips_alexnet"))
-    assert network(read["ex_ref"], read["ex_p0"])[0] == pytest.approx(0.721881, abs=1e-5)
-    assert network(read["ex_ref"], read["ex_p1"])[0] == pytest.approx(0.137566, abs=1e-5)
-
-
 def test_efficientnet_sees_what_imagenet_sees():
     data = pytest.importorskip("skimage.data")
-    backbone = FrameFeatures(weights("efficientnet_lite0"))
+    backbone = FrameFeatures(weight("efficientnet_lite0"))
     for picture, classes in ((data.chelsea(), {281, 282, 285}), (data.coffee(), {967}), (data.rocket(), {657})):
         side = min(picture.shape[:2])
         top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
@@ -73,7 +52,7 @@ def test_efficientnet_pads_like_tensorflow():
 
 
 def test_identity_vectors_are_unit_and_fill_the_last_batch():
-    network = IdentityVectors(weights("mobilefacenet"))
+    network = IdentityVectors(weight("mobilefacenet"))
     faces = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), dtype=np.uint8)
     vectors = network(faces)
     assert vectors.shape == (5, 192) and np.allclose(np.linalg.norm(vectors, axis=1), 1)
@@ -81,7 +60,7 @@ def test_identity_vectors_are_unit_and_fill_the_last_batch():
 
 
 def test_classifier_gives_probabilities_of_our_names():
-    network = ExpressionClassifier(weights("emotion_facex"))
+    network = ExpressionClassifier(weight("emotion_facex"))
     faces = [np.full((side, side, 3), 120, np.uint8) for side in (90, 230)]
     probabilities = network(faces)
     assert probabilities.shape == (2, len(LABELS)) and np.allclose(probabilities.sum(1), 1, atol=1e-3)

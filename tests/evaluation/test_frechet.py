@@ -13,9 +13,9 @@ def sines(rows: int, columns: int, phase: float) -> np.ndarray:
     return np.sin(0.37 * i * j + phase)
 
 
-def test_2048_dimensions_apart_by_one():
-    zeros, eye = np.zeros(2048), np.eye(2048)
-    assert frechet_distance(zeros, eye, zeros + 1, eye) == pytest.approx(2048, rel=1e-12)
+def test_512_dimensions_apart_by_one():
+    zeros, eye = np.zeros(512), np.eye(512)
+    assert frechet_distance(zeros, eye, zeros + 1, eye) == pytest.approx(512, rel=1e-12)
 
 
 def test_one_dimension_by_hand():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.detectors import YAW_SLOPE, InsightFaceDetector, MediaPipeDetector, landmark_box, padded_twice, yaw_deg
-from pipeline.weights import WeightsError, weight_path
+from tests.needs import weight
 
 
 def five_points(yaw: float, roll: float = 0.0) -> np.ndarray:
@@ -43,13 +43,6 @@ def test_padding():
 
 def astronaut() -> np.ndarray:
     return pytest.importorskip("skimage.data").astronaut()
-
-
-def weight(name: str):
-    try:
-        return weight_path(name)
-    except WeightsError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module", params=["insightface 320", "insightface 640", "mediapipe"])

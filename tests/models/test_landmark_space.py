@@ -25,23 +25,14 @@ from models.landmark.points import (
 from models.landmark.space import LandmarkFaceSpace, close_lips, fill_gaps, first_long_gap
 from models.landmarker import Landmarks
 from models.motion import Motion
-from pipeline.weights import WeightsError, weight_path
+from tests.needs import weight
 
 FRAMES = 40
 
 
 @pytest.fixture(scope="module")
 def space() -> LandmarkFaceSpace:
-    try:
-        return LandmarkFaceSpace(weight_path("face_landmarker"))
-    except WeightsError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    data = pytest.importorskip("skimage.data")
-    return np.ascontiguousarray(data.astronaut()[:400, 20:420])
+    return LandmarkFaceSpace(weight("face_landmarker"))
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 
 from models.landmarker import FaceLandmarker
-from pipeline.weights import WeightsError, weight_path
+from tests.needs import weight
 
 
 @pytest.fixture(scope="module")
 def landmarker() -> FaceLandmarker:
-    try:
-        return FaceLandmarker(weight_path("face_landmarker"))
-    except WeightsError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    return np.ascontiguousarray(pytest.importorskip("skimage.data").astronaut()[:400, 20:420])
+    return FaceLandmarker(weight("face_landmarker"))
 
 
 def test_points_lie_on_the_face(landmarker, picture):

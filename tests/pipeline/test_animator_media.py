@@ -10,7 +10,7 @@ from models.landmark.space import LandmarkFaceSpace
 from pipeline.animator import Animator
 from pipeline.driving import driving_pose
 from pipeline.speech_input import SpeechError, read_speech
-from pipeline.weights import weight_path
+from tests.needs import weight
 from tests.pipeline.fakes import FakeEncoder, FakeGenerator
 
 pytestmark = pytest.mark.media
@@ -20,8 +20,8 @@ DURATIONS_S = {"ditto_audio_24k.wav": 24000, "fasterliveportrait_a-01_32k.wav": 
 
 @pytest.fixture(scope="module")
 def real() -> Animator:
-    return Animator(LandmarkFaceSpace(weight_path("face_landmarker")), FakeEncoder(), FakeGenerator(),
-                    InsightFaceDetector(weight_path("scrfd"), 640), "test/1")
+    return Animator(LandmarkFaceSpace(weight("face_landmarker")), FakeEncoder(), FakeGenerator(),
+                    InsightFaceDetector(weight("scrfd"), 640), "test/1")
 
 
 @pytest.mark.parametrize("name", ["hallo_2.jpg", "hallo_5.jpg", "s0.jpg", "s3.jpg"])

@@ -14,7 +14,8 @@ def config(**changes) -> BundleConfig:
     diffusion = {"steps": 50, "schedule": "cosine", "target": "x0", "previous_noise_t_max": 5,
                  "previous_noise_form": "sqrt"}
     values = {"stage": "emotion", "profile": "toy", "model": shape(num_emotions=8), "diffusion": diffusion,
-              "speech": {"kind": "whisper"}, "face_space": "landmark", "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2),
+              "speech": {"kind": "whisper"}, "face_space": "landmark",
+              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2),
               "labels": CORE8, "fingerprints": {"code": "abc"}}
     return BundleConfig(**{**values, **changes})
 

@@ -8,9 +8,25 @@ import time
 
 import psutil
 
-CHILD = "import os, time; from pipeline.stage import die_with_parent; die_with_parent(os.getppid()); print('up', flush=True); time.sleep(60)"
-PARENT = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(p.pid, flush=True); p.wait()"
-FAILS = "from pipeline.config import ParamsError; from pipeline.stage import run_as_stage\ndef main(): raise {}\nrun_as_stage(main)"
+CHILD = """
+import os, time
+from pipeline.stage import die_with_parent
+die_with_parent(os.getppid())
+print("up", flush=True)
+time.sleep(60)
+"""
+PARENT = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+print(child.pid, flush=True)
+child.wait()
+"""
+FAILS = """
+from pipeline.config import ParamsError
+from pipeline.stage import run_as_stage
+def main(): raise {}
+run_as_stage(main)
+"""
 
 
 def test_a_stage_is_killed_with_its_parent(project):

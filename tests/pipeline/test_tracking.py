@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 
-from pipeline import tracking
+from pipeline import paths, tracking
 from pipeline.tracking_client import TrackingUnavailable, connect, shown, tracking_uri
 from pipeline.tracking_send import _batches
 from pipeline.tracking_spool import Sent, Spool, find_spools, spool_name
-from tests.mlflow_store import prepare_store
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +27,10 @@ def no_server(monkeypatch):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, empty_mlflow):
     """The project folder of a test, with an empty store."""
-    prepare_store(tmp_path)
+    (tmp_path / paths.MLFLOW_DB).parent.mkdir(parents=True)
+    shutil.copy(empty_mlflow, tmp_path / paths.MLFLOW_DB)
     return tmp_path
 
 
@@ -167,7 +170,8 @@ def test_what_the_server_refuses_does_not_block_the_rest(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_real_server_that_starts_late(tmp_path, monkeypatch):
+def test_a_real_server_that_starts_late(tmp_path, monkeypatch, empty_mlflow):
+    shutil.copy(empty_mlflow, tmp_path / "server.db")
     port = closed_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with tracking.run("late", "run", {"lr": 0.1}, {}, root=tmp_path) as run:
@@ -177,7 +181,7 @@ def test_a_real_server_that_starts_late(tmp_path, monkeypatch):
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
          "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "art")],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
     try:
         _wait_for(port)
         note = tmp_path / "note.txt"
@@ -198,9 +202,10 @@ def test_a_real_server_that_starts_late(tmp_path, monkeypatch):
 
 
 def _wait_for(port: int) -> None:
+    """Until it answers: its port is open long before."""
     for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+        with suppress(requests.RequestException):
+            if requests.get(f"http://127.0.0.1:{port}/health", timeout=10).ok:
                 return
         time.sleep(0.2)
     raise TimeoutError("the MLflow server did not start")

@@ -17,9 +17,9 @@ from pipeline.clip_table import write_clip_table
 from pipeline.components import face_space_identity, make_face_space
 from pipeline.config import parse_params
 from pipeline.media import write_video
-from pipeline.weights import WeightsError, weight_path
 from stages import face_space
 from stages.face_space import Person, solve, spread
+from tests.needs import weight
 
 
 def rows(*clips: tuple[str, str | None]) -> list[dict]:
@@ -84,10 +84,7 @@ def write_project(media: Path, project: Path) -> None:
 @pytest.mark.media
 @pytest.mark.slow
 def test_the_stage_on_real_faces(media, project, tmp_path, monkeypatch):
-    try:
-        weight_path("face_landmarker")
-    except WeightsError as error:
-        pytest.skip(str(error))
+    weight("face_landmarker")
     monkeypatch.chdir(tmp_path)
     write_project(media, project)
     values = yaml.safe_load(Path("params.yaml").read_text()) | {"corpora": ["avspeech"]}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,12 +11,12 @@ import pytest
 import yaml
 
 from pipeline.clip_table import read_clip_table
-from pipeline.config import parse_params
+from pipeline.config import Params, parse_params
 from pipeline.fingerprint import file_sha256
 from pipeline.media import read_crop, read_wav
-from pipeline.weights import WeightsError, weight_path
 from stages import preprocess as stage
 from stages import preprocess_workers
+from tests.needs import weight
 from tests.stages.media.makers import clicks, regular, write
 
 NAMES = ["PmD-LzPS2rg", "-1wCGAxqT_4", "h-fSfAFufCo"]
@@ -27,10 +25,7 @@ NAMES = ["PmD-LzPS2rg", "-1wCGAxqT_4", "h-fSfAFufCo"]
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """Three segments of a portrait that moves, a broken one and a missing one."""
-    try:
-        weight_path("scrfd"), weight_path("silero_vad")
-    except WeightsError as error:
-        pytest.skip(str(error))
+    weight("scrfd"), weight("silero_vad")
     portrait = pytest.importorskip("skimage.data").astronaut()[:320, 60:380]
     root = tmp_path_factory.mktemp("raw")
     folder = root / "avspeech"
@@ -45,14 +40,14 @@ def corpus(tmp_path_factory):
     return root
 
 
-def params(project, root, **changes):
+def params(project, root, **changes) -> Params:
     """The project's values, without the wish for speech."""
     values = yaml.safe_load((project / "params.yaml").read_text())
     values["raw"]["root"] = str(root)
     values["preprocess"] |= {"min_speech_share": 0.0} | changes.pop("preprocess", {})
     for section, keys in changes.items():
         values[section] |= keys
-    return parse_params(values), values
+    return parse_params(values)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -65,7 +60,7 @@ def first(project, corpus, tmp_path_factory):
     folder = tmp_path_factory.mktemp("first")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        rows = stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 2})[0])
+        rows = stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 2}))
     return folder, rows, contents(folder / "data")
 
 
@@ -94,14 +89,14 @@ def test_again_does_nothing_and_gives_the_same_bytes(first, project, corpus, mon
     folder, _, before = first
     monkeypatch.chdir(folder)
     done = counting(monkeypatch)
-    stage.preprocess("avspeech", params(project, corpus)[0])
+    stage.preprocess("avspeech", params(project, corpus))
     assert done == [] and contents(folder / "data") == before
 
 
 @pytest.mark.slow
 def test_one_worker_in_a_fresh_folder_gives_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1})[0])
+    stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1}))
     assert contents(tmp_path / "data") == first[2]
 
 
@@ -109,10 +104,10 @@ def test_thresholds_are_decided_without_decoding_again(first, project, corpus, m
     folder, _, before = first
     monkeypatch.chdir(folder)
     done = counting(monkeypatch)
-    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"min_face_px": 1000.0})[0])
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"min_face_px": 1000.0}))
     assert done == [] and {row["code"] for row in rows} == {"small_face", "missing_media", "unreadable"}
     assert {p.suffix for p in (folder / "data/crops/avspeech/rejects").iterdir()} == {".jpg"}
-    stage.preprocess("avspeech", params(project, corpus)[0])
+    stage.preprocess("avspeech", params(project, corpus))
     assert done == [] and contents(folder / "data") == before
 
 
@@ -123,7 +118,7 @@ def test_a_lost_or_altered_crop_is_made_again(first, project, corpus, monkeypatc
     [file] = folder.glob(f".playmate/work/preprocess/*/*/{kept['clip_id']}.mp4")
     file.write_bytes(b"altered")
     done = counting(monkeypatch)
-    stage.preprocess("avspeech", params(project, corpus)[0])
+    stage.preprocess("avspeech", params(project, corpus))
     assert len(done) == 1 and contents(folder / "data") == before
 
 
@@ -139,27 +134,25 @@ def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_p
     (more / "avspeech_train.csv").unlink()
     (more / "avspeech_train.csv").write_text(text + "newVideo001,1,4.2,0.5,0.4\n")
     done = counting(monkeypatch)
-    rows = stage.preprocess("avspeech", params(project, tmp_path / "raw")[0])
+    rows = stage.preprocess("avspeech", params(project, tmp_path / "raw"))
     assert len(done) == 1 and done[0].startswith("newVideo001") and len(rows) == 6
-    stage.preprocess("avspeech", params(project, corpus)[0])
+    stage.preprocess("avspeech", params(project, corpus))
     assert contents(folder / "data") == before
 
 
 @pytest.mark.slow
 def test_a_time_limit_is_a_reject_and_a_larger_one_tries_again(first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"max_decode_s": 0.01})[0])
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"max_decode_s": 0.01}))
     assert {"timeout"} <= {row["code"] for row in rows}
     done = counting(monkeypatch)
-    stage.preprocess("avspeech", params(project, corpus)[0])
+    stage.preprocess("avspeech", params(project, corpus))
     assert len(done) >= 3 and contents(tmp_path / "data") == first[2]
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_ray_data_gives_the_same_bytes(first, project, corpus, tmp_path):
-    values = params(project, corpus, preprocess={"ray_min_clips": 1}, ray={"num_cpus": 2})[1]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    subprocess.run([sys.executable, "-m", "stages.preprocess", "avspeech"], cwd=tmp_path, check=True,
-                   env=os.environ | {"PYTHONPATH": str(project)})
+def test_ray_data_gives_the_same_bytes(ray_session, first, project, corpus, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    stage.preprocess("avspeech", params(project, corpus, preprocess={"ray_min_clips": 1}))
     assert contents(tmp_path / "data") == first[2]

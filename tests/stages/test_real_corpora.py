@@ -13,9 +13,9 @@ import yaml
 from models.detectors import InsightFaceDetector
 from pipeline.config import parse_params
 from pipeline.media import read_crop
-from pipeline.weights import WeightsError, weight_path
 from stages import preprocess as stage
 from stages import split
+from tests.needs import weight
 
 pytestmark = [pytest.mark.media, pytest.mark.slow]
 CORPORA = ("avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf")
@@ -24,10 +24,7 @@ CORPORA = ("avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf")
 @pytest.fixture(scope="module")
 def done(project, media, tmp_path_factory):
     """(folder, rows of all corpora)."""
-    try:
-        weight_path("scrfd"), weight_path("silero_vad")
-    except WeightsError as error:
-        pytest.skip(str(error))
+    weight("scrfd"), weight("silero_vad")
     folder = tmp_path_factory.mktemp("real")
     subprocess.run([sys.executable, media.parent / "tools" / "lay_out_corpora.py", folder / "raw"], check=True)
     values = yaml.safe_load((project / "params.yaml").read_text())
@@ -56,7 +53,7 @@ def test_who_is_kept_and_why_others_are_not(done):
 
 def test_faces_stand_in_the_middle_of_their_crops(done):
     folder, rows, _ = done
-    detector = InsightFaceDetector(weight_path("scrfd"), 320)
+    detector = InsightFaceDetector(weight("scrfd"), 320)
     for row in (row for row in rows if row["status"] == "kept"):
         crop = read_crop(folder / "data/crops" / row["corpus"] / f"{row['clip_id']}.mp4")
         boxes = np.array([detector.detect(frame)[0].box for frame in crop[::25]])

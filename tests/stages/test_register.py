@@ -23,7 +23,6 @@ from pipeline.bundle import BundleConfig, bundle_digest, save_bundle
 from pipeline.tracking_client import TrackingUnavailable
 from pipeline.tracking_registry import download, lineage
 from stages import register
-from tests.mlflow_store import prepare_store
 
 LABELS = ("neutral", "happy")
 GOOD = {"mouth_r": 0.8, "mouth_r_wrong_speech": 0.05, "clips": 3}
@@ -39,12 +38,13 @@ def toy_bundle(folder: Path, stage: str, seed: int, speech: dict) -> None:
                                   pose * 0 + 0.01, "clip", 1e-4)
     config = BundleConfig(stage, "embedded", shape, {"steps": 100, "schedule": "linear", "target": "eps",
                                                      "previous_noise_t_max": 5, "previous_noise_form": "sqrt"},
-                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0), LABELS, {"data": "d1", "code": "c1"})
+                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0), LABELS,
+                          {"data": "d1", "code": "c1"})
     save_bundle(folder, config, MotionTransformer(shape).state_dict(), statistics)
 
 
 @pytest.fixture
-def work(tmp_path, monkeypatch, project) -> Path:
+def work(tmp_path, monkeypatch, project, empty_mlflow) -> Path:
     """A project folder with two bundles, metrics and a face space; its own registry."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -53,11 +53,12 @@ def work(tmp_path, monkeypatch, project) -> Path:
     toy_bundle(paths.AUDIO_BUNDLE, "audio", 1, speech)
     toy_bundle(paths.EMOTION_BUNDLE, "emotion", 2, speech)
     for folder in (paths.AUDIO_MODEL, paths.EMOTION_MODEL):
-        write_json(folder / "metrics.json", {"validation_expression": 0.4, "run": "x"})
+        write_json(folder / "metrics.json", {"validation_r": 0.4, "run": "x"})
     write_json(paths.EVALUATION / "metrics.json", GOOD)
     write_json(paths.FACE_SPACE / "face_space.json", {"kind": "landmark", "fingerprint": "f"})
     write_json(paths.FEATURES / "mead" / "manifest.json", {"shards": []})
-    prepare_store(tmp_path)
+    paths.MLFLOW_DB.parent.mkdir()
+    shutil.copy(empty_mlflow, paths.MLFLOW_DB)
     return tmp_path
 
 
@@ -88,7 +89,7 @@ def test_versions_aliases_gates_and_lineage(work):
     assert second["playmate-audio"]["champion"] and second["playmate-audio"]["version"] == "1"
     assert lineage("models:/playmate@candidate")["version"] == "2"
     assert lineage("playmate")["version"] == "1"  # the champion stays
-    assert lineage("models:/playmate/2")["made_from"]["gates_reason"].startswith("audio_validation_expression 0.4 <= ")
+    assert lineage("models:/playmate/2")["made_from"]["gates_reason"].split("; ")[1] == "audio_validation_r 0.4 >= 0.3"
 
     folder = download("models:/playmate@champion")
     assert bundle_digest(folder / "bundle") == made_from["bundle_digest"]

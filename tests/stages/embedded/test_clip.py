@@ -6,22 +6,19 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.weights import WeightsError, weight_path
 from stages.embedded.canvas import Canvas
 from stages.embedded.clip import TAGS, make_clip, media_path, truth_path
 from stages.embedded.identities import make_identities
 from stages.embedded.performance import LEAD_S, duration_s, soundtrack, speak_plan
 from stages.embedded.plan import make_plans
+from tests.needs import weight
 
 
 @pytest.fixture(scope="module")
 def plan():
     pytest.importorskip("mediapipe")
     pytest.importorskip("skimage")
-    try:
-        weight_path("face_landmarker")
-    except WeightsError as error:
-        pytest.skip(str(error))
+    weight("face_landmarker")
     plans = make_plans(make_identities(10, 1), 56, 320, 1)
     held_out = next(plan for plan in plans if plan.corpus == "hdtf")  # scikit-image's own portrait
     return replace(held_out, max_duration_s=0.72, width_px=256, height_px=256, render_px=180)

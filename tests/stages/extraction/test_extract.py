@@ -27,7 +27,7 @@ PRINTS = {"motion": "m" * 32, "speech": "s" * 32}
 def params(tmp_path, monkeypatch, project) -> Params:
     values = yaml.safe_load((project / "params.yaml").read_text())
     values["corpora"] = ["avspeech", "mead"]
-    values["extract"] |= {"actors": 2, "batch_clips": 1, "ahead": True, "max_clip_s": 10.0, "shards": 2}
+    values["extract"] |= {"actors": 2, "batch_clips": 1, "ahead": True, "max_clip_s": 5.0, "shards": 2}
     values["ray"] |= {"address": None, "num_cpus": 2}
     params = parse_params(values)
     monkeypatch.chdir(tmp_path)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import load_params
-from pipeline.weights import WeightsError, weight_path
 from stages.faces.quality import blur, brightness, verdict
 from stages.faces.voice import VoiceActivity
+from tests.needs import weight
 
 GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "blur": 100.0, "brightness": 120.0,
         "speech_share": 0.8}
@@ -42,10 +42,7 @@ def test_what_is_not_known_yet_decides_nothing(params):
 
 
 def test_voice_activity_on_noise_and_silence():
-    try:
-        voice = VoiceActivity(weight_path("silero_vad"))
-    except WeightsError as error:
-        pytest.skip(str(error))
+    voice = VoiceActivity(weight("silero_vad"))
     noise = np.random.default_rng(0).normal(0, 0.05, 16000 * 2).astype(np.float32)
     assert voice.speech_share(noise) < 0.1 and voice.speech_share(0 * noise) == 0.0
     assert voice.speech_share(np.zeros(0, np.float32)) == 0.0
@@ -57,4 +54,4 @@ def test_voice_activity_on_speech(media):
     from pipeline.media import read_wav
 
     speech = read_wav(next((media / "talking").glob("styletalk_Obama*.wav")))
-    assert VoiceActivity(weight_path("silero_vad")).speech_share(speech) > 0.6
+    assert VoiceActivity(weight("silero_vad")).speech_share(speech) > 0.6
