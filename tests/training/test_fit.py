@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import shutil
 from contextlib import nullcontext
 
 import numpy as np
@@ -17,7 +16,6 @@ import yaml
 
 from pipeline.bundle import load_bundle
 from pipeline.config import load_params
-from pipeline.paths import MLFLOW_DB
 from stages import statistics, train_audio, train_emotion
 from tests.training.toy import SPEECH_DIM, K, make_project
 from training.jobs import audio_job, emotion_job
