@@ -16,6 +16,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from models.onnx import one_thread
+
 LANDMARK_SIDE, LANDMARK_DOWN = 0.765, 0.118   # landmark box in terms of SCRFD's larger side
 MIN_SCORE = 0.5
 BROWS_AND_JAW = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
@@ -51,11 +53,9 @@ class InsightFaceDetector:
 
     def __init__(self, model: Path, size_px: int):
         """`model`: the `det_*.onnx` of a pack (buffalo_l's det_10g.onnx), or SCRFD of any one input size."""
-        import onnxruntime
+        options = one_thread()
         from insightface.app import FaceAnalysis
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
         with tempfile.TemporaryDirectory() as pack:
             _place(model, Path(pack) / f"det_{size_px}.onnx", size_px)
             analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=["CPUExecutionProvider"],

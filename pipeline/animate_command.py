@@ -65,10 +65,10 @@ def load_animator(model: str | None) -> Animator:
         return Animator.from_registry(model)
     if model is not None:
         return Animator.from_bundle(Path(model))
-    for folder in (paths.EMOTION_BUNDLE, paths.SHIPPED / "emotion"):
+    for folder in (paths.EMOTION_BUNDLE, paths.SHIPPED):
         if (folder / "bundle.json").is_file():
             return Animator.from_bundle(folder)
-    raise FileNotFoundError(f"no model: neither {paths.EMOTION_BUNDLE} nor {paths.SHIPPED / 'emotion'} is there; run "
+    raise FileNotFoundError(f"no model: neither {paths.EMOTION_BUNDLE} nor {paths.SHIPPED} is there; run "
                             "`make demo`, or name one with --model")
 
 

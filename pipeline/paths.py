@@ -25,7 +25,7 @@ REPORTS = Path("reports")
 WORK = Path(".playmate")            # resumable state: never a DVC output, because DVC deletes those before a run
 MLFLOW_DB = WORK / "mlflow.db"
 MLFLOW_ARTIFACTS = WORK / "mlartifacts"
-SHIPPED = Path("pretrained") / "embedded"   # the small checkpoint that comes with the project
+SHIPPED = Path("pretrained") / "embedded"   # the small joint bundle that comes with the project, with its face space
 
 
 def weights_cache() -> Path:

@@ -18,11 +18,12 @@ log = logging.getLogger(__name__)
 def initial_bundle(init: str, stage: str) -> Path | None:
     """The bundle folder that `init` (none | shipped | folder) means for a stage; None: from scratch.
 
-    Raises ValueError for a named folder that is not there; a shipped bundle may be absent.
+    The shipped bundle is a joint one: stage 1 takes its part of it. Raises ValueError for a named folder that is not
+    there; the shipped one may be absent.
     """
     if init == "none":
         return None
-    folder = SHIPPED / stage if init == "shipped" else Path(init)
+    folder = SHIPPED if init == "shipped" else Path(init)
     if folder.is_dir():
         return folder
     if init != "shipped":

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from models.onnx import one_thread
+
 RATE_HZ, WINDOW, CONTEXT = 16000, 512, 64
 SPEECH = 0.5  # the network's own threshold
 
@@ -14,11 +16,10 @@ class VoiceActivity:
     """The recurrent network of one file; stateless between calls."""
 
     def __init__(self, model: Path):
-        import onnxruntime
+        options = one_thread()
+        from onnxruntime import InferenceSession
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session = InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, waveform: np.ndarray) -> np.ndarray:
         """waveform [N] float32 at 16 kHz -> probability of speech in every 32 ms [ceil(N / 512)]."""

@@ -60,9 +60,8 @@ def test_lpips_and_feature_distance_grow_with_blur(judges, one):
 
 
 def test_feature_distance_is_larger_to_another_person(judges, one, other):
-    features = judges.features
-    same = frechet_of_moments(Moments.of(features(one[::4])), Moments.of(features(one[2::4])))
-    assert frechet_of_moments(Moments.of(features(one[::4])), Moments.of(features(other[::4]))) > 3 * same
+    first, second, stranger = (Moments.of(judges.features(frames)) for frames in (one[::4], one[2::4], other[::4]))
+    assert frechet_of_moments(first, stranger) > 3 * frechet_of_moments(first, second)
 
 
 def test_a_recompressed_mouth_follows_and_frozen_or_shuffled_ones_do_not(judges, one):

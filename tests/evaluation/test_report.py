@@ -6,8 +6,6 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from evaluation import results, svg
@@ -15,6 +13,7 @@ from evaluation.bootstrap import Interval
 from evaluation.report_data import collect
 from evaluation.report_page import flat_metrics, number, plot_files, render_html, render_markdown
 from evaluation.results import Summary
+from feature_store.split import write_split
 from pipeline.atomic import write_json
 from pipeline.clip_table import write_clip_table
 from pipeline.media import write_video
@@ -39,9 +38,7 @@ def project(tmp_path_factory):
     picture = root / "data/crops/mead/rejects/r.jpg"
     picture.parent.mkdir()
     picture.write_bytes(b"\xff\xd8\xff\xd9")
-    (root / "data/split").mkdir()
-    pq.write_table(pa.Table.from_pylist([{"clip_id": "k", "corpus": "mead", "identity": "mead/a", "split": "train"}]),
-                   root / "data/split/split.parquet")
+    write_split(root / "data/split", [{"clip_id": "k", "corpus": "mead", "identity": "mead/a", "split": "train"}])
     return root
 
 

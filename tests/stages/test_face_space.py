@@ -7,11 +7,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from feature_store.split import write_split
 from models.landmark.basis import BasisSums
 from pipeline.clip_table import write_clip_table
 from pipeline.components import face_space_identity, make_face_space
@@ -75,9 +74,7 @@ def write_project(media: Path, project: Path) -> None:
         write_video(folder / f"{i}.mp4", part, 25)
     write_clip_table(folder / "clips.parquet", [
         {"clip_id": str(i), "corpus": "avspeech", "identity": "avspeech/p", "status": "kept"} for i in range(3)])
-    Path("data/split").mkdir()
-    pq.write_table(pa.Table.from_pylist([{"clip_id": str(i), "split": "train"} for i in range(3)]),
-                   "data/split/split.parquet")
+    write_split(Path("data/split"), [{"clip_id": str(i), "split": "train"} for i in range(3)])
     shutil.copy(project / "params.yaml", ".")
 
 

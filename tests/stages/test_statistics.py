@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from feature_store.split import write_split
 from models.normalization import MotionStatistics
 from pipeline.config import parse_params
 from stages import statistics
@@ -28,9 +27,8 @@ def train(tmp_path, monkeypatch, project):
     write_store(Path("data/features/avspeech"), Path("units"), [0, 1, 2, 3, 4])
 
     def train(clips: list[int]) -> MotionStatistics:
-        Path("data/split").mkdir(exist_ok=True)
         rows = [{"clip_id": f"clip{i:03d}", "split": "train" if i in clips else "test"} for i in range(5)]
-        pq.write_table(pa.Table.from_pylist(rows), "data/split/split.parquet")
+        write_split(Path("data/split"), rows)
         statistics.main(lambda _: None)
         return MotionStatistics.from_tensors(load_file("data/statistics/statistics.safetensors"))
 

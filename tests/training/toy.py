@@ -11,6 +11,7 @@ import yaml
 from feature_store.manifest import Manifest, write_manifest
 from feature_store.schema import MOTION, SPEECH, motion_tensors, speech_tensors
 from feature_store.shards import PackedClip, pack
+from feature_store.split import write_split
 from feature_store.units import UnitKey, write_unit
 from models.diffusion.schedule import alpha_bars
 from models.motion import RHO_DIM
@@ -90,7 +91,7 @@ def make_project(folder: Path, source: Path, **train) -> Path:
     params["train_emotion"] |= {**small, "corpora": ["mead"]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus)]
-    _split(folder / "data/split/split.parquet", rows)
+    write_split(folder / "data/split", rows)
     return folder
 
 
@@ -118,11 +119,3 @@ def _features(folder: Path, corpus: str) -> list[dict]:
               for shard in pack(storage, [key for key in keys if key.key.family == family], 2, out)]
     write_manifest(out, Manifest(corpus, 25, {MOTION: "toy", SPEECH: "toy"}, shards, []))
     return rows
-
-
-def _split(path: Path, rows: list[dict]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), path)
