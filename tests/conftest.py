@@ -15,7 +15,10 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # the networks of tests are so small that threads cost more than they give, many times more on a busy machine
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{tempfile.gettempdir()}/playmate-hypothesis-{os.getuid()}")
+# what libraries keep between runs stays out of the project and out of the home folder
+CACHES = f"{tempfile.gettempdir()}/playmate-tests-{os.getuid()}"
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", f"{CACHES}/hypothesis")
+os.environ.setdefault("MPLCONFIGDIR", f"{CACHES}/matplotlib")
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
