@@ -70,7 +70,7 @@ def test_every_clip_seen_is_kept_or_has_a_reason(toy):
 
     rows = [row for path in sorted(toy.glob("data/crops/*/clips.parquet")) for row in read_clip_table(path)]
     kept = [row for row in rows if row["status"] == "kept"]
-    assert len(kept) >= 8
+    assert len(kept) >= 6
     assert all(row["code"] and row["detail"] and row["stage"] for row in rows if row["status"] == "rejected")
 
 
