@@ -183,6 +183,7 @@ class Train(Section):
     ema_decay: Share
     drop_audio: Share
     drop_identity: Share
+    identity_noise: float = Field(ge=0)
     start_share: Share
     truncate_share: Share
     expression_weight: NotNegative

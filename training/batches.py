@@ -31,6 +31,7 @@ class BatchSettings:
     drop_audio: float
     drop_emotion: float
     drop_identity: float
+    identity_noise: float  # standard deviation, in units of x_c
     num_emotions: int
 
 
@@ -88,7 +89,7 @@ def draw_sample(clip: TrainingClip, settings: BatchSettings, random: np.random.G
     emotion = np.zeros((1, settings.num_emotions + 1), np.float32)
     emotion[0, -1 if dropped else clip.emotion] = 1  # index -1 is the null class, last
     noised = settings.previous_noise_t_max > 0
-    return {
+    sample = {
         "clip_ids": clip.clip_id,
         "motion": _frames(clip.motion, start, start + length, window),
         "noise": random.standard_normal((window, dims), np.float32),
@@ -105,6 +106,9 @@ def draw_sample(clip: TrainingClip, settings: BatchSettings, random: np.random.G
         "drop_audio": random.random() < settings.drop_audio,
         "emotion": emotion,
     }
+    sample["identity"] = sample["identity"] + np.float32(settings.identity_noise) * random.standard_normal(
+        clip.x_c.size, np.float32)  # drawn last; few people are in most training sets: a new face must not be a far one
+    return sample
 
 
 def _frames(values: np.ndarray, start: int, end: int, length: int) -> np.ndarray:

@@ -68,7 +68,7 @@ def _first(batch: Batch, count: int) -> Batch:
 def validation_batch(job: Job) -> Batch:
     """The same samples at every call: neighbours come from different clips, times spread over the schedule."""
     settings = replace(job.batches, batch=SAMPLES, truncate_share=0.0, drop_audio=0.0, drop_emotion=0.0,
-                       drop_identity=0.0, previous_noise_t_max=0)
+                       drop_identity=0.0, identity_noise=0.0, previous_noise_t_max=0)
     clips = job.validation_clips
     return collate([draw_sample(clips[i % len(clips)], settings, np.random.default_rng([job.seed, STREAM, i]),
                                  (i * 0.618034) % 1.0) for i in range(SAMPLES)])

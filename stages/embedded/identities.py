@@ -37,12 +37,12 @@ _WOMEN_VOICES = ("en-us+f2", "en+f3", "en-us+f4", "en-us+f1", "en-gb-x-rp+f2", "
 _MEN_VOICES = ("en-us+m3", "en+m1", "en-us+m7", "en-gb-scotland+m2")
 _HELD_OUT_VOICE = "en-us+f3"
 
-# mirrored, stretch of the picture's height, tint (lightness gain, a and b shift in Lab), shape factors
+# mirrored, tint (lightness gain, a and b shift in Lab) of the first, second ... person made of one portrait
 _VARIANTS = (
-    (False, 1.00, (1.00, 0.0, 0.0), (1.00, 1.00, 1.00)),
-    (True, 1.07, (0.86, 3.0, 7.0), (0.97, 1.04, 1.05)),
-    (False, 0.94, (1.08, -4.0, -5.0), (1.04, 0.96, 0.94)),
-    (True, 1.03, (0.78, 5.0, 4.0), (1.02, 1.02, 1.08)),
+    (False, (1.00, 0.0, 0.0)),
+    (True, (0.86, 3.0, 7.0)),
+    (False, (1.08, -4.0, -5.0)),
+    (True, (0.78, 5.0, 4.0)),
 )
 
 
@@ -73,7 +73,7 @@ def make_identities(count: int, seed: int) -> list[Identity]:
 
 
 def _variant(number: int, portrait: str, turn: int, seed: int) -> Identity:
-    mirrored, stretch, tint, shape = _VARIANTS[turn % len(_VARIANTS)]
+    mirrored, tint = _VARIANTS[turn % len(_VARIANTS)]
     rng = np.random.default_rng([seed, 1, number])
     voices = _WOMEN_VOICES if PORTRAITS[portrait].woman else _MEN_VOICES
     name = _HELD_OUT_VOICE if portrait == HELD_OUT_PORTRAIT else voices[(turn * 3 + number) % len(voices)]
@@ -81,4 +81,7 @@ def _variant(number: int, portrait: str, turn: int, seed: int) -> Identity:
     head = HeadStyle(tuple(rng.uniform([1.2, 2.0, 0.8], [2.4, 4.2, 1.8]).round(3).tolist()),
                      round(rng.uniform(0.010, 0.022), 4), round(rng.uniform(0.006, 0.014), 4),
                      round(rng.uniform(1.0, 3.0), 3), round(rng.uniform(12, 20), 2))
-    return Identity(number, portrait, mirrored, stretch, tint, shape, voice, head)
+    stretch, *shape = rng.uniform([0.94, 0.96, 0.95, 0.94], [1.07, 1.04, 1.05, 1.08]).round(3).tolist()
+    if turn == 0:  # the portrait as it is
+        stretch, shape = 1.0, (1.0, 1.0, 1.0)
+    return Identity(number, portrait, mirrored, stretch, tint, tuple(shape), voice, head)

@@ -94,14 +94,15 @@ class _Maker:
         return corpus_sentence(self.spoken - 1)
 
     def talking(self, known: list[Identity], count: int) -> list[ClipPlan]:
-        """The audio corpora in turn; one clip in seven shows a slight emotion, as the real corpora do."""
+        """The audio corpora in turn; two clips in seven show an emotion, as the real corpora do: what stage 1 never
+        saw, stage 2 cannot put on a face."""
         plans = []
         for index in range(count):
             corpus, number = AUDIO_CORPORA[index % 3], index // 3
-            mood = list(EMOTIONS)[1 + index // 7 % 7] if index % 7 == 6 else "neutral"
+            mood = list(EMOTIONS)[1 + (index // 7 + index % 7 // 3 * 3) % 7] if index % 7 in (3, 6) else "neutral"
             sound = "separate" if corpus == "celebv_text" else "muxed"
             plans.append(self.plan(corpus, number, known[index % len(known)], self.next_text(), emotion=mood,
-                                   sound=sound))
+                                   level=1 if mood == "neutral" else 2, sound=sound))
         return plans
 
     def mead(self, known: list[Identity], number: int) -> ClipPlan:

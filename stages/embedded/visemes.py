@@ -1,6 +1,7 @@
 """From timed phonemes to mouth controls: a target per phoneme, coarticulation, closures that close.
 
-Targets are held for a phoneme's span and smoothed by a Gaussian of about one frame (neighbours colour each other).
+Targets are held for a phoneme's span, a little before it sounds, and smoothed by a Gaussian of about one frame
+(neighbours colour each other). Closures stay where they are heard.
 Bilabials (p, b, m) and labiodentals (f, v) reach their place whatever their neighbours want: they have a plateau
 of at least one frame at 24 fps. Coarticulation after Cohen and Massaro (1993), simplified.
 """
@@ -15,9 +16,10 @@ from scipy.ndimage import gaussian_filter1d
 from stages.embedded.speech import Phoneme, Speech
 
 GRID_HZ = 200
-COARTICULATION_S = 0.032  # sigma
+COARTICULATION_S = 0.045  # sigma
 LOUDNESS_S = 0.08
 MIN_PLATEAU_S = 0.044  # longer than a frame at 24 fps: every closure is seen closed at least once
+ANTICIPATION_S = 0.07  # the mouth shapes a sound before it is heard: the lead that real talkers show (docs/LOG.md)
 RAMP_S = 0.055  # lips close and part within this time
 
 # jaw and opening as shares of a wide open vowel, width and pucker from -1 to 1
@@ -64,7 +66,8 @@ def mouth_curves(speech: Speech, times_s: np.ndarray) -> MouthCurves:
     """Mouth controls for `speech` at `times_s` [T] (seconds from its first sample; outside it the mouth rests)."""
     grid_s = np.arange(-0.3, speech.duration_s + 0.3, 1 / GRID_HZ)
     loud = loudness(speech, grid_s)
-    targets = gaussian_filter1d(_held_targets(speech.phonemes, grid_s), COARTICULATION_S * GRID_HZ, axis=0)
+    held = _held_targets(speech.phonemes, grid_s + ANTICIPATION_S)
+    targets = gaussian_filter1d(held, COARTICULATION_S * GRID_HZ, axis=0)
     press = _plateaus(speech.phonemes, grid_s, _BILABIAL)
     tuck = _plateaus(speech.phonemes, grid_s, _LABIODENTAL)
     effort = 0.75 + 0.35 * loud

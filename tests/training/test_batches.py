@@ -9,7 +9,7 @@ from training.batches import BatchSettings, clip_order, draw_sample, make_batch
 def settings(**changes) -> BatchSettings:
     values = {"batch": 6, "window": 8, "previous": 3, "diffusion_steps": 50, "previous_noise_t_max": 5,
               "start_share": 0.3, "truncate_share": 0.3, "drop_audio": 0.5, "drop_emotion": 0.5,
-              "drop_identity": 0.5, "num_emotions": 8}
+              "drop_identity": 0.5, "identity_noise": 0.0, "num_emotions": 8}
     return BatchSettings(**{**values, **changes})
 
 

@@ -60,7 +60,7 @@ def test_neighbours_colour_each_other():
 
 
 def test_the_mouth_rests_outside_the_sentence():
-    curves = mouth_curves(tone(0.5, ("ɑ", 0.0, 0.5)), np.array([-2.0, -0.2, 0.7, 3.0]))
+    curves = mouth_curves(tone(0.5, ("ɑ", 0.0, 0.5)), np.array([-2.0, -0.3, 0.7, 3.0]))
     assert np.allclose(curves.opening, 0.0, atol=1e-6)
 
 
