@@ -53,7 +53,7 @@ def test_the_file_is_marked_and_holds_picture_and_sound(plan, made):
 def test_the_truth_says_when_the_mouth_is_open(plan, made):
     with np.load(truth_path(made, plan)) as truth:
         assert truth["opening"].shape == truth["opening_25"].shape == (18,)
-        assert truth["opening"][0] == pytest.approx(0.0, abs=1e-9)  # before the sentence
+        assert truth["opening"][0] == pytest.approx(0.0, abs=1e-3)  # before the sentence
         assert truth["opening"].max() > 0.03
         assert np.isclose(truth["phoneme_spans_s"][0, 0], LEAD_S, atol=0.05)
         assert str(truth["emotion"]) == "neutral"

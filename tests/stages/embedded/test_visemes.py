@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stages.embedded.speech import Phoneme, Speech, Voice, speak
-from stages.embedded.visemes import loudness, mouth_curves, viseme_parts
+from stages.embedded.visemes import ANTICIPATION_S, loudness, mouth_curves, viseme_parts
 
 RATE = 22050
 
@@ -17,6 +17,14 @@ def test_a_held_vowel_reaches_its_target_times_its_effort():
     assert curves.loudness[0] == pytest.approx(1.0, abs=1e-2)
     assert curves.opening[0] == pytest.approx(1.00 * (0.75 + 0.35 * 1.0), rel=5e-3)  # target x effort at full loudness
     assert curves.width[0] == curves.pucker[0] == curves.press[0] == 0.0
+
+
+def test_the_mouth_opens_before_the_vowel_sounds_and_closes_before_it_ends():
+    times = np.arange(0, 1.0, 0.001)
+    jaw = mouth_curves(tone(1.0, ("t", 0.0, 0.4), ("ɑ", 0.4, 0.7), ("t", 0.7, 1.0)), times).opening
+    wide = times[jaw > (jaw.max() + jaw[200]) / 2]
+    assert wide[0] == pytest.approx(0.4 - ANTICIPATION_S, abs=0.01)
+    assert wide[-1] == pytest.approx(0.7 - ANTICIPATION_S, abs=0.01)
 
 
 def test_stress_opens_a_tenth_wider():
