@@ -19,9 +19,6 @@ from pipeline.media import read_crop
 NOTES = (
     "Guidance scales w_a and w_e of eq. 8 are varied at sampling, as in Table 2 of the paper, with the same "
     "portraits, speech and seeds; w_e is a dash where no emotion is asked for.",
-    "Adaptive normalisation (Figure 7) and previous-motion noise (Figure 9) shape the training: switching them off "
-    "needs models of their own (statistics.pose_group: global, diffusion.previous_noise_t_max: 0, dvc exp run). They "
-    "are not part of this table.",
 )
 
 
@@ -69,14 +66,14 @@ def _row(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure
     control = measure.look_at(render_motion(parts.space, portrait, wrong[::stride]), parts.judges)
     found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
     chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
-    probabilities = measure.expression_probabilities(made, parts.judges, stride)
+    probabilities = measure.expression_probabilities(made, parts.judges, stride).mean(0)
     asked = parts.judges.expression_labels.index(settings.emotion)
-    keypoints = driving_keypoints(parts.space, portrait, own)
+    keypoints, pose = driving_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
     return {"clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,
             "mouth_r": found.r, "mouth_r_wrong_speech": chance.r,
             "mouth_opening_std_ratio": _spread(made.curves.mouth) / max(_spread(true.curves.mouth), 1e-9),
-            "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": measure.pose_numbers(own[:, -3:])[
-                "yaw_range_deg"], f"p_{settings.emotion}_facex": float(probabilities[asked])}
+            "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": pose["yaw_range_deg"],
+            "yaw_jitter_deg": pose["yaw_jitter_deg"], f"p_{settings.emotion}_facex": float(probabilities[asked])}
 
 
 def _spread(curve: np.ndarray) -> float:
@@ -89,7 +86,7 @@ def table(rows: Sequence[dict[str, Any]], grid: Sequence[Setting]) -> list[dict[
     for setting in grid:
         group = [row for row in rows if (row["w_a"], row["w_e"]) == (setting.audio_scale, setting.emotion_scale)]
         if group:
-            names = [name for name in group[0] if name not in ("clip_id", "w_a", "w_e")]
+            names = [name for name in group[0] if name not in ("clip_id", "model", "w_a", "w_e")]
             lines.append({"w_a": setting.audio_scale, "w_e": setting.emotion_scale,
                           **{name: float(np.mean([row[name] for row in group])) for name in names},
                           "clips": len(group)})

@@ -66,20 +66,16 @@ def frechet_of_moments(first: Moments, second: Moments) -> float:
     return frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
 
 
-def jackknife_interval(groups1: list[Moments], groups2: list[Moments], z: float = 1.96) -> tuple[float, float, float]:
-    """Distance of the two unions and its delete-a-group jackknife interval (value, low, high).
-
-    Group g of both lists is left out together (the same clip, generated and reference). A bootstrap would draw
-    clips twice, which by itself raises this distance. Needs at least two groups of two samples.
-    """
-    value = frechet_of_moments(merge(groups1), merge(groups2))
-    count = len(groups1)
-    if count < 2 or count != len(groups2):
-        raise ValueError(f"the jackknife needs the same two or more groups, got {count} and {len(groups2)}")
-    left_out = [frechet_of_moments(merge(groups1[:g] + groups1[g + 1:]), merge(groups2[:g] + groups2[g + 1:]))
-                for g in range(count)]
-    error = np.sqrt((count - 1) / count * np.square(np.array(left_out) - np.mean(left_out)).sum())
-    return value, float(value - z * error), float(value + z * error)
+def frechet_of_features(first: np.ndarray, second: np.ndarray) -> float:
+    """Distance of two small feature sets [N, D], [M, D], N, M >= 2: tr sqrt(S1 S2) is the nuclear norm of A B^T, where
+    S1 = A^T A and S2 = B^T B, so that no D x D matrix is needed."""
+    first, second = (np.asarray(features, np.float64) for features in (first, second))
+    if min(len(first), len(second)) < 2:
+        raise ValueError("a covariance needs at least two samples")
+    a, b = ((features - features.mean(0)) / np.sqrt(len(features) - 1) for features in (first, second))
+    gap = first.mean(0) - second.mean(0)
+    cross = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+    return float(gap @ gap + np.square(a).sum() + np.square(b).sum() - 2.0 * cross)
 
 
 def _square_root(matrix: np.ndarray) -> np.ndarray:

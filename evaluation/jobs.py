@@ -1,8 +1,7 @@
-"""The work of the evaluation in pieces that any worker can do: one clip, or one emotion of one clip."""
+"""One test clip: generated from its first frame and its speech, rendered, measured."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ import numpy as np
 
 from evaluation import measure
 from evaluation.curves import lip_points
+from evaluation.emo_a import Aggregation
+from evaluation.judges import Judges
 from evaluation.lip_sync import SpeechToMouth
 from evaluation.motion import audio_beats, beat_alignment, chance_beat_alignment, diversity, motion_beats
 from evaluation.motion import lip_vertex_error as lip_error
 from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
-from models.emotions import emotion_weights
+from evaluation.results import Result
 from models.landmark.points import NUM_KEYPOINTS
 from models.motion import Motion
 from pipeline.media import read_crop, read_wav, write_video
@@ -52,14 +53,6 @@ class ClipJob:
 
 
 @dataclass(frozen=True)
-class EmotionJob:
-    """Generate the clip's first frame with its speech and one emotion."""
-
-    clip: Clip
-    emotion: str
-
-
-@dataclass(frozen=True)
 class JobSettings:
     """How clips are generated and measured; all from params.yaml."""
 
@@ -69,18 +62,10 @@ class JobSettings:
     max_lag_frames: int
     panel_px: int
     crf: int
+    emo_a: Aggregation = "mean_logits"
 
 
-@dataclass(frozen=True)
-class Result:
-    """`row` of a job, curves [T] by name, and arrays by name (features, identity vectors)."""
-
-    row: dict[str, Any]
-    curves: dict[str, np.ndarray]
-    arrays: dict[str, np.ndarray]
-
-
-def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth, settings: JobSettings, folder: Path) -> Result:
+def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: JobSettings, folder: Path) -> Result:
     """Generate, render and measure one clip; videos go to `folder`.
 
     Raises FaceNotFound or ValueError where it cannot be done.
@@ -96,45 +81,37 @@ def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth, settings: JobSetti
     _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
     wrong_mouth = np.full(len(clip), np.nan)
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
-    lpips, true_features, made_features = measure.picture_numbers(frames, made.frames, judges, settings.frame_stride)
-    vectors, true_vectors = (measure.identity_vectors(video, judges, settings.frame_stride)
-                             for video in (made, reference))
+    numbers, arrays = pair_numbers(reference, made, waveform, judges, settings)
     row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
-           "wrong_clip_id": job.wrong_clip_id,
-           **measure.mouth_numbers(reference.curves, made.curves, settings.max_lag_frames),
+           "wrong_clip_id": job.wrong_clip_id, **numbers,
            **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
-           **measure.sync_numbers(sync, clip.speech, job.wrong_speech, made.curves, reference.curves),
-           "csim_mobilefacenet": float((vectors @ true_vectors[0]).mean()),
-           "csim_mobilefacenet_reference": float((true_vectors[1:] @ true_vectors[0]).mean()),
-           "lpips_alexnet": lpips, "face_found_share": made.curves.found_share,
-           "blinks_per_min": measure.blinks_per_min(made.curves, FPS),
-           "blinks_per_min_reference": measure.blinks_per_min(reference.curves, FPS),
+           **_sync_numbers(sync, clip, job.wrong_speech, made, reference),
            **_motion_numbers(clip, parts, portrait, motions, waveform)}
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
-    arrays = {"true_features": true_features, "made_features": made_features, "portrait_vector": true_vectors[0],
-              "made_vector": vectors.mean(0)}
     return Result(row, curves, arrays)
 
 
-def run_emotion(job: EmotionJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
-    """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
-    clip, judges = job.clip, parts.judges
-    frames = read_crop(Path(clip.crop), range(len(clip)))
-    portrait = make_portrait(parts.space, frames[0])
-    weights = emotion_weights({job.emotion: 1.0}, parts.generator.labels)
-    motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
-    made = measure.look_at(render_motion(parts.space, portrait, motion), judges)
-    tiles = (_tile(frame, settings.panel_px, job.emotion) for frame in made.frames)
-    write_video(folder / f"{clip.clip_id}_{job.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
-    probabilities = measure.expression_probabilities(made, judges, settings.frame_stride)
-    by_name = {f"p_{name}": float(p) for name, p in zip(judges.expression_labels, probabilities, strict=True)}
-    curves = made.curves
-    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "emotion": job.emotion,
-           "frames": len(clip), "seen": judges.expression_labels[int(probabilities.argmax())], **by_name,
-           "brow_height": float(np.nanmean(curves.brows)), "corner_height": float(np.nanmean(curves.corners)),
-           "eye_opening": float(np.nanmean(curves.eyes)), "mouth_opening": float(np.nanmean(curves.mouth)),
-           "pose_sha256": hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()}
-    return Result(row, {"mouth": curves.mouth}, {})
+def pair_numbers(reference: measure.Seen, made: measure.Seen, waveform: np.ndarray, judges: Judges,
+                 settings: JobSettings) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Everything that two videos alone say, whoever made them: numbers, and arrays for distances over all clips.
+
+    Raises ValueError where a face is missing in too many frames.
+    """
+    identity, vectors = measure.identity_numbers(reference, made, judges, settings.frame_stride)
+    pictures, features = measure.picture_numbers(reference.frames, made.frames, judges, settings.frame_stride)
+    return {**measure.mouth_numbers(reference.curves, made.curves, settings.max_lag_frames), **identity, **pictures,
+            **measure.syncnet_numbers(made, waveform, judges),
+            **measure.syncnet_numbers(reference, waveform, judges, "_reference"),
+            "face_found_share": made.curves.found_share,
+            "frames_without_face": int((~made.landmarks.found).sum()),
+            "frames_without_face_reference": int((~reference.landmarks.found).sum()),
+            "blinks_per_min": measure.blinks_per_min(made.curves, FPS),
+            "blinks_per_min_reference": measure.blinks_per_min(reference.curves, FPS)}, vectors | features
+
+
+def _sync_numbers(sync: SpeechToMouth | None, clip: Clip, wrong_speech: np.ndarray, made: measure.Seen,
+                  reference: measure.Seen) -> dict[str, float]:
+    return {} if sync is None else measure.sync_numbers(sync, clip.speech, wrong_speech, made.curves, reference.curves)
 
 
 def _motions(job: ClipJob, parts: Parts, portrait: Portrait,
@@ -181,13 +158,13 @@ def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarr
     def panels(t: int) -> np.ndarray:
         pictures = {"true": true[t], "generated": made[t],
                     "wrong speech": control[min(t // settings.control_stride, last)]}
-        return np.concatenate([_tile(picture, settings.panel_px, name) for name, picture in pictures.items()], axis=1)
+        return np.concatenate([tile(picture, settings.panel_px, name) for name, picture in pictures.items()], axis=1)
 
     write_video(folder / f"{clip.clip_id}_side_by_side.mp4", (panels(t) for t in range(len(made))), FPS, waveform,
                 crf=settings.crf, tags=NOTE)
 
 
-def _tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
+def tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
     """A frame [H, W, 3] at side_px with its name in the upper left corner, where no player's controls lie."""
     tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
     scale = side_px / 560

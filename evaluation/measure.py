@@ -7,13 +7,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from evaluation.backbones.mfcc import mfcc
 from evaluation.curves import FaceCurves, face_curves
-from evaluation.faces import BOX_SCALES, align, face_box
-from evaluation.lip_sync import SpeechToMouth, mouth_sync
+from evaluation.faces import BOX_SCALES, align, face_box, to_pixels
+from evaluation.judges import Judges
+from evaluation.lip_sync import SpeechToMouth, fill_gaps, mouth_sync
 from evaluation.motion import count_blinks, jitter, mouth_correlation, value_range
-from evaluation.parts import Judges
+from evaluation.sync_score import face_crops, sync_score
 from models.face_space import FaceNotFound
 from models.landmarker import Landmarks
+
+SAMPLES_PER_FRAME, SYNC_WINDOW = 640, 5
 
 
 @dataclass(frozen=True)
@@ -49,28 +53,68 @@ def sync_numbers(model: SpeechToMouth, speech: np.ndarray, wrong_speech: np.ndar
             "mouth_sync_c_wrong_speech": wrong.confidence, "mouth_sync_c_reference": true.confidence}
 
 
-def identity_vectors(video: Seen, judges: Judges, stride: int) -> np.ndarray:
-    """Unit vectors [n, D] of every `stride`-th frame with a face; raises ValueError for fewer than two."""
-    picked = _with_face(video, stride)
-    if len(picked) < 2:
-        raise ValueError(f"{len(picked)} of the frames looked at has a face")
-    faces = np.stack([align(video.frames[t], video.landmarks.points[t]) for t in picked])
-    return judges.identity(faces)
+def identity_numbers(reference: Seen, made: Seen, judges: Judges, stride: int) -> tuple[dict, dict]:
+    """CSIM by every identity network, and vectors `<name>.portrait`, `<name>.made` (mean) for comparisons of people.
+
+    `<name>`: the reference's first frame against the generated frames; `<name>_reference`: against its own frames;
+    `<name>_same_time`: generated against true frames of the same time. Raises ValueError for fewer than two frames
+    with a face in both.
+    """
+    both = np.flatnonzero(made.landmarks.found & reference.landmarks.found)[::stride]
+    if len(both) < 2:
+        raise ValueError(f"{len(both)} of the frames looked at has a face in both videos")
+    numbers, vectors = {}, {}
+    faces = [np.stack([align(video.frames[t], video.landmarks.points[t]) for t in both]) for video in (reference, made)]
+    for name, network in judges.identity.items():
+        true, ours = network(faces[0]), network(faces[1])
+        numbers |= {name: float((ours @ true[0]).mean()), f"{name}_reference": float((true[1:] @ true[0]).mean()),
+                    f"{name}_same_time": float((ours * true).sum(1).mean())}
+        vectors |= {f"{name}.portrait": true[0], f"{name}.made": ours.mean(0)}
+    return numbers, vectors
 
 
 def expression_probabilities(video: Seen, judges: Judges, stride: int) -> np.ndarray:
-    """Mean class probabilities [labels] over every `stride`-th frame with a face and over the box sizes."""
-    faces = [face_box(video.frames[t], video.landmarks.points[t], scale)
-             for t in _with_face(video, stride) for scale in BOX_SCALES]
-    return judges.expression(faces).mean(0)
+    """Class probabilities [n, labels] of every `stride`-th frame with a face, once for every box size."""
+    return judges.expression(faces_of(video, stride, BOX_SCALES))
 
 
-def picture_numbers(reference: np.ndarray, generated: np.ndarray, judges: Judges,
-                    stride: int) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean LPIPS, and frame features [n, D] of reference and generated frames, both at the reference's size."""
-    true = reference[::stride]
-    made = np.stack([_resized(frame, true.shape[2], true.shape[1]) for frame in generated[::stride]])
-    return float(judges.lpips(true, made).mean()), judges.features(true), judges.features(made)
+def faces_of(video: Seen, stride: int, scales: tuple[float, ...]) -> list[np.ndarray]:
+    """Square cuts of every `stride`-th frame with a face, once for every box size."""
+    return [face_box(video.frames[t], video.landmarks.points[t], scale)
+            for t in np.flatnonzero(video.landmarks.found)[::stride] for scale in scales]
+
+
+def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges, stride: int) -> tuple[dict, dict]:
+    """LPIPS, and features of both for every Frechet distance (`<name>.true`, `<name>.made`), at the reference's size.
+
+    Frame features are taken of every `stride`-th frame, clip features (FVD) of all.
+    """
+    height, width = reference.shape[1:3]
+    sized = np.stack([_resized(frame, width, height) for frame in made])
+    numbers, features = {}, {}
+    if judges.lpips is not None:
+        numbers["lpips_alexnet"] = float(judges.lpips(reference[::stride], sized[::stride]).mean())
+    for networks, step in ((judges.features, stride), (judges.clips, 1)):
+        for name, network in networks.items():
+            features |= {f"{name}.true": network(reference[::step]), f"{name}.made": network(sized[::step])}
+    return numbers, features
+
+
+def syncnet_numbers(video: Seen, waveform: np.ndarray, judges: Judges, suffix: str = "") -> dict[str, float]:
+    """Sync-C, Sync-D and offset by SyncNet on the face crop; waveform [N] at 16 kHz. Frames without a face borrow the
+    box of their neighbours. Raises ValueError for a video of five frames or fewer."""
+    if judges.sync is None or len(waveform) == 0:
+        return {}
+    count = min(len(video.frames), len(waveform) // SAMPLES_PER_FRAME)
+    if count <= SYNC_WINDOW:
+        raise ValueError(f"{count} frames are too few for SyncNet")
+    height, width = video.frames.shape[1:3]
+    pixels = to_pixels(video.landmarks.points[:count], width, height)
+    boxes = np.concatenate([pixels.min(1), pixels.max(1)], axis=1)
+    crops = face_crops(video.frames[:count], np.stack([fill_gaps(side) for side in boxes.T], axis=1))
+    found = sync_score(judges.sync.lips(crops), judges.sync.sound(mfcc(waveform), count))
+    return {f"sync_c{suffix}": found.confidence, f"sync_d{suffix}": found.distance,
+            f"sync_offset_frames{suffix}": abs(found.offset)}
 
 
 def pose_numbers(angles_deg: np.ndarray) -> dict[str, float]:
@@ -83,11 +127,6 @@ def pose_numbers(angles_deg: np.ndarray) -> dict[str, float]:
 def blinks_per_min(curves: FaceCurves, fps: float) -> float:
     """Blinks of a clip, as a rate."""
     return count_blinks(curves.eyes, fps) / (len(curves) / fps / 60)
-
-
-def _with_face(video: Seen, stride: int) -> np.ndarray:
-    found = np.flatnonzero(video.landmarks.found)
-    return found[::stride]
 
 
 def _resized(frame: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs import Result
+from evaluation.results import Result
 from pipeline.atomic import write_bytes, write_json
 
 RESULT, ARRAYS = "result.json", "arrays.npz"

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from evaluation.judges import Judges, load_judges
 from models.face_space import Appearance, FaceSpace
 from models.generate import MotionGenerator, Request
-from models.landmarker import FaceLandmarker, Landmarks
 from models.motion import Motion
-from pipeline.weights import weight_path, weight_sha256
-
-# metric network -> row of the weights table
-WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",
-           "fd_efficientnet_lite0": "efficientnet_lite0", "emo_agree_facex": "emotion_facex"}
-
-
-@dataclass(frozen=True)
-class Judges:
-    """The networks of the metrics; each takes uint8 RGB pictures (see evaluation/backbones)."""
-
-    landmarks: Callable[[np.ndarray], Landmarks]  # frames [T, H, W, 3] at 25 fps
-    identity: Callable[[np.ndarray], np.ndarray]  # aligned faces [T, 112, 112, 3] -> [T, D]
-    features: Callable[[np.ndarray], np.ndarray]  # frames -> [T, D]
-    lpips: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    expression: Callable[[list[np.ndarray]], np.ndarray]  # faces -> [T, labels]
-    expression_labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,28 +31,8 @@ class Portrait:
     keypoints: np.ndarray  # [K, 3]
 
 
-def load_judges(fps: float) -> Judges:
-    """The embedded metric networks, from the weights table; raises WeightsError."""
-    from evaluation.backbones.efficientnet_lite0 import FrameFeatures
-    from evaluation.backbones.facex import LABELS, ExpressionClassifier
-    from evaluation.backbones.lpips_alex import Lpips
-    from evaluation.backbones.mobilefacenet import IdentityVectors
-
-    path = {metric: weight_path(name) for metric, name in WEIGHTS.items()}
-    landmarker = FaceLandmarker(path["landmarks"])
-    return Judges(
-        landmarks=lambda frames: landmarker.detect_video(frames, fps),
-        identity=IdentityVectors(path["csim_mobilefacenet"]), features=FrameFeatures(path["fd_efficientnet_lite0"]),
-        lpips=Lpips(path["lpips_alexnet"]), expression=ExpressionClassifier(path["emo_agree_facex"]),
-        expression_labels=LABELS)
-
-
-def judge_weights() -> dict[str, str]:
-    """sha256 of every metric network's weights, for the protocol."""
-    return {metric: weight_sha256(name) for metric, name in WEIGHTS.items()}
-
-
-def load_parts(face_space_kind: str, face_space_folder: Path, bundle_folder: Path, fps: float) -> Parts:
+def load_parts(face_space_kind: str, face_space_folder: Path, bundle_folder: Path, fps: float,
+               metrics: Sequence[str]) -> Parts:
     """Load everything in this process, on one thread; raises WeightsError, BundleError, FileNotFoundError."""
     import cv2
     import torch
@@ -79,7 +42,8 @@ def load_parts(face_space_kind: str, face_space_folder: Path, bundle_folder: Pat
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    return Parts(make_face_space(face_space_kind, face_space_folder), load_generator(bundle_folder), load_judges(fps))
+    return Parts(make_face_space(face_space_kind, face_space_folder), load_generator(bundle_folder),
+                 load_judges(fps, metrics))
 
 
 def make_portrait(space: FaceSpace, image: np.ndarray) -> Portrait:

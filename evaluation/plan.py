@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs import FPS, Clip, ClipJob, EmotionJob
-from evaluation.summarise import NEUTRAL
+from evaluation.emotion import NEUTRAL
+from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob
+from evaluation.jobs import FPS, Clip, ClipJob
+from evaluation.pose_jobs import POSES, PoseJob
 from feature_store.reader import ClipFeatures, FeatureStore
 from feature_store.split import TEST, clips_of
 from pipeline import paths
@@ -55,15 +57,40 @@ def emotion_jobs(clips: list[Clip], section: Evaluate) -> list[EmotionJob]:
     return [EmotionJob(_shortened(clip, frames), emotion) for clip in chosen for emotion in emotions]
 
 
+def pose_jobs(clips: list[Clip], section: Evaluate) -> list[PoseJob]:
+    """The first clip with every pose; the movement is the next clip's (its own, backwards, where it is alone)."""
+    if not clips or not section.emotion_clips:
+        return []
+    frames = round(section.emotion_duration_s * FPS)
+    other = clips[1].motion if len(clips) > 1 else clips[0].motion[::-1]
+    return [PoseJob(_shortened(clips[0], frames), pose, np.ascontiguousarray(other[:frames, -7:])) for pose in POSES]
+
+
+def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list[TrueEmotionJob]:
+    """True clips with an emotion of people who have a neutral clip too, with those: `true_emotion_clips` at most.
+
+    They judge the classifier and not the model, so it does not matter which split they are in.
+    """
+    rows = [row for row in store.clips() if row.emotion is not None]
+    neutral = {row.identity for row in rows if row.emotion == NEUTRAL}
+    emotional = [row for row in rows if row.identity in neutral and row.emotion != NEUTRAL]
+    picked = set(spread([row.clip_id for row in emotional], section.true_emotion_clips))
+    people = {row.identity for row in emotional if row.clip_id in picked}
+    wanted = [row for row in rows if row.clip_id in picked or (row.identity in people and row.emotion == NEUTRAL)]
+    frames = round(section.max_duration_s * FPS)
+    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted]
+
+
 def _shortened(clip: Clip, frames: int) -> Clip:
     return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
 
 
-def job_digest(base: str, job: ClipJob | EmotionJob) -> str:
+def job_digest(base: str, job: ClipJob | EmotionJob | TrueEmotionJob | PoseJob) -> str:
     """Name of a job's folder: all that enters its result."""
     clip = job.clip
-    rest = job.wrong_clip_id if isinstance(job, ClipJob) else job.emotion
-    return digest(base, type(job).__name__, clip.clip_id, clip.seed, len(clip), rest, file_sha256(Path(clip.crop)))
+    rest = {ClipJob: "wrong_clip_id", PoseJob: "pose"}.get(type(job), "emotion")
+    return digest(base, type(job).__name__, clip.clip_id, clip.seed, len(clip), getattr(job, rest),
+                  file_sha256(Path(clip.crop)))
 
 
 def spread(ids: list[str], count: int) -> list[str]:

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from evaluation import results
+from evaluation.compare import Difference
 from evaluation.results import Summary
 from pipeline import paths
 from pipeline.clip_table import KEPT, REJECTED, read_clip_table
+from pipeline.config import ParamsError, parse_params
 from pipeline.fingerprint import file_sha256
 
 THUMBNAILS_PER_REASON = 3
@@ -33,6 +35,9 @@ class ReportData:
     summary: Summary | None = None
     clips: list[dict[str, Any]] = field(default_factory=list)
     emotions: list[dict[str, Any]] = field(default_factory=list)
+    true_emotions: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[Difference] = field(default_factory=list)  # since the last registered model
+    changes_note: str = ""
     mouth_curves: list[dict[str, Any]] = field(default_factory=list)
     distributions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
@@ -40,6 +45,8 @@ class ReportData:
     training_metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     ablation: list[dict[str, Any]] = field(default_factory=list)
     ablation_notes: list[str] = field(default_factory=list)
+    variants: list[dict[str, Any]] = field(default_factory=list)  # trained anew with one switch changed
+    long_speech: list[dict[str, Any]] = field(default_factory=list)  # error over repeats of one passage
     counts: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -66,6 +73,8 @@ def _evaluation(root: Path, data: ReportData) -> None:
     data.summary = results.read_summary(folder)
     data.clips = results.read_rows(folder / results.CLIPS)
     data.emotions = results.read_rows(folder / results.EMOTIONS) if (folder / results.EMOTIONS).is_file() else []
+    data.true_emotions = [row for row in data.emotions if row.get("video") == "true"]
+    data.emotions = [row for row in data.emotions if row.get("video") != "true"]
     data.mouth_curves = results.read_csv(folder / results.CURVES)
     data.distributions = json.loads((folder / results.DISTRIBUTIONS).read_text())
     data.videos = {path.stem: path for path in sorted((folder / results.VIDEOS).glob("*.mp4"))}
@@ -89,6 +98,7 @@ def _ablation(root: Path, data: ReportData) -> None:
         return
     data.ablation = results.read_csv(path)
     data.ablation_notes = json.loads(path.with_name("ablation.json").read_text())["notes"]
+    data.variants, data.long_speech = (results.read_csv(path.with_name(f"{name}.csv")) for name in ("variants", "long"))
 
 
 def _clip_tables(root: Path, data: ReportData) -> None:
@@ -136,11 +146,20 @@ def _split(root: Path, data: ReportData) -> None:
                            "corpora": ", ".join(sorted({row["corpus"] for row in part}))})
 
 
+def _profile(text: str) -> str:
+    """The profile of params.yaml, with the parts that are untrained."""
+    values = yaml.safe_load(text)
+    try:
+        return parse_params(values).stamp
+    except ParamsError:  # of an older version: its name alone
+        return str((values or {}).get("profile", ""))
+
+
 def _lineage(root: Path, data: ReportData) -> None:
     params = root / "params.yaml"
     if params.is_file():
         data.params = params.read_text()
-        data.profile = str((yaml.safe_load(data.params) or {}).get("profile", ""))
+        data.profile = _profile(data.params)
     patterns = ("params.yaml", f"{paths.SPLIT}/split.parquet", f"{paths.FEATURES}/*/manifest.json",
                 f"{paths.MODELS}/*/bundle/*", f"{paths.FACE_SPACE}/*")
     for path in (path for pattern in patterns for path in sorted(root.glob(pattern))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +21,7 @@ from pipeline.atomic import atomic_path, write_json, write_text
 
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
-EMOTION_VIDEO = "emotions.mp4"
+EMOTION_VIDEO, POSE_VIDEO = "emotions.mp4", "poses.mp4"
 MEASURED, FAILED = "measured", "failed"  # status of a clip row
 VERSION = 1
 
@@ -34,6 +36,15 @@ class Summary:
     failures: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
     version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job gives: its `row`, curves [T] by name, and arrays by name (features, identity vectors)."""
+
+    row: dict[str, Any]
+    curves: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray]
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -83,6 +94,23 @@ def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] = (
     writer.writeheader()
     writer.writerows(rounded(row) for row in rows)
     write_text(path, text.getvalue())
+
+
+class CsvWriter:
+    """CSV rows written as they come, so that memory does not grow; the file appears whole at `close`."""
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self._stack = contextlib.ExitStack()
+        temporary = self._stack.enter_context(atomic_path(path))
+        self._file = self._stack.enter_context(temporary.open("w", newline=""))
+        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
+        self._writer.writeheader()
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._writer.writerows(rounded(row) for row in rows)
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 def read_csv(path: Path) -> list[dict[str, float | str | None]]:

@@ -37,10 +37,11 @@ class _Frame:
         return (LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
 
 
-def line_plot(series: Sequence[Series], x_label: str, y_label: str, title: str) -> Markup:
-    """Lines over a common x; gaps where y is not finite. `title` is what a screen reader says."""
+def line_plot(series: Sequence[Series], x_label: str, y_label: str, title: str, include: float = math.nan) -> Markup:
+    """Lines over a common x; gaps where y is not finite. `title` is what a screen reader says, `include` a value of y
+    that the axis must hold."""
     xs = np.concatenate([np.asarray(line.x, float) for line in series])
-    ys = np.concatenate([np.asarray(line.y, float) for line in series])
+    ys = np.concatenate([np.asarray(line.y, float) for line in series] + [[include]])
     frame = _Frame(_span(xs), _span(ys, pad=0.06))
     body = [_axes(frame, x_label, y_label)]
     body += [Markup('<path class="line {}" d="{}"/>').format(line.style, _path(line, frame)) for line in series]

@@ -7,14 +7,15 @@ as a row. The same units give the same bytes: no time, host or absolute path is 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from feature_store.schema import VERSION, SchemaError, check_version
-from pipeline.atomic import write_json
-from pipeline.fingerprint import file_sha256
+from pipeline.atomic import write_text
 
 NAME = "manifest.json"
+SHARD_NAME = re.compile(r"[a-z0-9_-]+\.parquet")
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +49,8 @@ class Manifest:
     shards: list[Shard]
     rejects: list[Reject]
     schema_version: str = VERSION
+    root: str | None = None  # storage that holds the shards; None: the manifest's own folder
+    untrained: tuple[str, ...] = ()  # parts that were seeded toys: what is here is no result
 
     @property
     def clips(self) -> int:
@@ -60,51 +63,59 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Commit: from here on readers of `folder` see these shards and no others."""
+    write_text(folder / NAME, manifest_text(manifest))
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The file's text: sorted, so that the same features give the same bytes."""
     value = asdict(manifest) | {"clips": manifest.clips, "frames": manifest.frames}
     for name in ("shards", "rejects"):
-        value[name] = [asdict(row) for row in sorted(getattr(manifest, name))]
-    write_json(folder / NAME, value)
+        value[name] = [asdict(row) for row in sorted(getattr(manifest, name), key=_order)]
+    if manifest.root is None:
+        del value["root"]
+    if not manifest.untrained:
+        del value["untrained"]
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _order(row: Shard | Reject) -> tuple:
+    return tuple(asdict(row).values())[:3]
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read the committed state of `folder`; raises FileNotFoundError, or SchemaError for another major version."""
     path = folder / NAME
     try:
-        value = json.loads(path.read_text())
-        check_version(value["schema_version"], str(path))
-        return Manifest(value["corpus"], value["fps"], value["fingerprints"],
-                        [Shard(**row) for row in value["shards"]], [Reject(**row) for row in value["rejects"]],
-                        value["schema_version"])
+        return parse_manifest(path.read_text(), str(path))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} is missing: run `dvc repro extract`") from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise SchemaError(f"{path} is not a feature manifest: {error!r}") from error
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """A manifest from its text; raises SchemaError where it is none, or names what is no file name."""
+    try:
+        value = json.loads(text)
+        check_version(value["schema_version"], where)
+        shards = [Shard(**row) for row in value["shards"]]
+        if not all(SHARD_NAME.fullmatch(shard.name) for shard in shards):
+            raise SchemaError(f"{where} names a shard outside its folder")
+        return Manifest(value["corpus"], value["fps"], value["fingerprints"], shards,
+                        [Reject(**row) for row in value["rejects"]], value["schema_version"], value.get("root"),
+                        tuple(value.get("untrained", ())))
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise SchemaError(f"{where} is not a feature manifest: {error!r}") from error
+
+
+def uncommitted(folder: Path) -> list[Path]:
+    """Files that the manifest does not name: shards and temporary files of killed or earlier runs."""
+    manifest = read_manifest(folder)
+    named = {NAME} | ({shard.name for shard in manifest.shards} if manifest.root is None else set())
+    return [path for path in sorted(folder.iterdir()) if path.name not in named and path.is_file()]
 
 
 def remove_uncommitted(folder: Path) -> list[str]:
-    """Delete Parquet files that the manifest does not name (of killed or earlier runs); return their names."""
-    committed = {shard.name for shard in read_manifest(folder).shards}
-    foreign = [path for path in sorted(folder.glob("*.parquet")) if path.name not in committed]
+    """Delete what `uncommitted` finds; return the names."""
+    foreign = uncommitted(folder)
     for path in foreign:
         path.unlink()
     return [path.name for path in foreign]
-
-
-def verify(folder: Path) -> list[str]:
-    """Check every byte: one line for each missing, short, altered or foreign shard; empty where all is well."""
-    manifest = read_manifest(folder)
-    problems = [problem for shard in manifest.shards if (problem := _problem(folder, shard))]
-    committed = {shard.name for shard in manifest.shards}
-    foreign = [path.name for path in sorted(folder.glob("*.parquet")) if path.name not in committed]
-    return problems + [f"{folder / name}: not in the manifest" for name in foreign]
-
-
-def _problem(folder: Path, shard: Shard) -> str | None:
-    path = folder / shard.name
-    if not path.is_file():
-        return f"{path}: missing"
-    if path.stat().st_size != shard.bytes:
-        return f"{path}: {path.stat().st_size} bytes, the manifest says {shard.bytes}"
-    if file_sha256(path) != shard.sha256:
-        return f"{path}: its bytes are not those that were committed"
-    return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_store.manifest import Manifest, read_manifest
+from feature_store.manifest import Manifest, Shard, read_manifest
 from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
+from feature_store.shards import shard_key
+from pipeline.paths import FEATURES, WORK
+from pipeline.storage import open_storage
 
+OTHER_FILES = 512  # that a process may have open beside the shards
 CACHED_BYTES = 256 << 20  # decoded row groups that one reader keeps
 INDEX_COLUMNS = ["clip_id", "corpus", "identity", "emotion", "level", "language", "frames"]
+FETCHED = WORK / "shards"  # shards of an S3 store, fetched whole when they are first read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipRow:
     """What is known of a clip without reading its tensors."""
 
@@ -50,13 +56,14 @@ class FeatureStore:
     """
 
     def __init__(self, folders: Iterable[Path]):
-        self.manifests: dict[Path, Manifest] = {Path(folder): read_manifest(Path(folder)) for folder in folders}
-        self.fingerprints = _one_fingerprint(self.manifests)
+        self.manifests = read_manifests(folders)
+        self.fingerprints = one_fingerprint(self.manifests)
         self._groups: OrderedDict[tuple, pa.Table] = OrderedDict()
         self._cached_bytes = 0
         self._files: dict[Path, pq.ParquetFile] = {}
+        allow_open_files(sum(len(manifest.shards) for manifest in self.manifests.values()))
         self._at = {MOTION: self._locate(MOTION), SPEECH: self._locate(SPEECH)}
-        self._rows = {clip_id: row for folder in self.manifests for clip_id, row in self._index(folder)}
+        self._rows = dict(self._index())
         if self._at[MOTION].keys() != self._at[SPEECH].keys():
             raise SchemaError("motion and speech shards hold different clips: run `dvc repro extract`")
 
@@ -100,7 +107,7 @@ class FeatureStore:
 
     def _locate(self, family: str) -> dict[str, tuple[Path, int, int]]:
         found = {}
-        for path in self._paths(family):
+        for path in shard_paths(self.manifests, family):
             file = self._file(path)
             clip_ids = iter(file.read(columns=["clip_id"])["clip_id"].to_pylist())
             for group in range(file.num_row_groups):
@@ -108,17 +115,52 @@ class FeatureStore:
                 found.update({clip_id: (path, group, row) for row, clip_id in zip(rows, clip_ids, strict=False)})
         return found
 
-    def _index(self, folder: Path) -> Iterable[tuple[str, ClipRow]]:
-        for path in self._paths(MOTION, folder):
+    def _index(self) -> Iterable[tuple[str, ClipRow]]:
+        for path in shard_paths(self.manifests, MOTION):
             for row in self._file(path).read(columns=INDEX_COLUMNS).to_pylist():
                 yield row["clip_id"], ClipRow(**row)
 
-    def _paths(self, family: str, only: Path | None = None) -> list[Path]:
-        return [folder / shard.name for folder, manifest in self.manifests.items() if only in (None, folder)
-                for shard in manifest.shards if shard.family == family]
+
+def open_store(corpora: Iterable[str]) -> FeatureStore:
+    """The committed features of these corpora, wherever `feature_store.root` keeps the shards."""
+    return FeatureStore(FEATURES / corpus for corpus in corpora)
 
 
-def _one_fingerprint(manifests: dict[Path, Manifest]) -> dict[str, str]:
+def read_manifests(folders: Iterable[Path]) -> dict[Path, Manifest]:
+    """Folder -> what is committed there; raises FileNotFoundError, SchemaError."""
+    return {Path(folder): read_manifest(Path(folder)) for folder in folders}
+
+
+def shard_paths(manifests: Mapping[Path, Manifest], family: str) -> list[Path]:
+    """Files of all committed shards of one family."""
+    return [local_shard(folder, manifest, shard) for folder, manifest in manifests.items()
+            for shard in manifest.shards if shard.family == family]
+
+
+def allow_open_files(count: int) -> None:
+    """Raise this process' limit of open files as far as `count` shards need and the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def local_shard(folder: Path, manifest: Manifest, shard: Shard) -> Path:
+    """File of a committed shard; one of an S3 store is fetched to `FETCHED` once, and checked against its sha256.
+
+    Raises ObjectMissing, ObjectDamaged.
+    """
+    if manifest.root is None:
+        return folder / shard.name
+    path = FETCHED / shard.name
+    if not (path.is_file() and path.stat().st_size == shard.bytes):
+        open_storage(manifest.root).get_file(shard_key(shard.name), path, shard.sha256)
+    return path
+
+
+def one_fingerprint(manifests: Mapping[Path, Manifest]) -> dict[str, str]:
+    """Of each family; raises SchemaError where the folders' features were made by different code or weights."""
     found = {tuple(sorted(manifest.fingerprints.items())) for manifest in manifests.values()}
     if len(found) > 1:
         raise SchemaError(f"features of {', '.join(map(str, manifests))} were made by different code, weights or "

@@ -71,12 +71,13 @@ def shard_schema(family: str, unit: pa.Schema) -> pa.Schema:
 
 def check_version(found: str, where: str) -> None:
     """Raise SchemaError unless `found` is a minor version of ours."""
-    if _major(found) != _major(VERSION):
+    if major(found) != major(VERSION):
         raise SchemaError(f"{where}: feature schema version {found}, this code reads {VERSION}: run "
                           "`dvc repro extract`")
 
 
-def _major(version: str) -> str:
+def major(version: str) -> str:
+    """`1` of `1.0`."""
     return version.partition(".")[0]
 
 

@@ -1,30 +1,32 @@
 """Pack finished units into Parquet shards: the same units give the same files, in whatever order they were made.
 
 A clip's shard is a hash of its id; rows are sorted by id; a shard's name holds the hash of its bytes, so a new
-shard never lands on one that readers hold. Until a manifest names it, a shard does not exist for readers.
+shard never lands on one that readers hold. A shard whose clips and labels are as they were is not written again: one
+more clip rewrites one shard of each family. Until a manifest names it, a shard does not exist for readers.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_store.manifest import Shard
 from feature_store.schema import shard_schema
 from feature_store.units import UnitKey, read_unit
-from pipeline.fingerprint import file_sha256
-from pipeline.storage import Storage
+from pipeline.fingerprint import code_digest, digest, file_sha256
+from pipeline.storage import ObjectDamaged, ObjectMissing, Storage
 
-# Measured on 420 real clips of 100 frames, one core, milliseconds to read one random clip (motion / speech): groups of
-# 1, 4, 16 clips 0.04, 0.05, 0.14 / 0.05, 0.07, 0.10, and 1.2, 2.8, 6.1 / 1.0, 3.5, 9.9 GB/s streaming. zstd saves 7 % /
-# 14 % of the bytes and reads a random clip 5 times slower; lz4 saves nothing.
+# Measured (docs/feature_store.md has the table, benchmarks/feature_layout.py makes it): groups of four clips read one
+# random clip nearly as fast as groups of one and stream twice as fast; zstd reads a random clip five times slower.
 ROWS_PER_GROUP = 4
 COMPRESSION = "none"
 STATISTICS_COLUMNS = ("clip_id", "identity", "emotion", "language", "frames")
@@ -43,27 +45,72 @@ def bucket_of(clip_id: str, buckets: int) -> int:
     return int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big") % buckets
 
 
-def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Path) -> list[Shard]:
-    """Write the shards of one family into `folder`; raises where a unit is missing or damaged."""
-    members: dict[int, list[PackedClip]] = {}
-    for clip in sorted(clips, key=lambda clip: clip.key.clip_id):
-        members.setdefault(bucket_of(clip.key.clip_id, buckets), []).append(clip)
-    return [_write_shard(storage, members[bucket], bucket, folder) for bucket in sorted(members)]
+def shard_key(name: str) -> str:
+    """Where a shard lies in the storage."""
+    return f"shards/{name}"
 
 
-def _write_shard(storage: Storage, clips: list[PackedClip], bucket: int, folder: Path) -> Shard:
-    folder.mkdir(parents=True, exist_ok=True)
-    family = clips[0].key.family
-    temporary = folder / f".{family}-{bucket:03d}.{uuid.uuid4().hex[:8]}.parquet"
+def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Path | None) -> list[Shard]:
+    """Write the shards of one family to `storage` and lay them into `folder`, if there is one.
+
+    Holds the clips of one shard in memory, the others in a temporary file. Raises where a unit is missing or damaged.
+    """
+    layout = digest(code_digest("feature_store.shards", "feature_store.schema"), pa.__version__)
+    return [_shard(storage, members, bucket, layout, folder) for bucket, members in _by_bucket(clips, buckets)]
+
+
+def _by_bucket(clips: Iterable[PackedClip], buckets: int) -> Iterator[tuple[int, list[PackedClip]]]:
+    """(bucket, its clips sorted by id) for every bucket that has any."""
+    places, numbers = [], []
+    with tempfile.TemporaryFile() as spool:
+        for clip in clips:
+            places.append(spool.tell())
+            numbers.append(bucket_of(clip.key.clip_id, buckets))
+            spool.write(json.dumps([asdict(clip.key), clip.labels]).encode() + b"\n")
+        offsets, bucket_numbers = np.array(places, np.int64), np.array(numbers, np.int64)
+        for bucket in np.unique(bucket_numbers):
+            members = []
+            for offset in offsets[bucket_numbers == bucket]:
+                spool.seek(int(offset))
+                key, labels = json.loads(spool.readline())
+                members.append(PackedClip(UnitKey(**key), labels))
+            yield int(bucket), sorted(members, key=lambda clip: clip.key.clip_id)
+
+
+def _shard(storage: Storage, clips: list[PackedClip], bucket: int, layout: str, folder: Path | None) -> Shard:
+    """The shard that was packed from these clips before, or a new one."""
+    stem = f"{clips[0].key.family}-{bucket:03d}"
+    memo = f"packed/{stem}-{digest(layout, [[str(clip.key), clip.labels] for clip in clips])}.json"
+    shard = _packed_before(storage, memo, folder)
+    if shard is None:
+        shard = _write_shard(storage, clips, stem)
+        storage.put(memo, json.dumps(asdict(shard), sort_keys=True).encode())
+        if folder is not None:
+            storage.get_file(shard_key(shard.name), folder / shard.name, shard.sha256)
+    return shard
+
+
+def _packed_before(storage: Storage, memo: str, folder: Path | None) -> Shard | None:
     try:
-        frames = _write_rows(storage, clips, temporary)
-        _sync(temporary)
-        digest, size = file_sha256(temporary), temporary.stat().st_size
-        name = f"{family}-{bucket:03d}-{digest[:16]}.parquet"
-        os.replace(temporary, folder / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Shard(family, name, size, len(clips), frames, digest)
+        shard = Shard(**json.loads(storage.get(memo)))
+        if folder is not None:
+            storage.get_file(shard_key(shard.name), folder / shard.name, shard.sha256)
+        elif storage.size(shard_key(shard.name)) != shard.bytes:
+            return None
+    except (ObjectMissing, ObjectDamaged):  # swept, or altered since: packed again from the units
+        return None
+    return shard
+
+
+def _write_shard(storage: Storage, clips: list[PackedClip], stem: str) -> Shard:
+    with tempfile.TemporaryDirectory(**storage.scratch()) as scratch:
+        path = Path(scratch) / "shard.parquet"
+        frames = _write_rows(storage, clips, path)
+        _sync(path)
+        sha256, size = file_sha256(path), path.stat().st_size
+        name = f"{stem}-{sha256[:16]}.parquet"
+        storage.put_file(shard_key(name), path, sha256)
+    return Shard(clips[0].key.family, name, size, len(clips), frames, sha256)
 
 
 def _write_rows(storage: Storage, clips: list[PackedClip], path: Path) -> int:

@@ -7,7 +7,9 @@ changing one family leaves the other alone.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,6 +41,11 @@ class UnitKey:
         return f"{self._stem}.reject.json"
 
     @property
+    def quarantine(self) -> str:
+        """Key of the reason, where this work ended its process and may do better with other limits."""
+        return f"{self._stem}.quarantine.json"
+
+    @property
     def _stem(self) -> str:
         return f"{self.family}/{self.fingerprint}/{self.clip_id}-{self.content[:16]}"
 
@@ -59,6 +66,18 @@ def write_reject(storage: Storage, key: UnitKey, reject: Reject) -> None:
     storage.put_if_absent(key.reject, json.dumps(asdict(reject), sort_keys=True).encode())
 
 
+def write_quarantine(storage: Storage, key: UnitKey, reject: Reject, limits: dict[str, float]) -> None:
+    """Store why a clip was given up under `limits` (of time and memory): with others it is tried again."""
+    value = {"reject": asdict(reject), "limits": limits}
+    storage.put(key.quarantine, json.dumps(value, sort_keys=True).encode())
+
+
+def read_quarantine(storage: Storage, key: UnitKey, limits: dict[str, float]) -> Reject | None:
+    """The reason why a clip was given up, where that was under these limits."""
+    value = json.loads(storage.get(key.quarantine))
+    return Reject(**value["reject"]) if value["limits"] == limits else None
+
+
 def read_unit(storage: Storage, key: UnitKey) -> pa.Table:
     """One-row table of a unit; raises ObjectMissing, or UnitDamaged where its bytes do not check."""
     data = storage.get(str(key))
@@ -70,6 +89,29 @@ def read_unit(storage: Storage, key: UnitKey) -> pa.Table:
     return table
 
 
-def existing(storage: Storage, family: str, fingerprint: str) -> set[str]:
-    """Keys of all finished units and rejects of one family and fingerprint."""
-    return set(storage.list(f"{family}/{fingerprint}"))
+class KeySet:
+    """Keys of all finished units, rejects and quarantines of one family and fingerprint, eight bytes each.
+
+    Two keys that share their 64 bits (one chance in 10 million among a million keys) would make a clip look
+    finished; packing it then stops with ObjectMissing.
+    """
+
+    def __init__(self, keys: Iterable[str]):
+        self._hashes = np.sort(np.fromiter(map(_hash, keys), np.uint64))
+
+    def __contains__(self, key: str) -> bool:
+        wanted = _hash(key)
+        at = int(np.searchsorted(self._hashes, wanted))
+        return at < len(self._hashes) and self._hashes[at] == wanted
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+
+def existing(storage: Storage, family: str, fingerprint: str) -> KeySet:
+    """What `storage` holds of one family and fingerprint."""
+    return KeySet(storage.keys(f"{family}/{fingerprint}"))
+
+
+def _hash(key: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big"))

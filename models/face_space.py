@@ -45,5 +45,11 @@ class FaceSpace(Protocol):
     def appearance(self, image: np.ndarray) -> Appearance:
         """image [H, W, 3], one square source crop; raises FaceNotFound."""
 
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        """Fit a generated motion to the looks of a portrait, whose own motion (T = 1) is given.
+
+        `rest` [K, 3] is the mean delta that the model knows. A space without need for it returns the motion.
+        """
+
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3] (eq. 1 of the portrait), x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8."""

@@ -8,9 +8,10 @@ Head pose is generated around the portrait's own, in units of the training clips
 anew from normalised values, so it cannot drift away over many windows.
 
 Emotion must not move the head, but expression and pose of one window are denoised together, and both are the next
-window's context. So where emotion and a generated pose are asked for, two motions run side by side: the stage-1 motion,
-which alone makes the pose, and the emotional one, which is given that pose at every step. It costs one more pass of
-the stage-1 model, and pose is equal bit for bit whatever the emotion.
+window's context. So where emotion and a generated pose are asked for, two motions are made: the stage-1 motion,
+which alone makes the pose, and the emotional one, which is given that pose at every step. Pose is equal bit for bit
+whatever the emotion. It costs four Conformer rows a step where eq. 8 alone has three: its rows without emotion see
+the emotional motion, so a pose taken from them would follow the emotion.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 from models.diffusion.denoise import Conditions, Denoiser
-from models.diffusion.sampler import Solver, sampling_times
+from models.diffusion.sampler import Solver, solver_times
 from models.diffusion.schedule import Target
 from models.motion import RHO_DIM
 from models.motion_transformer import MotionTransformer
@@ -44,6 +45,7 @@ class SampleSettings:
     emotion_scale: float  # w_e of eq. 8
     limit: float  # largest deviation from the mean that is generated, in standard deviations
     fade: int  # frames over which the error at a joint of two windows fades out
+    identity_limit: float  # largest deviation of a face from the mean training face, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class Request:
     """One motion to be generated.
 
     `speech` [T, A] or pieces of it in order; `x_c` [K, 3] and `source_rho` [7] of the portrait; `emotion` weights
-    [E + 1] or [T, E + 1] (models/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow.
+    [E + 1] or [T, E + 1] (models/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow;
+    `window`: frames generated at once, fewer than the model's own for a shorter delay; None: the model's.
     """
 
     speech: np.ndarray | Iterable[np.ndarray]
@@ -60,6 +63,7 @@ class Request:
     emotion: np.ndarray | None = None
     pose: Pose = "generated"
     seed: int = 0
+    window: int | None = None
 
 
 class MotionGenerator:
@@ -70,6 +74,16 @@ class MotionGenerator:
         self.model = model.eval()
         self.alpha_bar, self.target, self.statistics = alpha_bar, target, statistics
         self.labels, self.settings = labels, settings
+
+    @property
+    def window(self) -> int:
+        """Frames that are generated at once."""
+        return self.model.shape.window
+
+    @property
+    def rest(self) -> np.ndarray:
+        """Mean expression delta of the training clips [K, 3]."""
+        return self.statistics.expression.mean.reshape(-1, 3)
 
     def generate(self, request: Request, **settings: float | int | str) -> np.ndarray:
         """The motion vector [T, 3K + 7]; `settings` override fields of SampleSettings.
@@ -95,33 +109,36 @@ class MotionGenerator:
     def _windows(self, requests: list[Request], settings: SampleSettings) -> Iterator[list[tuple[int, np.ndarray]]]:
         """Yield, window by window, (member, motion) of every request that still has speech."""
         denoiser = Denoiser(self.model, self.alpha_bar, self.target, settings.solver,
-                            sampling_times(len(self.alpha_bar), settings.steps), settings.limit)
+                            solver_times(settings.solver, self.alpha_bar, settings.steps), settings.limit)
         active = [_Track(index, request, self, settings) for index, request in enumerate(requests)]
         while active := [track for track in active if track.advance()]:
             self._generate_window(active, denoiser, settings)
             yield [(track.index, track.motion()) for track in active]
 
     def _generate_window(self, tracks: list[_Track], denoiser: Denoiser, settings: SampleSettings) -> None:
-        plain, noise, step_noise = self._gather(tracks, settings)
+        frames = max(track.repeated + track.length for track in tracks)  # what lies behind the end is not computed
+        plain, noise, step_noise = self._gather(tracks, frames, settings)
         first = tracks[0]
         if first.driven is not None:
-            pose = self._stack([track.window_pose() for track in tracks])
+            pose = self._stack([track.window_pose(frames) for track in tracks])
             path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
-            motion, _ = denoiser.run(self._with_emotion(plain, tracks), noise, step_noise, path)
+            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise, path)
             return self._scatter(tracks, motion, None)
         stage_one, path = denoiser.run(plain, noise, step_noise, None)
         if first.request.emotion is None:
             return self._scatter(tracks, stage_one, None)
         emotional = replace(plain, previous=self._stack([track.emotional[:-REPEATED] for track in tracks]))
-        motion, _ = denoiser.run(self._with_emotion(emotional, tracks), noise, step_noise, path)
+        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise, path)
         return self._scatter(tracks, stage_one, motion)
 
-    def _gather(self, tracks: list[_Track], settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
-        draws = [track.noise(settings) for track in tracks]
-        valid = self._stack([track.mask() for track in tracks]).bool()
+    def _gather(self, tracks: list[_Track], frames: int,
+                settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
+        draws = [track.noise(settings)[:, :frames] for track in tracks]
+        valid = self._stack([track.mask(frames) for track in tracks]).bool()
         conditions = Conditions(
-            speech=self._stack([track.speech_window() for track in tracks]),
-            identity=self._stack([track.request.x_c.reshape(-1) for track in tracks]),
+            speech=self._stack([track.speech_window(frames) for track in tracks]),
+            identity=self.model.identity_norm.limited(
+                self._stack([track.request.x_c.reshape(-1) for track in tracks]), settings.identity_limit),
             previous=self._stack([track.plain[:-REPEATED] for track in tracks]),
             has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=valid.device),
             mask=None if bool(valid.all()) else valid, emotion=None,
@@ -129,10 +146,10 @@ class MotionGenerator:
         steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
         return conditions, self._stack([draw[0] for draw in draws]), steps
 
-    def _with_emotion(self, conditions: Conditions, tracks: list[_Track]) -> Conditions:
+    def _with_emotion(self, conditions: Conditions, tracks: list[_Track], frames: int) -> Conditions:
         if tracks[0].request.emotion is None:
             return conditions
-        return replace(conditions, emotion=self._stack([track.window_emotion() for track in tracks]))
+        return replace(conditions, emotion=self._stack([track.window_emotion(frames) for track in tracks]))
 
     def _scatter(self, tracks: list[_Track], motion: Tensor, emotional: Tensor | None) -> None:
         for index, track in enumerate(tracks):
@@ -150,7 +167,8 @@ class _Track:
         _check(request, generator)
         self.index, self.request, self.shape, self.statistics = index, request, shape, generator.statistics
         self.normalizer, self.driven = _pose_rule(request, generator.statistics)
-        self.pieces = rewindow(request.speech, shape.window, shape.window - REPEATED, shape.speech_dim)
+        window = request.window or shape.window
+        self.pieces = rewindow(request.speech, window, window - REPEATED, shape.speech_dim)
         self.position, self.length, self.repeated = 0, 0, 0  # frames done; new and repeated frames of this window
         tail = shape.previous + REPEATED
         self.speech = np.zeros((0, shape.speech_dim), np.float32)
@@ -168,16 +186,15 @@ class _Track:
         self.length = 0 if self.speech is None else len(self.speech)
         return self.length > 0
 
-    def speech_window(self) -> np.ndarray:
-        """[L, A], zeros after the end."""
+    def speech_window(self, frames: int) -> np.ndarray:
+        """[P + frames, A], zeros after the end."""
         before = self.speech_tail[:self.shape.previous + self.repeated]
-        padding = self.shape.window - self.repeated - self.length
+        padding = frames - self.repeated - self.length
         return np.concatenate([before, np.pad(self.speech, ((0, padding), (0, 0)))])
 
-    def mask(self) -> np.ndarray:
-        """[L] True for frames that exist; learned start frames do."""
-        frames = self.shape.previous + self.repeated + self.length
-        return np.arange(self.shape.previous + self.shape.window) < frames
+    def mask(self, frames: int) -> np.ndarray:
+        """[P + frames] True for frames that exist; learned start frames do."""
+        return np.arange(self.shape.previous + frames) < self.shape.previous + self.repeated + self.length
 
     def noise(self, settings: SampleSettings) -> np.ndarray:
         """[1 or 1 + steps, W, D], a function of the seed and the window alone."""
@@ -185,17 +202,17 @@ class _Track:
         random = np.random.default_rng([self.request.seed, self.position])
         return random.standard_normal((count, self.shape.window, self.shape.motion_dim), np.float32)
 
-    def window_pose(self) -> np.ndarray:
-        """The given pose of this window, normalised [W, 7]."""
-        return self._frames(self.driven, -self.repeated, self.shape.window)
+    def window_pose(self, frames: int) -> np.ndarray:
+        """The given pose of this window, normalised [frames, 7]."""
+        return self._frames(self.driven, -self.repeated, frames)
 
-    def window_emotion(self) -> np.ndarray:
-        """Emotion weights [L, E + 1]."""
+    def window_emotion(self, frames: int) -> np.ndarray:
+        """Emotion weights [P + frames, E + 1]."""
         before = self.shape.previous + self.repeated
-        return self._frames(np.atleast_2d(self.request.emotion), -before, self.shape.previous + self.shape.window)
+        return self._frames(np.atleast_2d(self.request.emotion), -before, self.shape.previous + frames)
 
     def take(self, motion: np.ndarray, emotional: np.ndarray | None) -> None:
-        """Keep what is new in a generated window [W, D]."""
+        """Keep what is new in a generated window [frames, D]."""
         self.result = self._joined(self.plain, motion)
         self.plain = _last(self.plain, self.result)
         if emotional is not None:
@@ -203,7 +220,7 @@ class _Track:
             self.emotional = _last(self.emotional, self.result)
 
     def _joined(self, before: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """The new frames of a window [W, D], led over from the last frame of `before`."""
+        """The new frames of a window [frames, D], led over from the last frame of `before`."""
         new = window[self.repeated:self.repeated + self.length]
         if not self.repeated:
             return new
@@ -254,6 +271,8 @@ def _check(request: Request, generator: MotionGenerator) -> None:
         raise ValueError(f"a pose to follow must be [T, {RHO_DIM}], got {list(request.pose.shape)}")
     if isinstance(request.pose, str) and request.pose not in ("generated", "still"):
         raise ValueError(f"unknown pose {request.pose!r}: accepted are generated, still, or a rho [T, {RHO_DIM}]")
+    if request.window is not None and not REPEATED < request.window <= shape.window:
+        raise ValueError(f"window is {request.window}, this model makes {REPEATED + 1} to {shape.window} at once")
     if request.emotion is None:
         return
     if generator.model.emotion is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,19 +19,25 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from pipeline import paths
-from pipeline.animator import FPS, Animator, frame_count
+from pipeline.animator import FPS, Animator, Portrait, frame_count
 from pipeline.atomic import atomic_path
 from pipeline.contact_sheet import ContactSheet
-from pipeline.portrait import PortraitError
-from pipeline.speech_input import read_speech
+from pipeline.credentials import Credentials, own_credentials
+from pipeline.default_model import load_animator
+from pipeline.portrait import PortraitError, SeveralFacesError, rivals
+from pipeline.speech_input import SAMPLE_RATE_HZ, SpeechError, read_speech
 
 console = Console(stderr=True)
+LOOK_S = 60                 # speech is looked for minute by minute, until there is some
+MIN_SPEECH_S = 0.3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of the command; None leaves the model's own value."""
+    """Options of the command; None leaves the model's own value.
+
+    `speech_share` tells the share of a waveform's time in which somebody speaks; None: nobody looks.
+    """
 
     emotions: Sequence[str] = ()
     pose: str = "generated"
@@ -40,36 +47,51 @@ class Settings:
     seed: int = 0
     face: int | None = None
     preview: Path | None = None
+    paste_back: bool = False
+    mark: str | None = None
+    credentials: bool = True
+    certificate: Path | None = None
+    private_key: Path | None = None
+    speech_share: Callable[[np.ndarray], float] | None = None
+
+    def signer(self) -> Credentials | bool:
+        """Who signs the film, as `animate_to_file` takes it; raises ValueError for half a pair."""
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("--certificate and --private-key belong together: give both or none")
+        if self.certificate is not None:
+            return own_credentials(self.certificate, self.private_key)
+        return self.credentials
 
 
 def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
-            settings: Settings) -> list[Path]:
+            settings: Settings, detector: str | None = None) -> list[Path]:
     """Animate every portrait with every speech; returns the films written.
 
-    One portrait and one speech make the file `out`; with several, `out` is a folder of `<portrait>_<speech>.mp4`.
-    `model`: a bundle folder or `models:/NAME@ALIAS`; None: the trained model of this project, else the shipped one.
+    One portrait and one speech make the file `out`; with several, `out` is a folder of `<portrait>_<speech>.mp4`, and
+    one that cannot be made does not stop the others: they are named in a ValueError at the end. `model`: a bundle
+    folder or `models:/NAME@ALIAS`; None: see `pipeline.default_model`.
     """
-    animator = load_animator(model)
-    jobs = [(portrait, speech, out_path(out, portrait, speech, len(portraits) * len(speeches) > 1))
+    several = len(portraits) * len(speeches) > 1
+    jobs = [(portrait, speech, out_path(out, portrait, speech, several))
             for portrait in portraits for speech in speeches]
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
+    signer = settings.signer()
+    animator, which = load_animator(model, detector)
+    console.print(f"model: {which}", highlight=False)
+    films, failures = [], []
     for portrait, speech, path in jobs:
-        _one(animator, portrait, speech, path, settings)
-    return [path for _, _, path in jobs]
-
-
-def load_animator(model: str | None) -> Animator:
-    """The animator of `--model`; raises what loading raises, FileNotFoundError where there is no model at all."""
-    if model is not None and model.startswith("models:"):
-        return Animator.from_registry(model)
-    if model is not None:
-        return Animator.from_bundle(Path(model))
-    for folder in (paths.EMOTION_BUNDLE, paths.SHIPPED):
-        if (folder / "bundle.json").is_file():
-            return Animator.from_bundle(folder)
-    raise FileNotFoundError(f"no model: neither {paths.EMOTION_BUNDLE} nor {paths.SHIPPED} is there; run "
-                            "`make demo`, or name one with --model")
+        try:
+            _one(animator, portrait, speech, path, settings, signer)
+            films.append(path)
+        except ValueError as error:
+            if not several:
+                raise
+            failures.append(f"{path.name}: {error}")
+            console.print(f"not made: {failures[-1]}", highlight=False)
+    if failures:
+        raise ValueError(f"{len(failures)} of {len(jobs)} films were not made:\n" + "\n".join(failures))
+    return films
 
 
 def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
@@ -81,8 +103,10 @@ def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
     return out
 
 
-def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings) -> None:
+def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
+         signer: Credentials | bool) -> None:
     waveform = read_speech(speech)
+    _check_speech(waveform, speech, settings.speech_share)
     source = _portrait(animator, portrait, out, settings.face)
     frames = frame_count(waveform)
     sheet = ContactSheet(frames, FPS)
@@ -96,9 +120,12 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
             progress.advance(task)
 
         animator.animate_to_file(
-            source, waveform, out, progress=step, emotion=emotion, pose=pose, audio_scale=settings.audio_scale,
-            emotion_scale=settings.emotion_scale, steps=settings.steps, seed=settings.seed)
-    console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s, model {animator.version}, seed {settings.seed}",
+            source, waveform, out, progress=step, credentials=signer, mark=settings.mark, emotion=emotion, pose=pose,
+            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
+            seed=settings.seed, paste_back=settings.paste_back)
+        speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
+    rate = "" if speed is None else f", {speed:.1f} fps"
+    console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",
                   highlight=False)
     if settings.preview is not None:
         place = settings.preview / f"{out.stem}.png" if settings.preview.is_dir() else settings.preview
@@ -106,18 +133,36 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
         console.print(f"{place}: contact sheet", highlight=False)
 
 
-def _portrait(animator: Animator, path: Path, out: Path, face: int | None):
-    """The portrait; where it has several faces and none was chosen, a picture that numbers them is written."""
+def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
+    """Raise SpeechError where nobody speaks."""
+    if share is None:
+        return
+    minute, heard_s = LOOK_S * SAMPLE_RATE_HZ, 0.0
+    for start in range(0, len(waveform), minute):
+        piece = waveform[start:start + minute]
+        heard_s += share(piece) * len(piece) / SAMPLE_RATE_HZ
+        if heard_s >= min(MIN_SPEECH_S, 0.5 * len(waveform) / SAMPLE_RATE_HZ):
+            return
+    raise SpeechError(f"{path}: no speech is heard in {len(waveform) / SAMPLE_RATE_HZ:.1f} s of sound "
+                      f"({heard_s:.1f} s of voice); --any-sound animates it all the same")
+
+
+def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Portrait:
+    """The portrait; raises PortraitError. Of several faces the largest is taken where no other is nearly as large;
+    a picture that numbers them is written."""
     try:
         portrait = animator.portrait(path, face)
     except PortraitError as error:
         raise PortraitError(f"{path}: {error}") from error
-    if len(portrait.faces) > 1 and face is None:
-        numbers = out.with_name(f"{out.stem}_faces.png")
-        with atomic_path(numbers) as temporary:
-            _save(animator.numbered_faces(path), temporary)
-        console.print(f"{path} has {len(portrait.faces)} faces; the largest is animated. {numbers} numbers them: "
-                      "choose another with --face N", highlight=False)
+    if len(portrait.faces) == 1 or face is not None:
+        return portrait
+    numbers = out.with_name(f"{out.stem}_faces.png")
+    with atomic_path(numbers) as temporary:
+        _save(animator.numbered_faces(path), temporary)
+    found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
+    if rivals(portrait.faces):
+        raise SeveralFacesError(f"{found}: choose one with --face N")
+    console.print(f"{found}. The largest is animated; --face N chooses another", highlight=False)
     return portrait
 
 

@@ -8,11 +8,10 @@ Speech, sampling, rendering and encoding run window by window, so memory does no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,19 +19,23 @@ from models.detectors import Face, FaceDetector
 from models.face_space import Appearance, FaceNotFound, FaceSpace
 from models.generate import MotionGenerator, Request
 from models.motion import Motion
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, SpeechEncoder
+from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
 from pipeline.driving import driving_pose
 from pipeline.emotion_timeline import as_weights
 from pipeline.media import write_video
+from pipeline.paste_back import PasteBack
 from pipeline.portrait import PortraitError, by_size, choose_face, draw_numbers, read_portrait
 from pipeline.portrait_crop import crop_portrait
 from pipeline.prefetch import prefetch
+from pipeline.speech_features import whole_features
 from pipeline.speech_input import read_speech
+from pipeline.visible_mark import VisibleMark
 
-PIECE_FRAMES = 1500         # speech is encoded in pieces of a minute ...
-CONTEXT_FRAMES = 50         # ... with two seconds on either side that are thrown away
+if TYPE_CHECKING:
+    from pipeline.credentials import Credentials
+
 CRF = 18
-NOTE = "Synthetic video: the face was animated by a model and did not say this."
+RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
 
 Emotion = str | Mapping[str, float] | Sequence[str] | None
 Picture = Path | str | bytes | np.ndarray
@@ -46,7 +49,9 @@ class Portrait:
     crop: np.ndarray          # [512, 512, 3]
     appearance: Appearance
     keypoints: np.ndarray     # [K, 3], eq. 1 of the portrait itself
-    faces: tuple[Face, ...]  # all that were found, largest first
+    faces: tuple[Face, ...]   # all that were found, largest first
+    picture: np.ndarray       # [H, W, 3], the whole of it
+    matrix: np.ndarray        # [2, 3], from its pixels to those of the crop
 
 
 class Animator:
@@ -58,27 +63,33 @@ class Animator:
         self.detector, self.version = detector, version
 
     @classmethod
-    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None) -> Animator:
+    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
         """Load a bundle; its face space is `face_space_folder`, else the one beside or inside it.
 
+        `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
         from pipeline.animator_parts import load_parts
 
-        return cls(**load_parts(Path(folder), face_space_folder))
+        return cls(**load_parts(Path(folder), face_space_folder, detector))
 
     @classmethod
-    def from_registry(cls, model: str) -> Animator:
+    def from_registry(cls, model: str, detector: str | None = None) -> Animator:
         """Load a registered model such as `models:/playmate@champion`; raises TrackingUnavailable, ValueError."""
         from pipeline.tracking_registry import download
 
         folder = download(model)
-        return cls.from_bundle(folder / "bundle", folder / "face_space")
+        return cls.from_bundle(folder / "bundle", folder / "face_space", detector)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Emotions that the model knows."""
         return self.generator.labels
+
+    @property
+    def guidance(self) -> tuple[float, float]:
+        """The model's own scales of eq. 8: w_a (speech), w_e (emotion)."""
+        return self.generator.settings.audio_scale, self.generator.settings.emotion_scale
 
     def portrait(self, picture: Picture, face: int | None = None) -> Portrait:
         """Find, crop and analyse the face to animate; raises PortraitError.
@@ -87,13 +98,13 @@ class Animator:
         """
         image = read_portrait(picture)
         faces = tuple(by_size(self.detector.detect(image)))
-        crop = crop_portrait(image, choose_face(faces, face), upright=self.space.name == "liveportrait")
+        crop, matrix = crop_portrait(image, choose_face(faces, face), upright=self.space.name == "liveportrait")
         try:
             appearance = self.space.appearance(crop)
         except FaceNotFound as error:
             raise PortraitError("a face was found in the portrait, but not its features: use a picture in which eyes "
                                 "and mouth are clearly seen from the front") from error
-        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], faces)
+        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], faces, image, matrix)
 
     def numbered_faces(self, picture: Picture) -> np.ndarray:
         """The picture [H, W, 3] with its faces numbered."""
@@ -103,58 +114,67 @@ class Animator:
     def animate(self, portrait: Picture | Portrait, speech: Sound, emotion: Emotion = None,
                 pose: str | Path | bytes = "generated", audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None, seed: int = 0,
-                face: int | None = None) -> Iterator[np.ndarray]:
+                face: int | None = None, paste_back: bool = False) -> Iterator[np.ndarray]:
         """RGB frames [512, 512, 3] uint8 at 25 fps, round(25 x duration) of them.
 
         `emotion`: a name, "happy:0.7,surprised:0.2", weights by name, or several texts with start times
         ("sad@3.5"); None asks for none. `pose`: "generated", "still", or a driving video. Scales and steps: those
-        stored with the model unless given. All inputs are checked before the first frame; raises PortraitError,
+        stored with the model unless given. `paste_back`: frames are the whole picture [H, W, 3] (sides cut to even
+        ones) with the animated face in its place. All inputs are checked before the first frame; raises PortraitError,
         SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
         """
         source = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
         waveform = read_speech(speech)
         frames = frame_count(waveform)
-        request = Request(
-            speech=self._speech_features(waveform, frames), x_c=source.appearance.motion.x_c,
-            source_rho=source.appearance.motion.rho[0], emotion=as_weights(emotion, self.labels, frames, FPS),
-            pose=self._pose(pose, source, frames), seed=seed)
-        settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
-        motions = self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
-        return self._render(source, prefetch(motions))
+        weights = as_weights(emotion, self.labels, frames, FPS)
+        motions = self.motions(source, whole_features(self.encoder, waveform, frames), weights,
+                               self._pose(pose, source, frames), seed, audio_scale, emotion_scale, steps)
+        return self.render(source, prefetch(motions), paste_back)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
-                        **options: Any) -> int:
+                        credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:
         """Write `animate(..., **options)` with the speech as H.264 and AAC in MP4; returns the number of frames.
 
-        `progress(frame)` is called with every frame. The file says in its metadata that it is synthetic.
+        `progress(frame)` is called with every frame. The file says in its metadata that it is synthetic, and carries
+        C2PA content credentials: those given, self-signed ones (True), or none (False; then the same input gives the
+        same bytes). `mark`: a text drawn on every frame. Raises what `animate` raises, and CredentialsError.
         """
+        from pipeline.provenance import generation_facts, metadata_tags, signing
+
+        facts = generation_facts(self.version, emotion=options.get("emotion"), seed=options.get("seed"))
+        finish = signing(facts, credentials)
+        draw = None if mark is None else VisibleMark(mark)
         waveform = read_speech(speech)
-        frames = self.animate(portrait, waveform, **options)
-        return write_video(Path(out), prefetch(_watched(frames, progress), 16), FPS, waveform, SAMPLE_RATE_HZ, CRF,
-                           self._tags(options.get("emotion")))
+        frames = _finished(self.animate(portrait, waveform, **options), draw, progress)
+        return write_video(Path(out), prefetch(frames, 16), FPS, waveform, SAMPLE_RATE_HZ, CRF, metadata_tags(facts),
+                           finish)
 
-    def _render(self, source: Portrait, motions: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        x_c = source.appearance.motion.x_c
-        for vectors in motions:  # [<= window, 3K + 7]
-            driving = self.space.keypoints(Motion.from_vector(x_c, vectors))
-            yield from self.space.render(source.appearance, source.keypoints, driving)
+    def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
+                pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
+                emotion_scale: float | None = None, steps: int | None = None,
+                window: int | None = None) -> Iterator[np.ndarray]:
+        """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generate.Request`."""
+        request = Request(speech=features, x_c=source.appearance.motion.x_c, emotion=emotion, pose=pose, seed=seed,
+                          source_rho=source.appearance.motion.rho[0], window=window)
+        settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
+        return self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
 
-    def _speech_features(self, waveform: np.ndarray, frames: int) -> Iterator[np.ndarray]:
-        for start in range(0, frames, PIECE_FRAMES):
-            stop = min(start + PIECE_FRAMES, frames)
-            first, last = max(0, start - CONTEXT_FRAMES), min(frames, stop + CONTEXT_FRAMES)
-            piece = waveform[first * SAMPLES_PER_FRAME:last * SAMPLES_PER_FRAME]
-            yield self.encoder.encode(piece, last - first)[start - first:stop - first]
+    def render(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool = False) -> Iterator[np.ndarray]:
+        """Frames of motion vectors [n, 3K + 7], as `animate` gives them."""
+        own, rest = source.appearance.motion, self.generator.rest
+        paste = PasteBack(source.picture, source.matrix, len(source.crop)) if paste_back else None
+        for vectors in motions:
+            motion = self.space.retarget(Motion.from_vector(own.x_c, vectors), own, rest)
+            driving = self.space.keypoints(motion)
+            for start in range(0, len(driving), RENDER_FRAMES):
+                for frame in self.space.render(source.appearance, source.keypoints,
+                                               driving[start:start + RENDER_FRAMES]):
+                    yield frame if paste is None else paste(frame)
 
     def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int) -> str | np.ndarray:
         if pose in ("generated", "still"):
             return pose
         return driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
-
-    def _tags(self, emotion: Emotion) -> dict[str, str]:
-        facts = {"synthetic": True, "generator": "playmate", "model": self.version,
-                 "emotion": emotion if isinstance(emotion, str | None) else json.dumps(emotion)}
-        return {"description": NOTE, "comment": json.dumps(facts, sort_keys=True)}
 
 
 def frame_count(waveform: np.ndarray) -> int:
@@ -162,8 +182,9 @@ def frame_count(waveform: np.ndarray) -> int:
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
 
 
-def _watched(frames: Iterator[np.ndarray], progress) -> Iterator[np.ndarray]:
+def _finished(frames: Iterator[np.ndarray], draw: VisibleMark | None, progress) -> Iterator[np.ndarray]:
     for frame in frames:
+        finished = frame if draw is None else draw(frame)
         if progress is not None:
-            progress(frame)
-        yield frame
+            progress(finished)
+        yield finished

@@ -5,25 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.detectors import FaceDetector, InsightFaceDetector
+from models.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
 from pipeline import paths
 from pipeline.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components import FACE_SPACE_JSON, make_face_space, make_speech_encoder
 from pipeline.config import Speech
-from pipeline.weights import weight_path
+from pipeline.weights import WeightsError, weight_path
 
 DETECTOR_PX = 640   # a portrait is looked at once, so the larger picture costs nothing
+DETECTOR_OF_SPACE = {"liveportrait": "buffalo_l"}  # LivePortrait comes with it; everything else: the embedded SCRFD
+DETECTORS = ("insightface", "buffalo_l", "mediapipe")  # as in `preprocess.detector`
 
 
-def load_parts(folder: Path, face_space_folder: Path | None, device: str = "cpu") -> dict[str, Any]:
+def load_parts(folder: Path, face_space_folder: Path | None, detector: str | None = None,
+               device: str = "cpu") -> dict[str, Any]:
     """Arguments of `Animator` for a bundle; raises BundleError, WeightsError, FileNotFoundError, ValueError."""
+    if detector not in (None, *DETECTORS):
+        raise ValueError(f"unknown detector {detector!r}: accepted are {', '.join(DETECTORS)}")
     bundle = load_bundle(folder)
     config = bundle.config
     return {
         "space": make_face_space(config.face_space, face_space_folder or _face_space_near(folder)),
         "encoder": make_speech_encoder(Speech(**config.speech)),
         "generator": bundle.generator(device),
-        "detector": _detector(config.face_space),
+        "detector": make_detector(detector or DETECTOR_OF_SPACE.get(config.face_space, "insightface")),
         "version": version_name(bundle, folder),
     }
 
@@ -42,6 +47,15 @@ def _face_space_near(folder: Path) -> Path:
     raise FileNotFoundError(f"no face space for the bundle {folder}: looked in {', '.join(map(str, places))}")
 
 
-def _detector(face_space: str) -> FaceDetector:
-    """LivePortrait comes with InsightFace's buffalo_l, everything else uses the embedded SCRFD."""
-    return InsightFaceDetector(weight_path("buffalo_l" if face_space == "liveportrait" else "scrfd"), DETECTOR_PX)
+def make_detector(name: str) -> FaceDetector:
+    """A detector of `DETECTORS` for single pictures; raises WeightsError where its file is not there."""
+    if name == "mediapipe":
+        return MediaPipeDetector(weight_path("face_landmarker"))
+    if name == "insightface":
+        return InsightFaceDetector(weight_path("scrfd"), DETECTOR_PX)
+    pack = weight_path("buffalo_l")
+    found = sorted(pack.glob("det_*.onnx"))
+    if not found:
+        raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
+    landmarks = pack / "2d106det.onnx"
+    return InsightFaceDetector(found[0], DETECTOR_PX, landmarks if landmarks.is_file() else None)

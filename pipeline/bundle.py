@@ -9,6 +9,7 @@ Weights may be stored in float16; statistics never are.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from models.normalization import MotionStatistics
 from pipeline.atomic import write_bytes, write_json
 from pipeline.fingerprint import digest, file_sha256
 
-VERSION = 1
+VERSION = 2
 CONFIG, WEIGHTS = "bundle.json", "model.safetensors"
 
 
@@ -90,9 +91,9 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(config, model.eval(), statistics)
 
 
-def load_generator(folder: Path, device: str = "cpu") -> MotionGenerator:
-    """A bundle's generator; raises BundleError."""
-    return load_bundle(folder).generator(device)
+def load_generator(folder: Path, device: str | None = None) -> MotionGenerator:
+    """A bundle's generator on `device`, by default the GPU where there is one; raises BundleError."""
+    return load_bundle(folder).generator(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def read_config(folder: Path) -> BundleConfig:
@@ -105,9 +106,11 @@ def read_config(folder: Path) -> BundleConfig:
     except ValueError as error:
         raise BundleError(f"{path} is not valid JSON: {error}") from error
     version = values.pop("version", None) if isinstance(values, dict) else None
-    if version != VERSION:
-        raise BundleError(f"{path}: bundle version {version}, this code reads {VERSION}")
+    if version not in (1, VERSION):
+        raise BundleError(f"{path}: bundle version {version}, this code reads 1 and {VERSION}")
     _same_keys(values, BundleConfig, str(path))
+    if version == 1:  # it knew no limit
+        values["sample"]["identity_limit"] = math.inf
     _same_keys(values["model"], ModelShape, f"{path}: model")
     _same_keys(values["sample"], SampleSettings, f"{path}: sample")
     return BundleConfig(**{**values, "model": ModelShape(**values["model"]),

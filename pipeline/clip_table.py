@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from pipeline.atomic import atomic_path
 
 VERSION = "1"
 KEPT, REJECTED = "kept", "rejected"
+ROWS_PER_GROUP, READ_BYTES = 8192, 1 << 18  # so that walking through a table of any size takes little memory
 
 _FIELDS = [
     ("clip_id", pa.string(), "hash of source identity and time span"),
@@ -24,6 +26,7 @@ _FIELDS = [
     ("language", pa.string(), ""),
     ("youtube_id", pa.string(), "of the video, where the corpus names it"),
     ("official_split", pa.string(), "train / test where the corpus has one"),
+    ("community_split", pa.string(), "train / test of a split in wide use, where there is one"),
     ("status", pa.string(), "kept / rejected"),
     ("stage", pa.string(), "where it was rejected: read, probe, decode, face, quality, speech"),
     ("code", pa.string(), "reason code"),
@@ -40,9 +43,15 @@ _FIELDS = [
     ("faces", pa.float64(), "mean number of faces in the frames looked at"),
     ("detection_share", pa.float64(), "of the frames looked at"),
     ("yaw_p95_deg", pa.float64(), ""),
+    ("inside_share", pa.float64(), "5th percentile of the share of the face's box inside the picture"),
+    ("score_p05", pa.float64(), "5th percentile of the detector's certainty"),
     ("blur", pa.float64(), "variance of the Laplacian of the crop, median"),
     ("brightness", pa.float64(), "mean luma 0-255"),
     ("speech_share", pa.float64(), ""),
+    ("sync_confidence", pa.float64(), "Sync-C by SyncNet, null where it was not asked"),
+    ("sync_offset_frames", pa.float64(), "above zero the sound comes first"),
+    ("picture_hash", pa.string(), "difference hashes of eight moments of the crop, hex"),
+    ("sound_hash", pa.string(), "fingerprint of the sound, hex"),
     ("media_sha256", pa.string(), "of the raw media file"),
     ("crop_sha256", pa.string(), "of the crop's mp4"),
     ("speech_sha256", pa.string(), "of the crop's wav"),
@@ -59,14 +68,28 @@ def write_clip_table(path: Path, rows: list[dict]) -> None:
             raise ValueError(f"unknown clip table columns: {sorted(unknown)}")
     table = pa.Table.from_pylist(sorted(rows, key=lambda row: row["clip_id"]), schema=SCHEMA)
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_PER_GROUP)
 
 
 def read_clip_table(path: Path, status: str | None = None) -> list[dict]:
     """Read rows, only those with `status` where given; raises ValueError for a file of another version."""
     table = pq.read_table(path)
-    version = (table.schema.metadata or {}).get(b"playmate_clip_table", b"none").decode()
-    if version != VERSION:
-        raise ValueError(f"{path}: clip table version {version}, this code reads {VERSION}: run `dvc repro preprocess`")
+    _check_version(path, table.schema)
     rows = table.to_pylist()
     return [row for row in rows if status in (None, row["status"])]
+
+
+def iterate_clip_table(path: Path, status: str, columns: list[str]) -> Iterator[dict]:
+    """Rows with `status`, a thousand in memory at a time; raises ValueError for a file of another version."""
+    file = pq.ParquetFile(path, buffer_size=READ_BYTES)
+    _check_version(path, file.schema_arrow)
+    for batch in file.iter_batches(1024, columns=[*columns, "status"]):
+        for row in batch.to_pylist():
+            if row.pop("status") == status:
+                yield row
+
+
+def _check_version(path: Path, schema: pa.Schema) -> None:
+    version = (schema.metadata or {}).get(b"playmate_clip_table", b"none").decode()
+    if version != VERSION:
+        raise ValueError(f"{path}: clip table version {version}, this code reads {VERSION}: run `dvc repro preprocess`")

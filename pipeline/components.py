@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.face_space import FaceSpace
 from models.speech.encoder import SpeechEncoder
-from pipeline.config import Speech
-from pipeline.fingerprint import file_sha256
+from pipeline.config import UNTRAINED, Speech
+from pipeline.config import FaceSpace as FaceSpaceParams
+from pipeline.fingerprint import code_digest, file_sha256
 from pipeline.weights import WeightsError, weight_path, weight_sha256
+
+if TYPE_CHECKING:
+    from models.liveportrait.networks import Networks
 
 FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors"
 CHECKPOINT_SUFFIXES = {".json", ".safetensors", ".bin"}
@@ -22,8 +27,10 @@ def make_speech_encoder(section: Speech) -> SpeechEncoder:
 
         return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s)
     from models.speech.huggingface import HuggingFaceSpeechEncoder
+    from models.speech.untrained import untrained_network
 
-    return HuggingFaceSpeechEncoder(_checkpoint(section), section.layer, section.piece_s, section.overlap_s)
+    source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
+    return HuggingFaceSpeechEncoder(source, section.layer, section.piece_s, section.overlap_s)
 
 
 def speech_identity(section: Speech) -> dict:
@@ -31,6 +38,8 @@ def speech_identity(section: Speech) -> dict:
     if section.kind == "whisper":
         path = _whisper_path(section)
         weights = {"whisper": weight_sha256("whisper_tiny_en") if section.checkpoint is None else file_sha256(path)}
+    elif section.untrained:
+        weights = {UNTRAINED: code_digest("models.speech.untrained")}
     else:
         files = sorted(_checkpoint(section).iterdir())
         weights = {path.name: file_sha256(path) for path in files if path.suffix in CHECKPOINT_SUFFIXES}
@@ -59,13 +68,55 @@ def make_face_space(kind: str, folder: Path) -> FaceSpace:
     if described["kind"] != kind:
         raise ValueError(f"{folder} holds the face space {described['kind']!r}, params.yaml asks for {kind!r}: run "
                          "`dvc repro face_space`")
-    if kind != "landmark":
-        raise ValueError(f"face_space.kind {kind!r} cannot be loaded")
+    if kind == "liveportrait":
+        return _liveportrait(folder, described)
     from safetensors.numpy import load_file
 
     from models.landmark.space import LandmarkFaceSpace
 
     return LandmarkFaceSpace(weight_path("face_landmarker"), load_file(folder / FACE_SPACE_TENSORS)["basis"])
+
+
+def _liveportrait(folder: Path, described: dict) -> FaceSpace:
+    import torch
+
+    from models.liveportrait.checkpoint import load_strictly, read_tensors
+    from models.liveportrait.networks import Networks
+    from models.liveportrait.runtime import Runtime
+    from models.liveportrait.space import LivePortraitFaceSpace
+    from models.liveportrait.widths import PUBLISHED, TOY
+
+    networks = Networks(TOY if described["untrained"] else PUBLISHED)
+    load_strictly(networks, read_tensors(folder / FACE_SPACE_TENSORS), FACE_SPACE_TENSORS)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return LivePortraitFaceSpace(networks, Runtime(**described["runtime"]), device)
+
+
+def make_networks(section: FaceSpaceParams, seed: int) -> Networks:
+    """LivePortrait's networks as `params.face_space` names them: the published weights, or a seeded toy.
+
+    Raises WeightsError, CheckpointError.
+    """
+    from models.liveportrait.checkpoint import load_official
+    from models.liveportrait.networks import Networks, seeded_networks
+    from models.liveportrait.widths import PUBLISHED, TOY
+
+    if section.untrained:
+        return seeded_networks(TOY, seed)
+    networks = Networks(PUBLISHED).eval()
+    load_official(networks, liveportrait_folder(section))
+    return networks
+
+
+def liveportrait_folder(section: FaceSpaceParams) -> Path:
+    """Where the released files lie; raises WeightsError."""
+    if section.checkpoint is None:
+        return weight_path("liveportrait")
+    folder = Path(section.checkpoint)
+    if not folder.is_dir():
+        raise WeightsError(f"face_space.checkpoint {folder} is missing: it must hold LivePortrait's base_models/ and "
+                           "retargeting_models/")
+    return folder
 
 
 def face_space_identity(folder: Path) -> dict:

@@ -6,13 +6,14 @@ and what is accepted.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.paths import RAW
+from pipeline.paths import FEATURES, RAW
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -23,13 +24,15 @@ Corpus = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf"]
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
 
+UNTRAINED = "untrained"  # as a checkpoint: a seeded toy network, for tests of the whole path without weights
+
 
 class ParamsError(ValueError):
     """`params.yaml` cannot be used; the message names every bad key."""
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Raw(Section):
@@ -44,6 +47,8 @@ class Raw(Section):
 class Ray(Section):
     address: str | None
     num_cpus: Count | None
+    object_store_gb: Positive
+    spill_folder: str | None
     dashboard: bool
 
 
@@ -64,20 +69,27 @@ class Preprocess(Section):
     detect_every: Count
     max_decode_s: Positive
     max_memory_gb: Positive
+    keep_frames_gb: NotNegative
     max_side_px: Count
     max_source_s: Positive
     min_face_px: NotNegative
     max_yaw_p95_deg: Positive
     min_detection_share: Share
+    min_inside_share: Share
+    min_score_p05: Share
     min_blur: NotNegative
     min_brightness: NotNegative
     max_brightness: Positive
     min_speech_share: Share
+    sync_corpora: list[Corpus]
+    min_sync_confidence: NotNegative
+    max_sync_offset_frames: NotNegative
+    duplicate_share: Share
     shot_threshold: Positive
     crop_scale: Positive
     crop_shift_y: float
     crf: Annotated[int, Field(ge=0, le=51)]
-    ray_min_clips: Count
+    ray_min_clips: CountOrZero
 
     @model_validator(mode="after")
     def _pairs(self) -> Preprocess:
@@ -96,11 +108,59 @@ class Split(Section):
     validation_share: Share
 
 
+class Tune(Section):
+    steps: CountOrZero
+    train: Annotated[list[Literal["motion", "appearance", "warping", "generator"]], Field(min_length=1)]
+    features: Literal["vgg19", "vgg16"]
+    distance: Literal["mean_square", "l2", "l1"]
+    transfer_weight: NotNegative
+    reconstruction_weight: NotNegative
+    perceptual_weight: NotNegative
+    prior_weight: NotNegative
+    picture_px: Annotated[int, Field(ge=32)]
+    min_gap: Count
+    batch: Count
+    lr: Positive
+    warmup_steps: CountOrZero
+    final_lr_share: Share
+    grad_clip: Positive
+    workers: CountOrZero
+    precision: Literal["fp32", "bf16"]
+    checkpoint_every: Count
+    log_every: Count
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Tune:
+        if self.workers and self.batch % self.workers:
+            raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
+        return self
+
+
 class FaceSpace(Section):
     kind: Literal["landmark", "liveportrait"]
+    checkpoint: str | None
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+    compile: bool
+    render_batch: Count
+    stitching: bool
     max_clips: Count
     ridge: Positive
     frame_stride: Count
+    tune: Tune
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its networks are seeded toys."""
+        return self.checkpoint == UNTRAINED
+
+    @model_validator(mode="after")
+    def _pairs(self) -> FaceSpace:
+        if self.kind == "landmark" and self.checkpoint is not None:
+            raise ValueError(f"checkpoint {self.checkpoint!r} is for kind liveportrait; landmark has none: null")
+        if self.kind == "landmark" and self.tune.steps:
+            raise ValueError(f"tune.steps {self.tune.steps} is for kind liveportrait; landmark has nothing to tune: 0")
+        return self
 
 
 class Speech(Section):
@@ -110,19 +170,42 @@ class Speech(Section):
     piece_s: Positive
     overlap_s: NotNegative
 
+    @property
+    def untrained(self) -> bool:
+        """Whether its network is a seeded toy."""
+        return self.checkpoint == UNTRAINED
+
     @model_validator(mode="after")
     def _pairs(self) -> Speech:
         if 2 * self.overlap_s >= self.piece_s:
             raise ValueError(f"piece_s {self.piece_s} must be more than twice overlap_s {self.overlap_s}")
+        if self.kind == "whisper" and self.untrained:
+            raise ValueError("checkpoint untrained is for kind wav2vec2 or hubert")
         return self
 
 
 class Extract(Section):
     shards: Count
     actors: Count
+    gpus_per_actor: NotNegative
+    decode_actors: Count
+    writers: Count
     batch_clips: Count
+    batch_frames: Count
     ahead: bool
     max_clip_s: Positive
+    max_memory_gb: Positive
+
+
+class FeatureStoreRoot(Section):
+    root: str
+
+    @field_validator("root")
+    @classmethod
+    def _known(cls, root: str) -> str:
+        if root != str(FEATURES) and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{2,62}(/[\w-][\w.-]*)*", root):
+            raise ValueError(f"must be {FEATURES}, or s3://bucket/prefix")
+        return root
 
 
 class Statistics(Section):
@@ -188,16 +271,29 @@ class Train(Section):
     truncate_share: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
+    pose_velocity_weight: NotNegative
     workers: CountOrZero
+    min_workers: Count
     precision: Literal["fp32", "bf16"]
+    accumulate: Count
+    compile: bool
+    prefetch: CountOrZero
+    cache_gb: Positive
+    checkpoints: str | None
     checkpoint_every: Count
     validate_every: Count
     log_every: Count
+    video_every: CountOrZero
+    bundle: Literal["last", "best"]
+    min_improvement: Share
+    plateau_after: CountOrZero
+    stop_after: CountOrZero
+    min_learned: Share
 
     @model_validator(mode="after")
     def _pairs(self) -> Train:
-        if self.workers and self.batch % self.workers:
-            raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
+        if self.batch < self.workers:
+            raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
         return self
 
 
@@ -210,15 +306,19 @@ class EmotionLabels(Section):
 
 
 class Sample(Section):
-    solver: Literal["ddim", "ddpm"]
+    solver: Literal["ddim", "ddpm", "dpmpp"]
     steps: Count
     audio_scale: NotNegative
     emotion_scale: NotNegative
     limit: Positive
     fade: CountOrZero
+    identity_limit: NotNegative
 
 
 class Evaluate(Section):
+    metrics: list[Literal["mouth_sync", "csim_mobilefacenet", "lpips_alexnet", "fd_efficientnet_lite0", "emo_facex",
+                          "fid", "fvd", "sync", "csim", "emo_a"]]
+    emo_a: Literal["mean_logits", "mean_probs", "vote"]
     max_clips: Count
     max_duration_s: Positive
     samples: Count
@@ -226,6 +326,7 @@ class Evaluate(Section):
     emotions: list[Emotion]
     emotion_clips: CountOrZero
     emotion_duration_s: Positive
+    true_emotion_clips: CountOrZero
     frame_stride: Count
     control_stride: Count
     max_lag_frames: CountOrZero
@@ -242,10 +343,16 @@ class Ablate(Section):
     max_clips: Count
     max_duration_s: Positive
     frame_stride: Count
+    long_s: NotNegative
+    variants: list[Literal["pose_clip", "pose_identity", "pose_global", "noise_off"]]
+    variant_steps: Count
+    variant_lr: Positive
 
 
 class Register(Section):
     name: str
+    max_audio_learned_nothing: Share
+    max_emotion_learned_nothing: Share
     min_audio_validation_r: float
     min_mouth_r: float
     max_mouth_r_wrong_speech: float
@@ -263,6 +370,7 @@ class Params(Section):
     face_space: FaceSpace
     speech: Speech
     extract: Extract
+    feature_store: FeatureStoreRoot
     statistics: Statistics
     model: Model
     diffusion: Diffusion
@@ -273,6 +381,24 @@ class Params(Section):
     evaluate: Evaluate
     ablate: Ablate
     register_: Register = Field(alias="register")
+
+    @model_validator(mode="after")
+    def _velocity_of_motion_alone(self) -> Params:
+        weight = max(self.train_audio.pose_velocity_weight, self.train_emotion.pose_velocity_weight)
+        if weight > 0 and self.diffusion.target != "x0":
+            raise ValueError(f"train_*.pose_velocity_weight {weight} needs diffusion.target x0 (it is "
+                             f"{self.diffusion.target}): only there does the network predict motion")
+        return self
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Parts whose networks are seeded toys; what they make is no result and is marked so everywhere."""
+        return tuple(name for name in ("face_space", "speech") if getattr(self, name).untrained)
+
+    @property
+    def stamp(self) -> str:
+        """The profile as models, features and reports carry it."""
+        return f"{self.profile} (untrained: {', '.join(self.untrained)})" if self.untrained else self.profile
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -47,6 +48,14 @@ def timeline_weights(timeline: Timeline, labels: tuple[str, ...], frames: int, f
         share = np.clip((time_s - start) / FADE_S + 0.5, 0, 1)[:, None]
         weights = weights * (1 - share) + emotion_weights(mix, labels) * share
     return weights.astype(np.float32)
+
+
+def timeline_frames(emotion: str | Mapping[str, float] | Sequence[str] | None, fps: float) -> int:
+    """Frames until nothing changes any more; raises ValueError as `as_weights` does."""
+    if emotion is None or isinstance(emotion, Mapping) or len(emotion) == 0:
+        return 1
+    last_s, _ = parse_timeline([emotion] if isinstance(emotion, str) else list(emotion))[-1]
+    return math.ceil((last_s + FADE_S) * fps) + 1
 
 
 def as_weights(emotion: str | Mapping[str, float] | Sequence[str] | None, labels: tuple[str, ...], frames: int,

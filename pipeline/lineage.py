@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 from collections.abc import Iterable
+from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pipeline.fingerprint import digest, file_sha256
+
+MAX_CHANGES = 1 << 20
 
 
 def code_revision(folder: Path = Path()) -> str | None:
@@ -30,10 +36,33 @@ def data_version(folder: Path = Path(), stages: Iterable[str] | None = None) -> 
     return digest({name: entries.get(name) for name in stages})
 
 
+def dvc_output(path: Path, folder: Path = Path()) -> str | None:
+    """DVC's hash of the output `path` (relative to `folder`), as `dvc.lock` has it; None where it has none."""
+    lock = folder / "dvc.lock"
+    if not lock.is_file():
+        return None
+    stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {})
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    return next((out.get("md5") for out in outs if out["path"] == path.as_posix()), None)
+
+
 def run_tags(folder: Path = Path()) -> dict[str, str]:
     """Tags for every tracked run: code revision and data version, as far as they are there."""
     found = {"code_revision": code_revision(folder), "dvc_lock_sha256": data_version(folder)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def environment() -> dict[str, Any]:
+    """Python, system, processor count and every installed package with its version."""
+    packages = {one.metadata["Name"]: one.version for one in distributions() if one.metadata["Name"]}
+    return {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine(),
+            "cpus": os.cpu_count(), "packages": dict(sorted(packages.items(), key=lambda one: one[0].lower()))}
+
+
+def code_changes(folder: Path = Path()) -> str | None:
+    """How tracked files differ from the commit, as a patch of at most 1 MB; None where they do not."""
+    found = _git(folder, "diff", "HEAD")
+    return found[:MAX_CHANGES] + "\n" if found else None
 
 
 def file_digests(paths: Iterable[Path]) -> dict[str, str]:

@@ -5,7 +5,7 @@ Raw media of others are not read here: see `stages/media`, which does it in a gu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,30 +20,45 @@ AAC_FRAME = 1024
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, waveform: np.ndarray | None = None,
-                rate_hz: int = 16000, crf: int = 18, tags: dict[str, str] | None = None) -> int:
+                rate_hz: int = 16000, crf: int = 18, tags: dict[str, str] | None = None,
+                finish: Callable[[Path], None] | None = None) -> int:
     """Encode RGB uint8 `frames` [H, W, 3] (even sides) and mono float32 `waveform` [N]; return the frame count.
 
     H.264 yuv420p in BT.709 limited range with faststart and a key frame each second. `frames` may be a
-    generator: memory does not grow with length. Raises ValueError when there is no frame.
+    generator: memory does not grow with length. `finish` may change the file before it gets its name. Raises
+    ValueError when there is no frame.
     """
+    with atomic_path(path) as temporary:
+        count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {})
+        if count == 0:
+            raise ValueError(f"{path}: there is no frame to write")
+        if finish is not None:
+            finish(temporary)
+    return count
+
+
+def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, waveform: np.ndarray | None, rate_hz: int,
+            crf: int, tags: dict[str, str]) -> int:
     count, scaler = 0, VideoReformatter()  # one for all frames: making a scaler costs more than using it
-    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "faststart"}) as out:
-        out.metadata.update(tags or {})
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+        out.metadata.update(tags)
         video = out.add_stream("libx264", rate=Fraction(fps), options={
             "crf": str(crf), "preset": "veryfast", "g": str(max(1, round(fps))), "threads": "1",
             "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"})
         video.pix_fmt = "yuv420p"
-        sound = out.add_stream("aac", rate=rate_hz, layout="mono") if waveform is not None else None
+        sound = None if waveform is None else _Sound(out, waveform, rate_hz)
         for image in frames:
             if count == 0:
                 video.height, video.width = image.shape[:2]
             out.mux(video.encode(_video_frame(image, scaler)))
             count += 1
+            if sound is not None:
+                sound.mux_until(count / fps)
         if count == 0:
-            raise ValueError(f"{path}: there is no frame to write")
+            return 0
         out.mux(video.encode(None))
         if sound is not None:
-            _mux_sound(out, sound, waveform, rate_hz)
+            sound.finish()
     return count
 
 
@@ -52,19 +67,31 @@ def _video_frame(image: np.ndarray, scaler: VideoReformatter) -> av.VideoFrame:
     return scaler.reformat(frame, format="yuv420p", dst_colorspace="ITU709", threads=1)
 
 
-def _mux_sound(out, stream, waveform: np.ndarray, rate_hz: int) -> None:
-    for start in range(0, len(waveform), AAC_FRAME):
-        piece = np.ascontiguousarray(waveform[None, start:start + AAC_FRAME], dtype=np.float32)
-        frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
-        out.mux(stream.encode(frame))
-    out.mux(stream.encode(None))
+class _Sound:
+    """Mono sound [N] of a file, encoded step by step beside the picture, so that players find both in one place."""
+
+    def __init__(self, out: av.container.OutputContainer, waveform: np.ndarray, rate_hz: int):
+        self._out, self._waveform, self._rate_hz, self._start = out, waveform, rate_hz, 0
+        self._stream = out.add_stream("aac", rate=rate_hz, layout="mono")
+
+    def mux_until(self, time_s: float | Fraction) -> None:
+        """Encode whole AAC frames that begin before `time_s`."""
+        while self._start < min(time_s * self._rate_hz, len(self._waveform)):
+            piece = np.array(self._waveform[None, self._start:self._start + AAC_FRAME], dtype=np.float32)
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._start, Fraction(1, self._rate_hz)
+            self._out.mux(self._stream.encode(frame))
+            self._start += AAC_FRAME
+
+    def finish(self) -> None:
+        self.mux_until(len(self._waveform))
+        self._out.mux(self._stream.encode(None))
 
 
 def write_sound(path: Path, waveform: np.ndarray, rate_hz: int) -> None:
     """Write mono float32 [N] as AAC in an .m4a (MP4) container."""
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as out:
-        _mux_sound(out, out.add_stream("aac", rate=rate_hz, layout="mono"), waveform, rate_hz)
+        _Sound(out, waveform, rate_hz).finish()
 
 
 def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = 16000) -> None:

@@ -12,11 +12,13 @@ SHOWN = ("mouth_r", "mouth_r_wrong_speech", "mouth_sync_c", "lip_vertex_error", 
          "emo_agree_facex", "emo_agree_facex_chance", "fd_efficientnet_lite0", "lpips_alexnet",
          "audio_validation_expression", "audio_validation_wrong_speech", "emotion_validation_expression")
 
+TOY = "**Untrained.** {parts}: seeded toy networks. This model shows that the pipeline runs and can do nothing else."
 USE = """## Intended use
 
 Research and production of talking portraits of people who have agreed to it. Animate only portraits of people who gave
 their consent, and with speech that you may use. Say that the film is synthetic: files made by `playmate animate` carry
-that in their metadata. Not for deception, impersonation, harassment, or as evidence of what somebody said."""
+that in their metadata and in signed content credentials (C2PA). Not for deception, impersonation, harassment, or as
+evidence of what somebody said."""
 
 LIMITS = {
     "landmark": "The face is moved as a mesh by landmarks, without a learned renderer: large head turns, hair and "
@@ -29,7 +31,9 @@ EMBEDDED = ("Trained on small corpora that the project makes itself from synthes
 
 def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[str, float], gates: list[Gate]) -> str:
     """Markdown; the same inputs give the same text."""
-    parts = [f"# {name}", f"Stage: {config.stage}. Profile: {config.profile}. Face space: {config.face_space}. "
+    untrained = [TOY.format(parts=", ".join(params.untrained))] if params.untrained else []
+    parts = [f"# {name}", *untrained,
+             f"Stage: {config.stage}. Profile: {config.profile}. Face space: {config.face_space}. "
              f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
              "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),

@@ -22,7 +22,21 @@ ABLATION = DATA / "ablation"
 REGISTRATION = DATA / "registration.json"
 REPORTS = Path("reports")
 
-WORK = Path(".playmate")            # resumable state: never a DVC output, because DVC deletes those before a run
+
+
+def work_folder(folder: Path) -> Path:
+    """Where the project that is run in `folder` keeps its resumable state: `.playmate`.
+
+    DVC runs queued experiments in copies below `.dvc/tmp/exps`, which it deletes: they use the project's own, so that
+    their MLflow records stay and their trainings go on after a kill.
+    """
+    for parent in folder.parents:
+        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
+            return parent.parents[2] / ".playmate"
+    return Path(".playmate")
+
+
+WORK = work_folder(Path.cwd())      # never a DVC output, because DVC deletes those before a run
 MLFLOW_DB = WORK / "mlflow.db"
 MLFLOW_ARTIFACTS = WORK / "mlartifacts"
 SHIPPED = Path("pretrained") / "embedded"   # the small joint bundle that comes with the project, with its face space

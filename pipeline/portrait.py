@@ -1,7 +1,7 @@
 """Portraits as people have them: any picture format and size, one face to animate among those found.
 
 Pictures come from outside: only formats that Pillow reads itself are tried (none that starts another program), and
-the size in the header is checked before anything is decoded.
+the size in the header is checked before anything is decoded. HEIC, what phones write, is read by libheif.
 """
 
 from __future__ import annotations
@@ -12,20 +12,28 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.detectors import Face
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "HEIF")
 MAX_PIXELS = 100_000_000
 MAX_SIDE_PX = 1920          # larger pictures are scaled down: the crop has 512 px
 MIN_SIDE_PX = 32
 BACKGROUND = (255, 255, 255)  # behind transparent parts
 YELLOW = (255, 210, 0)
+RIVAL_AREA = 0.25           # a second face of this share of the first one's area could be meant as well
+
+pillow_heif.register_heif_opener(thumbnails=False)
 
 
 class PortraitError(ValueError):
     """A portrait cannot be animated; the message says why and what to do."""
+
+
+class SeveralFacesError(PortraitError):
+    """More than one face could be meant, and none was chosen."""
 
 
 def read_portrait(source: Path | str | bytes | np.ndarray) -> np.ndarray:
@@ -100,6 +108,11 @@ def choose_face(faces: Sequence[Face], number: int | None = None) -> Face:
     if number is not None and not 1 <= number <= len(faces):
         raise PortraitError(f"face {number} was asked for, but the portrait has {len(faces)}")
     return faces[0 if number is None else number - 1]
+
+
+def rivals(faces: Sequence[Face]) -> bool:
+    """Whether another face is nearly as large as the largest, so that nobody knows which one is meant."""
+    return len(faces) > 1 and _area(faces[1]) >= RIVAL_AREA * _area(faces[0])
 
 
 def draw_numbers(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from models.detectors import Face
+from models.liveportrait.crop import CENTRES, face_rect, source_rect
 
 CROP_PX = 512
 SCALE = 2.3
@@ -17,13 +18,14 @@ SHIFT_Y = -0.125
 TIGHTEST_SCALE = 1.6    # as far as the square shrinks to stay inside the picture
 
 
-def crop_portrait(image: np.ndarray, face: Face, upright: bool = False) -> np.ndarray:
-    """Cut the face out of RGB [H, W, 3] -> [512, 512, 3].
+def crop_portrait(image: np.ndarray, face: Face, upright: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the face out of RGB [H, W, 3] -> [512, 512, 3] and the affine map [2, 3] from picture to crop pixels.
 
-    `upright` turns the head straight and keeps LivePortrait's scale, black beyond the picture. Without it the square is
+    `upright` turns the head straight and keeps LivePortrait's scale, black beyond the picture; where the face has
+    landmarks the square is exactly LivePortrait's (`models.liveportrait.crop`). Without `upright` the square is
     moved and shrunk to stay inside the picture as far as it can, because nothing is known beyond.
     """
-    centre, side, angle_rad = face_square(face)
+    centre, side, angle_rad = landmark_square(face) if upright and face.outline is not None else face_square(face)
     if not upright:
         angle_rad = 0.0
         centre, side = _inside(centre, side, image.shape[1], image.shape[0])
@@ -32,8 +34,8 @@ def crop_portrait(image: np.ndarray, face: Face, upright: bool = False) -> np.nd
     if shrink > 1:  # average before sampling, or fine texture flickers into aliases
         image = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink)
     border = cv2.BORDER_CONSTANT if upright else cv2.BORDER_REPLICATE
-    return cv2.warpAffine(image, matrix, (CROP_PX, CROP_PX), flags=cv2.INTER_LINEAR if shrink > 1 else cv2.INTER_CUBIC,
-                          borderMode=border)
+    method = cv2.INTER_LINEAR if shrink > 1 else cv2.INTER_CUBIC
+    return cv2.warpAffine(image, matrix, (CROP_PX, CROP_PX), flags=method, borderMode=border), matrix
 
 
 def face_square(face: Face) -> tuple[np.ndarray, float, float]:
@@ -43,6 +45,16 @@ def face_square(face: Face) -> tuple[np.ndarray, float, float]:
     side = float(np.max(face.box[2:] - face.box[:2])) * SCALE
     centre = (face.box[:2] + face.box[2:]) / 2 + down * SHIFT_Y * side
     return centre, side, float(np.arctan2(-down[0], down[1]))
+
+
+def landmark_square(face: Face) -> tuple[np.ndarray, float, float]:
+    """As `face_square`, from the box of the face's landmarks in the face's own, turned frame."""
+    points = face.outline
+    if len(points) in CENTRES:
+        rect = source_rect(points)
+    else:
+        rect = face_rect(points, face.points[:2].mean(axis=0), face.points[3:].mean(axis=0), SCALE, SHIFT_Y)
+    return rect.centre, rect.side, rect.angle_rad
 
 
 def crop_matrix(centre: np.ndarray, side: float, angle_rad: float) -> np.ndarray:

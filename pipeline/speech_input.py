@@ -1,13 +1,15 @@
 """Speech as people have it: any sound file, or the sound of a video, as 16 kHz mono.
 
 The file is opened by us and handed to PyAV as a byte stream, and only formats that hold media themselves are tried: no
-playlist and no URL inside a file makes the decoder open anything else.
+playlist and no URL inside a file makes the decoder open anything else. Decoded sound goes to an unnamed temporary file
+that is mapped, so that hours of it take no memory.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +17,8 @@ import av
 import numpy as np
 
 SAMPLE_RATE_HZ = 16000
-FORMATS = "aac,aiff,amr,ac3,asf,au,avi,caf,flac,matroska,webm,mov,mp4,m4a,mp3,mpegts,mpeg,ogg,w64,wav"
+FORMATS = ("aac,aiff,amr,ac3,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpegts,mpeg,ogg,tta,"
+           "w64,wav,wv")
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 4 * 3600.0
 SILENCE = 1e-3  # the loudest sample of a file without sound stays below (-60 dB)
@@ -36,24 +39,21 @@ def open_media(source: Path | str | bytes) -> Iterator[av.container.InputContain
         yield media
 
 
-def read_speech(source: Path | str | bytes | np.ndarray) -> np.ndarray:
+def read_speech(source: Path | str | bytes | np.ndarray, max_duration_s: float = MAX_DURATION_S) -> np.ndarray:
     """Decode the first sound track -> float32 [N] mono at 16 kHz, in [-1, 1]; raises SpeechError.
 
-    An array is taken as 16 kHz mono: float in [-1, 1], or int16.
+    An array is taken as 16 kHz mono: float in [-1, 1], or int16. The result is a read-only map.
     """
     if isinstance(source, np.ndarray):
-        waveform, name = _from_array(source), "the speech"
-    else:
-        name = "the speech" if isinstance(source, bytes) else str(source)
-        try:
-            pieces = list(_decode(source, name))
-        except av.FFmpegError as error:
-            raise SpeechError(f"{name} is not sound that can be read ({error.strerror})") from error
-        waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    return _checked(waveform, name)
+        return _checked([_from_array(source)], "the speech")
+    name = "the speech" if isinstance(source, bytes) else str(source)
+    try:
+        return _checked(_decode(source, name, max_duration_s), name)
+    except av.FFmpegError as error:
+        raise SpeechError(f"{name} is not sound that can be read ({error.strerror})") from error
 
 
-def _decode(source: Path | str | bytes, name: str) -> Iterator[np.ndarray]:
+def _decode(source: Path | str | bytes, name: str, max_duration_s: float) -> Iterator[np.ndarray]:
     with open_media(source) as media:
         if not media.streams.audio:
             raise SpeechError(f"{name} has no sound track")
@@ -63,8 +63,8 @@ def _decode(source: Path | str | bytes, name: str) -> Iterator[np.ndarray]:
             frame.pts = None  # gaps and jumps of a damaged clock are not speech
             for piece in resampler.resample(frame):
                 count += piece.samples
-                if count > MAX_DURATION_S * SAMPLE_RATE_HZ:
-                    raise SpeechError(f"{name} is longer than {MAX_DURATION_S / 3600:g} hours: cut it into parts")
+                if count > max_duration_s * SAMPLE_RATE_HZ:
+                    raise SpeechError(f"{name} is longer than {max_duration_s:g} s: cut it into parts")
                 yield piece.to_ndarray()[0]
         for piece in resampler.resample(None):
             yield piece.to_ndarray()[0]
@@ -76,13 +76,19 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) / (32768.0 if array.dtype == np.int16 else 1.0)
 
 
-def _checked(waveform: np.ndarray, name: str) -> np.ndarray:
-    if len(waveform) < MIN_DURATION_S * SAMPLE_RATE_HZ:
-        raise SpeechError(f"{name} has {len(waveform) / SAMPLE_RATE_HZ:.2f} s of sound; at least {MIN_DURATION_S} s "
-                          "are needed")
-    if not np.isfinite(waveform).all():
-        raise SpeechError(f"{name} holds samples that are no numbers")
-    peak = float(np.abs(waveform).max())
-    if peak < SILENCE:
-        raise SpeechError(f"{name} is silent (loudest sample {peak:.1e} of 1)")
-    return np.clip(waveform, -1.0, 1.0)
+def _checked(pieces: Iterable[np.ndarray], name: str) -> np.ndarray:
+    """Join pieces [n] that are finite, long and loud enough together, kept within [-1, 1]."""
+    samples, peak = 0, 0.0
+    with tempfile.TemporaryFile() as file:
+        for piece in pieces:
+            if not np.isfinite(piece).all():
+                raise SpeechError(f"{name} holds samples that are no numbers")
+            samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0.0)))
+            file.write(np.clip(piece, -1.0, 1.0).astype(np.float32).tobytes())
+        if samples < MIN_DURATION_S * SAMPLE_RATE_HZ:
+            raise SpeechError(f"{name} has {samples / SAMPLE_RATE_HZ:.2f} s of sound; at least {MIN_DURATION_S} s are "
+                              "needed")
+        if peak < SILENCE:
+            raise SpeechError(f"{name} is silent (loudest sample {peak:.1e} of 1)")
+        file.flush()
+        return np.memmap(file, dtype=np.float32, mode="r").view(np.ndarray)

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from pipeline import heartbeat
 from pipeline.imports import PACKAGES
 
 PR_SET_PDEATHSIG = 1
@@ -20,12 +21,14 @@ PR_SET_PDEATHSIG = 1
 def run_as_stage(main: Callable[..., object], *arguments: str) -> None:
     """Run `main` and exit; our own errors are one line without a traceback, all others show where they came from."""
     die_with_parent(os.getppid())
+    name = sys.argv[0].rpartition("/")[2].removesuffix(".py")
     try:
-        main(*arguments)
+        with heartbeat.stage("@".join([name, *arguments])):
+            main(*arguments)
     except Exception as error:
         if type(error).__module__.split(".")[0] not in PACKAGES:
             raise
-        sys.exit(f"{sys.argv[0].rpartition('/')[2].removesuffix('.py')}: {error}")
+        sys.exit(f"{name}: {error}")
 
 
 def die_with_parent(parent: int) -> None:

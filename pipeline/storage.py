@@ -1,24 +1,27 @@
 """Where finished work is kept: a local folder or an S3 prefix behind one small interface.
 
 Keys are relative paths with `/`. An object is whole or absent, and `put_if_absent` has one winner: both stores
-promise it (hard link; conditional put). boto3 is imported only here.
+promise it (hard link; conditional put). boto3 is imported only in pipeline/storage_s3.py.
 """
 
 from __future__ import annotations
 
 import os
-import random
-import time
+import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-CONFLICT, PRECONDITION_FAILED = 409, 412
-CONFLICT_RETRIES = 20
+from pipeline.fingerprint import file_sha256
 
 
 class ObjectMissing(KeyError):
     """There is no object of this key."""
+
+
+class ObjectDamaged(OSError):
+    """The bytes of an object are not those that were stored."""
 
 
 class Storage(Protocol):
@@ -29,27 +32,51 @@ class Storage(Protocol):
         """Write or replace an object."""
 
     def get(self, key: str) -> bytes:
-        """Read an object; raises ObjectMissing."""
+        """Read an object; raises ObjectMissing, ObjectDamaged."""
+
+    def put_file(self, key: str, path: Path, sha256: str) -> bool:
+        """Store a large file of known content; False where an object of that key and content is there."""
+
+    def get_file(self, key: str, path: Path, sha256: str) -> None:
+        """Lay an object of known content at `path`, whole or not at all; raises ObjectMissing, ObjectDamaged."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below the folder `prefix`, in any order, without holding them all."""
 
     def list(self, prefix: str) -> list[str]:
         """All keys below the folder `prefix`, sorted."""
 
+    def size(self, key: str) -> int:
+        """Bytes of an object; raises ObjectMissing."""
+
     def delete(self, key: str) -> None:
         """Remove an object; a missing one is no error."""
+
+    def scratch(self) -> dict:
+        """Where a large file is made before `put_file`: arguments of `tempfile`."""
+
+    def unfinished(self) -> list[str]:
+        """What writers that were killed left behind: names for `sweep`."""
+
+    def sweep(self, unfinished: str) -> None:
+        """Remove one of `unfinished`."""
 
 
 def open_storage(location: str | Path) -> Storage:
     """`s3://bucket/prefix` or a folder."""
     text = str(location)
     if text.startswith("s3://"):
+        from pipeline.storage_s3 import S3Storage
+
         bucket, _, prefix = text.removeprefix("s3://").partition("/")
         return S3Storage(bucket, prefix)
     return LocalStorage(Path(text))
 
 
-def _checked(key: str) -> str:
+def checked_key(key: str) -> str:
+    """`key` itself; raises ValueError where it could leave its root."""
     path = PurePosixPath(key)
-    if not key or path.is_absolute() or ".." in path.parts or str(path) != key:
+    if not key or path.is_absolute() or ".." in path.parts or str(path) != key or "\0" in key:
         raise ValueError(f"not a storage key: {key!r}")
     return key
 
@@ -79,16 +106,55 @@ class LocalStorage:
         except FileNotFoundError as error:
             raise ObjectMissing(key) from error
 
+    def put_file(self, key: str, path: Path, sha256: str) -> bool:
+        target = self._path(key)
+        if target.is_file() and file_sha256(target) == sha256:
+            return False
+        _link(path, target)
+        return True
+
+    def get_file(self, key: str, path: Path, sha256: str) -> None:
+        source = self._path(key)
+        if not source.is_file():
+            raise ObjectMissing(key)
+        if file_sha256(source) != sha256:
+            raise ObjectDamaged(f"{source}: its bytes are not those that were stored")
+        _link(source, path)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        for folder, _, names in os.walk(self._path(prefix)):
+            below = Path(folder).relative_to(self.root).as_posix()
+            if "/." not in f"/{below}":
+                yield from (f"{below}/{name}" for name in names if not name.startswith("."))
+
     def list(self, prefix: str) -> list[str]:
-        folder = self._path(prefix)
-        files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-        return sorted(path.relative_to(self.root).as_posix() for path in files)
+        return sorted(self.keys(prefix))
+
+    def size(self, key: str) -> int:
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise ObjectMissing(key) from error
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
+    def scratch(self) -> dict:
+        self.root.mkdir(parents=True, exist_ok=True)
+        return {"dir": self.root, "prefix": ".making-"}  # the same file system: `put_file` links
+
+    def unfinished(self) -> list[str]:
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob(".*"))
+
+    def sweep(self, unfinished: str) -> None:
+        path = self._path(unfinished)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
     def _path(self, key: str) -> Path:
-        return self.root / _checked(key)
+        return self.root / checked_key(key)
 
     def _write_temporary(self, key: str, data: bytes) -> Path:
         path = self._path(key)
@@ -105,51 +171,15 @@ class LocalStorage:
         return temporary
 
 
-class S3Storage:
-    """Objects of one bucket below `prefix`; endpoint, region and credentials from the standard AWS places."""
-
-    def __init__(self, bucket: str, prefix: str = "", client=None):
-        if client is None:
-            import boto3
-            from botocore.config import Config
-
-            client = boto3.client("s3", config=Config(retries={"max_attempts": 8, "mode": "adaptive"}))
-        self.bucket, self.prefix, self.client = bucket, prefix.strip("/"), client
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        from botocore.exceptions import ClientError
-
-        for _ in range(CONFLICT_RETRIES):
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status == PRECONDITION_FAILED:
-                    return False
-                if status != CONFLICT:  # another writer of this key is under way: whether it ends well is open
-                    raise
-                time.sleep(random.uniform(0.05, 0.5))
-            else:
-                return True
-        raise TimeoutError(f"s3://{self.bucket}/{self._key(key)}: another writer holds this key")
-
-    def put(self, key: str, data: bytes) -> None:
-        self.client.put_object(Bucket=self.bucket, Key=self._key(key), Body=data)
-
-    def get(self, key: str) -> bytes:
+def _link(source: Path, target: Path) -> None:
+    """One more name for the same bytes; a copy where the file system has no hard links or is another one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
         try:
-            return self.client.get_object(Bucket=self.bucket, Key=self._key(key))["Body"].read()
-        except self.client.exceptions.NoSuchKey as error:
-            raise ObjectMissing(key) from error
-
-    def list(self, prefix: str) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket,
-                                                                      Prefix=self._key(prefix) + "/")
-        start = len(self.prefix) + 1 if self.prefix else 0
-        return sorted(item["Key"][start:] for page in pages for item in page.get("Contents", []))
-
-    def delete(self, key: str) -> None:
-        self.client.delete_object(Bucket=self.bucket, Key=self._key(key))
-
-    def _key(self, key: str) -> str:
-        return f"{self.prefix}/{_checked(key)}" if self.prefix else _checked(key)
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

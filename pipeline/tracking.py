@@ -10,11 +10,12 @@ to MLflow. A server that is away costs nothing: the record is sent by the next r
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-import math
-import re
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,49 +24,68 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import paths
-from pipeline.lineage import run_tags
+from pipeline.lineage import code_changes, environment, run_tags
 from pipeline.tracking_client import TrackingUnavailable, artifact_root, connect, is_local, shown, tracking_uri
-from pipeline.tracking_send import Sender
-from pipeline.tracking_send import sync as _sync
+from pipeline.tracking_sender import Sender
+from pipeline.tracking_sender import sync as _sync
 from pipeline.tracking_spool import Spool, find_spools, spool_name
+from pipeline.tracking_system import SystemMonitor
+from pipeline.tracking_values import flatten, metric_name, number, safe_key, texts
 
 log = logging.getLogger(__name__)
 SPOOLS = paths.WORK / "tracking"
 CLOSE_LOCAL_S = 15.0   # the local store always answers, only slowly when two processes write
 CLOSE_REMOTE_S = 0.8
-MAX_TEXT = 5000        # MLflow's longest parameter or tag value
 
 
 class Run:
     """The record of one run. No method waits for a server or raises because of one."""
 
     def __init__(self, spool: Spool, sender: Sender):
-        self._spool, self._sender = spool, sender
+        self._spool, self._sender, self._lock = spool, sender, threading.Lock()
         self._last_step = {name: record["step"] for record, _ in spool.records() if record["kind"] == "metrics"
                            for name in record["values"]}
 
     def metrics(self, values: dict[str, float], step: int) -> None:
         """Record numbers at `step`. A metric's step that is recorded already (before a resume) is not taken again."""
-        new = {_metric_name(name): _number(value) for name, value in values.items()
-               if step > self._last_step.get(_metric_name(name), -1)}
-        if new:
+        with self._lock:
+            new = {metric_name(name): number(value) for name, value in values.items()
+                   if step > self._last_step.get(metric_name(name), -1)}
             self._last_step.update(dict.fromkeys(new, step))
+        if new:
             self._append("metrics", values=new, step=int(step))
 
     def tags(self, tags: dict[str, Any]) -> None:
         """Record short texts; the last value of a name counts."""
-        self._append("tags", tags=_texts(tags))
+        self._append("tags", tags=texts(tags))
 
     def artifact(self, path: Path, folder: str = "") -> None:
         """Record a file or folder as it is now, under `folder` of the run's artifacts."""
-        self._append("artifact", file=self._spool.keep_file(Path(path)), folder=folder)
+        with self._lock:
+            kept = self._spool.keep_file(Path(path))
+        self._append("artifact", file=kept, folder=folder)
 
-    def dataset(self, name: str, digest: str, source: str, context: str = "training") -> None:
-        """Record the data that went in: a name, the digest of its manifest, where it lies."""
-        self._append("dataset", name=name, digest=digest[:36], source=source, context=context)
+    def text(self, name: str, text: str, folder: str = "") -> None:
+        """Record `text` as the artifact `name` under `folder`."""
+        with tempfile.TemporaryDirectory() as temporary:
+            path = Path(temporary) / name
+            path.write_text(text)
+            self.artifact(path, folder)
+
+    def dataset(self, name: str, digest: str, source: dict[str, str | None], context: str = "training") -> None:
+        """Record the data that went in: a name, the digest of its manifest, and `source`: its `uri` and what else
+        names this version of it."""
+        told = {key: value for key, value in source.items() if value is not None}
+        self._append("dataset", name=name, digest=digest[:36], source=json.dumps(told, sort_keys=True),
+                     profile=json.dumps({"sha256": digest}), context=context)
+
+    def next_step(self, name: str) -> int:
+        """The step after the last one recorded of a metric."""
+        return self._last_step.get(name, -1) + 1
 
     def _append(self, kind: str, **values: Any) -> None:
-        self._spool.append(kind, time.time_ns() // 1_000_000, **values)
+        with self._lock:  # the monitor and the thread that writes checkpoints record too
+            self._spool.append(kind, time.time_ns() // 1_000_000, **values)
         self._sender.wake()
 
 
@@ -83,13 +103,17 @@ def run(experiment: str, name: str, params: dict[str, Any], tags: dict[str, Any]
     sender = Sender(spool, root)
     _append_start(spool, experiment, name, key or spool.folder.name, params, run_tags(root) | tags)
     tracked = Run(spool, sender)
+    _describe(tracked, root)
     sender.start()
     sender.wake()
+    monitor = SystemMonitor(tracked)
+    monitor.start()
     status = "FAILED"
     try:
         yield tracked
         status = "FINISHED"
     finally:
+        monitor.stop()
         tracked._append("end", status=status)
         _close(spool, sender, root)
 
@@ -138,8 +162,16 @@ def _take_spool(folder: Path, name: str, key: str | None) -> Spool:
 
 def _append_start(spool: Spool, experiment: str, name: str, key: str, params: dict, tags: dict) -> None:
     """The first record opens the run; one that goes on notes its tags and parameters again."""
-    spool.append("start", time.time_ns() // 1_000_000, experiment=experiment, name=name, key=_safe(key),
-                 params=_texts(flatten(params)), tags=_texts(tags))
+    spool.append("start", time.time_ns() // 1_000_000, experiment=experiment, name=name, key=safe_key(key),
+                 params=texts(flatten(params)), tags=texts(tags))
+
+
+def _describe(tracked: Run, root: Path) -> None:
+    """What the run is computed with: machine, packages, and what differs from the committed code."""
+    tracked.text("environment.json", json.dumps(environment(), indent=1), "environment")
+    changes = code_changes(root)
+    if changes:
+        tracked.text("changes.diff", changes, "environment")
 
 
 def _close(spool: Spool, sender: Sender, root: Path) -> None:
@@ -151,36 +183,6 @@ def _close(spool: Spool, sender: Sender, root: Path) -> None:
         log.warning("tracking: %d records are kept in %s; `playmate tracking sync` sends them", spool.pending(),
                     spool.folder)
     spool.release()
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
-def _texts(values: dict[str, Any]) -> dict[str, str]:
-    return {_metric_name(name): str(value)[:MAX_TEXT] for name, value in values.items() if value is not None}
-
-
-def _metric_name(name: str) -> str:
-    """MLflow takes letters, digits, and `_-. :/` in names."""
-    return re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)[:250]
-
-
-def _safe(key: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", key)
-
-
-def _number(value: float) -> float | str:
-    """JSON has no NaN: such numbers are kept as text."""
-    number = float(value)
-    return number if math.isfinite(number) else str(number)
 
 
 def _first_line(error: Exception) -> str:

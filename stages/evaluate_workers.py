@@ -12,14 +12,23 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from evaluation.jobs import ClipJob, EmotionJob, JobSettings, run_clip, run_emotion
+from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob, run_emotion, run_true_emotion
+from evaluation.jobs import ClipJob, JobSettings, run_clip
+from evaluation.judges import load_judges
 from evaluation.lip_sync import SpeechToMouth
+from evaluation.pairs import PairJob, run_pair
 from evaluation.partial import fresh_folder, save_result
 from evaluation.parts import Parts, load_parts
+from evaluation.pose_jobs import PoseJob, run_pose
+from evaluation.results import Result
 from models.face_space import FaceNotFound
 from pipeline.config import Ray
 from pipeline.ray_runtime import ray_session
+from stages.evaluate_reading import VideoReader
+
+Job = ClipJob | EmotionJob | TrueEmotionJob | PoseJob | PairJob
 
 
 @dataclass(frozen=True)
@@ -28,17 +37,19 @@ class WorkerSpec:
 
     face_space_kind: str
     face_space_folder: Path
-    bundle_folder: Path
+    bundle_folder: Path | None  # None: videos of others are judged, no model is loaded
     fps: int
-    sync: SpeechToMouth
+    metrics: tuple[str, ...]
+    sync: SpeechToMouth | None
     settings: JobSettings
+    reading: dict[str, Any] | None = None  # of other people's videos: settings of VideoReader
 
 
 @dataclass(frozen=True)
 class Task:
     """A job and the folder of its result."""
 
-    job: ClipJob | EmotionJob
+    job: Job
     folder: Path
 
 
@@ -56,22 +67,36 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec, parts: Parts | None = None):
         self.spec = spec
-        self.parts = parts or load_parts(spec.face_space_kind, spec.face_space_folder, spec.bundle_folder, spec.fps)
+        self.parts = parts or _load(spec)
+        self._reader = VideoReader(**spec.reading) if spec.reading else None
 
     def run(self, task: Task) -> Done:
         """Run and commit one task; a clip that cannot be done is reported, not raised."""
         folder = fresh_folder(task.folder)
         try:
-            if isinstance(task.job, ClipJob):
-                result = run_clip(task.job, self.parts, self.spec.sync, self.spec.settings, folder)
-            else:
-                result = run_emotion(task.job, self.parts, self.spec.settings, folder)
-            save_result(folder, result)
+            save_result(folder, self._result(task.job, folder))
         except FaceNotFound as error:
             return Done(task.folder, "face_not_found", str(error))
         except (ValueError, OSError, RuntimeError) as error:
             return Done(task.folder, type(error).__name__, str(error))
         return Done(task.folder, None, None)
+
+    def _result(self, job: Job, folder: Path) -> Result:
+        if isinstance(job, ClipJob):
+            return run_clip(job, self.parts, self.spec.sync, self.spec.settings, folder)
+        if isinstance(job, EmotionJob):
+            return run_emotion(job, self.parts, self.spec.settings, folder)
+        if isinstance(job, PoseJob):
+            return run_pose(job, self.parts, self.spec.settings, folder)
+        if isinstance(job, PairJob):
+            return run_pair(job, self.parts.judges, self.spec.settings, self._reader)
+        return run_true_emotion(job, self.parts.judges, self.spec.settings)
+
+
+def _load(spec: WorkerSpec) -> Parts:
+    if spec.bundle_folder is None:
+        return Parts(None, None, load_judges(spec.fps, spec.metrics))
+    return load_parts(spec.face_space_kind, spec.face_space_folder, spec.bundle_folder, spec.fps, spec.metrics)
 
 
 def run_tasks(tasks: list[Task], spec: WorkerSpec, workers: int, ray: Ray) -> Iterator[Done]:

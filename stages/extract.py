@@ -6,85 +6,86 @@ into shards and committed by one manifest. Where nothing is to be computed, Ray 
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
-from feature_store.manifest import Manifest, Reject, remove_uncommitted, write_manifest
+import pyarrow as pa
+
+from feature_store.manifest import Manifest, manifest_text, remove_uncommitted, write_manifest
 from feature_store.schema import FAMILIES
 from feature_store.shards import PackedClip, pack
 from pipeline.config import Params, load_params
+from pipeline.fingerprint import digest
+from pipeline.lease import Lease, held
 from pipeline.lock import exclusive
 from pipeline.paths import CROPS, FEATURES, WORK
 from pipeline.stage import run_as_stage
 from pipeline.storage import Storage, open_storage
-from stages.extraction.plan import Clip, Progress, fingerprints, kept_clips
+from stages.extraction.plan import (
+    LABELS,
+    Clip,
+    Progress,
+    fingerprints,
+    kept_clips,
+    limits_of,
+    missing_jobs,
+    store_location,
+)
+from stages.extraction.progress import computed
 
-STORE = str(WORK / "store")
-LABELS = ("corpus", "identity", "emotion", "level", "language")
+LEASE = "extract"
 
 
 def main(corpus: str, say: Callable[[str], None] = print) -> Manifest:
     """Extract one corpus; the first to run computes what every corpus lacks where `extract.ahead` is on."""
-    with exclusive(WORK / "extract.lock", "extraction"):
-        return _extract(corpus, load_params(), say)
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what it frees: 30 MB more at 100,000 clips
+    params = load_params()
+    with exclusive(WORK / "extract.lock", "extraction"):  # of this machine, at once; the lease is for several
+        storage = open_storage(store_location(params))
+        with held(storage, LEASE, "extraction") as lease:
+            return _extract(corpus, params, storage, lease, say)
 
 
-def _extract(corpus: str, params: Params, say: Callable[[str], None]) -> Manifest:
-    prints, storage = fingerprints(params), open_storage(STORE)
-    clips = kept_clips(corpus, prints)
-    ahead = [other for other in params.corpora if params.extract.ahead and other != corpus and _ready(other)]
-    jobs = _jobs(clips, storage, prints)
-    if jobs:
-        others = [clip for other in ahead for clip in kept_clips(other, prints)]
-        jobs += _jobs(others, storage, prints)
-    lost = _compute(jobs, params, say) if jobs else {}
-    manifest = _commit(corpus, clips, storage, prints, params, lost)
+def _extract(corpus: str, params: Params, storage: Storage, lease: Lease, say: Callable[[str], None]) -> Manifest:
+    prints = fingerprints(params)
+    progress = Progress(storage, prints, limits_of(params))
+    total = sum(1 for _ in kept_clips(corpus, prints))
+    missing = sum(1 for _ in missing_jobs(kept_clips(corpus, prints), progress))
+    if missing:
+        corpora = [corpus, *(other for other in params.corpora if params.extract.ahead and _ready(other, corpus))]
+        computed(lambda: _jobs(corpora, prints, progress), params, storage, say)
+        progress = Progress(storage, prints, limits_of(params))
+    manifest = _commit(corpus, storage, progress, prints, params, lease)
     say(f"extract {corpus}: {manifest.clips} clips, {manifest.frames} frames, {len(manifest.rejects)} rejected; "
-        f"{len(clips) - sum(clip.row['corpus'] == corpus for clip, _ in jobs)} clips were there already")
+        f"{total - missing} clips were there already")
     return manifest
 
 
-def _ready(corpus: str) -> bool:
-    return (CROPS / corpus / "clips.parquet").is_file()
+def _ready(other: str, corpus: str) -> bool:
+    return other != corpus and (CROPS / other / "clips.parquet").is_file()
 
 
-def _jobs(clips: list[Clip], storage: Storage, prints: dict[str, str]) -> list[tuple[Clip, list[str]]]:
-    progress = Progress(storage, prints)
-    return [(clip, missing) for clip in clips if (missing := progress.missing(clip))]
+def _jobs(corpora: list[str], prints: dict[str, str], progress: Progress) -> Iterator[tuple[Clip, list[str]]]:
+    return missing_jobs(chain.from_iterable(kept_clips(corpus, prints) for corpus in corpora), progress)
 
 
-def _compute(jobs: list[tuple[Clip, list[str]]], params: Params, say: Callable[[str], None]) -> dict[str, Reject]:
-    """Run the jobs with a line of progress; return the clips that were given up in this run."""
-    from stages.extraction.cluster import compute
-
-    total, began, told, frames, lost = sum(clip.row["frames"] for clip, _ in jobs), time.monotonic(), 0.0, 0, {}
-    for done, status in enumerate(compute(jobs, params, STORE), start=1):
-        frames += status["frames"]
-        if status["reject"]:
-            lost[status["clip_id"]] = Reject(**json.loads(status["reject"]))
-        elapsed = time.monotonic() - began
-        if elapsed - told >= 5 or done == len(jobs):
-            told = elapsed
-            left = elapsed / frames * (total - frames)
-            say(f"extract: {done} of {len(jobs)} clips, {frames} frames, {frames / elapsed:.0f} frames/s, "
-                f"{len(lost)} rejected, {left:.0f} s left")
-    return lost
-
-
-def _commit(corpus: str, clips: list[Clip], storage: Storage, prints: dict[str, str], params: Params,
-            lost: dict[str, Reject]) -> Manifest:
-    progress = Progress(storage, prints)
-    rejects = {clip.clip_id: progress.reject(clip) for clip in clips if progress.rejected(clip)}
-    rejects |= {clip.clip_id: lost[clip.clip_id] for clip in clips
-                if clip.clip_id in lost and clip.clip_id not in rejects}
-    whole = [clip for clip in clips if clip.clip_id not in rejects]
-    folder = FEATURES / corpus
+def _commit(corpus: str, storage: Storage, progress: Progress, prints: dict[str, str], params: Params,
+            lease: Lease) -> Manifest:
+    """Pack all whole clips and make them exist, by writing the manifest as the last file."""
+    rejects = {clip.clip_id: reject for clip in kept_clips(corpus, prints) if (reject := progress.reject(clip))}
+    folder, root = FEATURES / corpus, params.feature_store.root
+    local = store_location(params) != root
     shards = [shard for family in FAMILIES for shard in pack(
-        storage, (PackedClip(clip.keys[family], {name: clip.row[name] for name in LABELS}) for clip in whole),
-        params.extract.shards, folder)]
-    manifest = Manifest(corpus, params.preprocess.fps, prints, shards, list(rejects.values()))
+        storage, (PackedClip(clip.keys[family], {name: clip.row[name] for name in LABELS})
+                  for clip in kept_clips(corpus, prints) if clip.clip_id not in rejects),
+        params.extract.shards, folder if local else None)]
+    manifest = Manifest(corpus, params.preprocess.fps, prints, shards, list(rejects.values()),
+                        root=None if local else root, untrained=params.untrained)
+    lease.check()
+    if not local:  # what `store gc` goes by: other clones' features are not garbage
+        text = manifest_text(manifest)
+        storage.put_if_absent(f"manifests/{corpus}/{digest(text)}.json", text.encode())
     write_manifest(folder, manifest)
     remove_uncommitted(folder)
     return manifest

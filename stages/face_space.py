@@ -2,7 +2,7 @@
 
 landmark: fits the expression basis on training clips, spread evenly over people and emotions, so that a clip's
 canonical key points do not take its expression for identity. Writes data/face_space/{face_space.json,
-face_space.safetensors}.
+face_space.safetensors}. liveportrait: `stages.face_space_liveportrait`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main(say: Callable[[str], None] = print) -> None:
     if params.face_space.kind == "landmark":
         _fit_landmark(params, say)
     else:
-        raise ValueError(f"face_space.kind {params.face_space.kind!r} cannot be made here")
+        from stages.face_space_liveportrait import freeze
+
+        freeze(params, say)
 
 
 def _fit_landmark(params: Params, say: Callable[[str], None]) -> None:

@@ -14,17 +14,24 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from pipeline import paths
+from pipeline import heartbeat, paths
+from pipeline.atomic import write_text
 from pipeline.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.config import Params, load_params
 from pipeline.fingerprint import digest
 from pipeline.stage import run_as_stage
 from pipeline.weights import WeightsError, weight_path
 from stages.faces.quality import verdict
-from stages.preprocess_units import Unit, WorkFolder, make_units
+from stages.preprocess_duplicates import near_duplicates
+from stages.preprocess_histograms import histograms
+from stages.preprocess_piece import clip_id
+from stages.preprocess_units import WORKER_ERROR, Unit, WorkFolder, make_units
 from stages.preprocess_workers import run_units
-from stages.readers import ClipRow, RejectRow, Row, read_corpus
+from stages.readers import ClipRow, RejectRow, Row, open_raw, read_folder
+
+MAX_ERRORS, MAX_ERROR_SHARE = 3, 0.02
 
 
 def main(corpus: str) -> None:
@@ -34,22 +41,40 @@ def main(corpus: str) -> None:
 
 def preprocess(corpus: str, params: Params) -> list[dict]:
     """Process what is not done yet, write `data/crops/<corpus>` and return its rows."""
-    root = Path(params.raw.root) / corpus
-    rows = list(read_corpus(corpus, root))
-    settings = {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
-                "voice": str(weight_path("silero_vad"))}
+    raw = open_raw(params.raw.root, corpus)
+    rows = list(read_folder(raw.folder))
+    settings = worker_settings(params)
     work = WorkFolder.of(settings)
-    units, rejects = make_units(rows, root)
-    todo = [unit for unit in units if work.record(unit, params.preprocess) is None]
+    units, rejects = make_units(rows, raw)
+    records = {unit.name: work.record(unit, params.preprocess) for unit in units}
+    todo = [unit for unit in units if records[unit.name] is None]
     print(f"{corpus}: {len(units)} clips, {len(units) - len(todo)} done before, {len(rejects)} ruled out by the corpus",
           flush=True)
     for unit in _with_progress(run_units(todo, settings, params, work), len(todo), corpus):
-        assert work.record(unit, params.preprocess) is not None, unit.row.key
-    table = [row for unit in units for row in _rows(unit, work.record(unit, params.preprocess), params)]
+        records[unit.name] = work.record(unit, params.preprocess, fresh=True)
+        assert records[unit.name] is not None, unit.row.key
+    _check_errors(corpus, list(records.values()))
+    table = _without_repeats([row for unit in units for row in _rows(unit, records[unit.name], params)], params)
     table += [_reject_row(row) for row in rejects]
     _publish(paths.CROPS / corpus, table, units, work)
+    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess))
     _report(corpus, table, params)
     return table
+
+
+def _check_errors(corpus: str, records: list[dict]) -> None:
+    """A mistake of ours that one file brings to light is that file's row; one that many meet ends the stage."""
+    errors = [r["reject"]["detail"] for r in records if r["reject"] and r["reject"]["code"] == WORKER_ERROR]
+    if len(errors) > max(MAX_ERRORS, MAX_ERROR_SHARE * len(records)):
+        raise RuntimeError(f"{corpus}: {len(errors)} of {len(records)} clips met an error of the worker's own, "
+                           f"the first: {errors[0]}")
+
+
+def worker_settings(params: Params) -> dict[str, Any]:
+    """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
+    sync = str(weight_path("syncnet")) if params.preprocess.sync_corpora else None
+    return {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
+            "voice": str(weight_path("silero_vad")), "sync": sync}
 
 
 def detector_path(params: Params) -> Path:
@@ -67,6 +92,7 @@ def _with_progress(done: Iterable[Unit], total: int, corpus: str) -> Iterable[Un
     start, told = time.monotonic(), 0.0
     for count, unit in enumerate(done, start=1):
         passed = time.monotonic() - start
+        heartbeat.report(count, total, "clips")
         if passed - told > 5 or count == total:
             told = passed
             print(f"{corpus}: {count}/{total} clips, {count / passed:.2f} clips/s, "
@@ -82,10 +108,10 @@ def _rows(unit: Unit, record: dict, params: Params) -> list[dict]:
     row: ClipRow = unit.row
     base = _base(row) | record["source"] | {
         "source": row.media, "level": row.level, "language": row.language, "official_split": row.official_split,
-        "youtube_id": row.youtube_id, "media_sha256": unit.media_sha256}
+        "community_split": row.community_split, "youtube_id": row.youtube_id}
     if record["reject"] is not None:
-        clip_id = digest(row.corpus, row.key, _ms(row.start_s), _ms(row.end_s))
-        return [base | record["reject"] | {"clip_id": clip_id, "start_s": row.start_s, "end_s": row.end_s,
+        name = clip_id(row.corpus, row.key, row.start_s, row.end_s)
+        return [base | record["reject"] | {"clip_id": name, "start_s": row.start_s, "end_s": row.end_s,
                                            "status": REJECTED}]
     return [_piece_row(base, piece, params) for piece in record["pieces"]]
 
@@ -95,11 +121,18 @@ def _piece_row(base: dict, piece: dict, params: Params) -> dict:
     reason = piece.get("reject") or verdict(piece, params.preprocess)
     if reason is None:
         return base | values | {"status": KEPT}
-    return base | values | reason | {"status": REJECTED, "crop_sha256": None, "speech_sha256": None}
+    return _rejected(base | values, reason)
 
 
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+def _rejected(row: dict, reason: dict) -> dict:
+    return row | reason | {"status": REJECTED, "crop_sha256": None, "speech_sha256": None}
+
+
+def _without_repeats(table: list[dict], params: Params) -> list[dict]:
+    """The rows with near duplicates among the kept ones rejected."""
+    kept = [row for row in table if row["status"] == KEPT]
+    repeats = near_duplicates(kept, params.preprocess.duplicate_share)
+    return [_rejected(row, repeats[row["clip_id"]]) if row["clip_id"] in repeats else row for row in table]
 
 
 def _reject_row(row: RejectRow) -> dict:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.registered import keep_evaluation
 from pipeline import paths
 from pipeline.atomic import write_json
 from pipeline.bundle import BundleConfig, bundle_digest, read_config
@@ -25,8 +26,8 @@ from pipeline.stage import run_as_stage
 from pipeline.tracking_registry import Candidate, clear_alias, register, set_alias
 
 METRICS = "metrics.json"
-REQUIRED = ("av", "insightface", "mediapipe", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pydantic",
-            "pyyaml", "safetensors", "scipy", "torch")
+REQUIRED = ("av", "c2pa-python", "cryptography", "insightface", "mediapipe", "mlflow", "numpy", "onnxruntime",
+            "opencv-python-headless", "pillow-heif", "pydantic", "pyyaml", "safetensors", "scipy", "torch")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def main(say: Callable[[str], None] = print) -> None:
     params = load_params()
     metrics = measured()
     rows = {plan.name: _register(plan, params, metrics, say) for plan in plans(params, metrics)}
+    name = params.register_.name
+    keep_evaluation(name, rows[name]["version"])
     write_json(paths.REGISTRATION, rows)
 
 
@@ -67,7 +70,8 @@ def measured() -> dict[str, float]:
 def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
     """What the model was made from: code, parameters, data versions, manifests, statistics, fingerprints."""
     manifests = file_digests(paths.FEATURES.glob("*/manifest.json"))
-    tags = {"profile": params.profile, "stage": config.stage, "code_revision": code_revision(),
+    tags = {"profile": params.stamp, "untrained": ", ".join(params.untrained) or None, "stage": config.stage,
+            "code_revision": code_revision(),
             "params_sha256": file_sha256(Path("params.yaml")), "dvc_lock_sha256": data_version(),
             "face_space_digest": tree_digest(paths.FACE_SPACE)}
     tags |= {f"manifest_sha256.{Path(path).parent.name}": sha256 for path, sha256 in manifests.items()}
@@ -85,7 +89,7 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], say: Callab
     card = model_card(plan.name, config, params, metrics, plan.gates)
     version, new = register(Candidate(
         plan.name, digest, {"bundle": plan.bundle, "face_space": paths.FACE_SPACE}, card, tags, metrics,
-        _requirements(), _documents(plan, params)))
+        _requirements(), _documents(plan, params), _evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)
     (set_alias if passed else clear_alias)(plan.name, "champion", version)
     say(f"register {plan.name}: version {version}{'' if new else ' (was there)'}, candidate"
@@ -100,6 +104,14 @@ def _documents(plan: Plan, params: Params) -> tuple[Path, ...]:
     if plan.name == params.register_.name:
         files.append(paths.REPORTS / "index.html")
     return tuple(path for path in files if path.is_file())
+
+
+def _evaluation(plan: Plan, params: Params) -> tuple[Path, ...]:
+    """Per-clip rows and protocol, by which `playmate compare` tells versions apart; films of the joint model."""
+    names = ["clips.parquet", "emotions.parquet", "summary.json"]
+    if plan.name == params.register_.name:
+        names.append("videos")
+    return tuple(path for path in (paths.EVALUATION / name for name in names) if path.exists())
 
 
 def _requirements() -> tuple[str, ...]:

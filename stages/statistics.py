@@ -1,22 +1,23 @@
 """Normalisation statistics of the training clips: `python -m stages.statistics`.
 
-Expression: eq. 5 over all frames of stage 1's training clips. Pose: eq. 6 averaged over those clips. Computed from
-the clips' stored moments: no frame is read. Writes data/statistics/{statistics.json, statistics.safetensors}.
+Expression: eq. 5 over all frames of stage 1's training clips. Pose: eq. 6 averaged over those clips. The clips'
+stored moments are streamed: no frame is read. Writes data/statistics/{statistics.json, statistics.safetensors}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from feature_store.reader import ClipRow, FeatureStore
-from feature_store.split import TRAIN, clips_of, read_split
-from feature_store.statistics import clip_moments, motion_statistics, pose_groups
+from feature_store.moments import ClipMoments, among, stream_moments
+from feature_store.reader import one_fingerprint, read_manifests
+from feature_store.split import TRAIN, sorted_ids
+from feature_store.statistics import group_of, motion_statistics
 from models.motion import RHO_NAMES
 from models.normalization import MotionStatistics
 from pipeline.atomic import atomic_path, write_json
-from pipeline.config import load_params
+from pipeline.config import Params, load_params
 from pipeline.paths import FEATURES, SPLIT, STATISTICS
 from pipeline.stage import run_as_stage
 
@@ -27,29 +28,48 @@ def main(say: Callable[[str], None] = print) -> None:
     """Write the statistics of the training clips of `params.train_audio.corpora`."""
     from safetensors.numpy import save_file
 
-    params = load_params()
-    store = FeatureStore(FEATURES / corpus for corpus in params.train_audio.corpora)
-    clips = store.clips(clips_of(read_split(SPLIT), TRAIN))
-    section = params.statistics
-    moments = [clip_moments(store, clip) for clip in clips]
-    statistics = motion_statistics(moments, pose_groups(clips, section.pose_group), section.min_std,
-                                   section.pose_group)
+    statistics, seen = training_statistics(load_params())
     with atomic_path(STATISTICS / TENSORS) as temporary:
         save_file(statistics.tensors(), temporary)
-    write_json(STATISTICS / JSON, summary(statistics, clips, store.fingerprints))
-    say(f"statistics: {len(clips)} training clips, {sum(clip.frames for clip in clips)} frames, "
+    write_json(STATISTICS / JSON, summary(statistics, seen))
+    say(f"statistics: {seen.clips} training clips, {seen.frames} frames, "
         f"{int(statistics.expression.alive.sum())} of {statistics.expression.alive.size} expression dimensions move")
 
 
-def summary(statistics: MotionStatistics, clips: list[ClipRow], fingerprints: dict[str, str]) -> dict:
+class Seen:
+    """What the statistics were taken of: clips and frames, the people, the corpora, the features' fingerprints."""
+
+    def __init__(self, fingerprints: dict[str, str]):
+        self.fingerprints = fingerprints
+        self.clips, self.frames, self.identities, self.corpora = 0, 0, set[str](), set[str]()
+
+    def counted(self, clips: Iterable[ClipMoments]) -> Iterator[ClipMoments]:
+        """The same clips, one after the other."""
+        for clip in clips:
+            self.clips, self.frames = self.clips + 1, self.frames + clip.moments.count
+            self.identities.add(clip.identity)
+            self.corpora.add(clip.corpus)
+            yield clip
+
+
+def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
+    """The statistics of stage 1's training clips; raises ValueError where there is no clip."""
+    section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.train_audio.corpora)
+    seen = Seen(one_fingerprint(manifests))
+    clips = seen.counted(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
+    grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)
+    return motion_statistics(grouped, section.min_std, section.pose_group), seen
+
+
+def summary(statistics: MotionStatistics, seen: Seen) -> dict:
     """What `statistics.json` says: counts, and the statistics in words and units."""
     pose = {name: {"mean": float(mean), "std": float(std)} for name, mean, std in
             zip(RHO_NAMES, statistics.pose_mean, statistics.pose_std, strict=True)}
     expression, alive = statistics.expression, statistics.expression.alive
     return {
-        "clips": len(clips), "frames": sum(clip.frames for clip in clips),
-        "identities": len({clip.identity for clip in clips}), "corpora": sorted({clip.corpus for clip in clips}),
-        "fingerprints": fingerprints, "pose_group": statistics.pose_group, "pose": pose,
+        "clips": seen.clips, "frames": seen.frames,
+        "identities": len(seen.identities), "corpora": sorted(seen.corpora),
+        "fingerprints": seen.fingerprints, "pose_group": statistics.pose_group, "pose": pose,
         "expression": {"dimensions": alive.size, "alive": int(alive.sum()), "mean": expression.mean.tolist(),
                        "std": expression.std.tolist(), "mask": alive.tolist(),
                        "median_std": float(np.median(expression.std[alive])) if alive.any() else 0.0}}

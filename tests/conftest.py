@@ -79,5 +79,36 @@ def ray_session():
     from pipeline.config import Ray
     from pipeline.ray_runtime import ray_session
 
-    with ray_session(Ray(address=None, num_cpus=2, dashboard=False)):
+    with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False)):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """A real S3 server (tests/s3_server.py) for the session; skips where its binary is not installed."""
+    from tests.s3_server import running
+
+    with running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server, monkeypatch) -> str:
+    """The name of a new bucket on it; boto3 finds the server through the standard AWS variables."""
+    from uuid import uuid4
+
+    from tests.s3_server import make_bucket
+
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return make_bucket(f"test-{uuid4().hex[:12]}")
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory, project) -> Path:
+    """A copy of the project's tracked files with toy parameters, run once; end-to-end tests share it."""
+    from tests.toy_project import TOY, copy_project, run
+
+    folder = copy_project(project, tmp_path_factory.mktemp("toy"), TOY)
+    run(folder, "dvc", "repro")
+    return folder

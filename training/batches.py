@@ -2,11 +2,13 @@
 
 Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation, so every clip comes
 once an epoch. Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index).
-Worker r of R computes the indices r * batch / R to (r + 1) * batch / R.
+Worker r of R computes the indices floor(r * batch / R) to floor((r + 1) * batch / R), so any number of workers up to
+the batch's size sees the same batches in the same order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -54,9 +56,25 @@ class Batch:
     drop_identity: Tensor  # [B] bool
     emotion: Tensor  # [B, 1, E + 1], the null class where it was dropped or is unknown
 
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
     def to(self, device: torch.device) -> Batch:
-        moved = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clip_ids"}
-        return Batch(self.clip_ids, **{name: value.to(device, non_blocking=True) for name, value in moved.items()})
+        return self._each(lambda value: value.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """In page-locked memory, from which a GPU copies without stopping."""
+        return self._each(torch.Tensor.pin_memory)
+
+    def part(self, rows: slice) -> Batch:
+        """Some of its samples."""
+        return Batch(self.clip_ids[rows], **{name: value[rows] for name, value in self._tensors().items()})
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(self.clip_ids, **{name: change(value) for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clip_ids"}
 
 
 def clip_order(seed: int, step: int, batch: int, clips: int) -> np.ndarray:
@@ -65,20 +83,47 @@ def clip_order(seed: int, step: int, batch: int, clips: int) -> np.ndarray:
     return np.array([_permutation(seed, int(n // clips), clips)[n % clips] for n in samples])
 
 
-def make_batch(clips: list[TrainingClip], settings: BatchSettings, seed: int, step: int, rank: int = 0,
+def share_of(batch: int, rank: int, world_size: int) -> range:
+    """The indices in a global batch that worker `rank` of `world_size` computes."""
+    return range(rank * batch // world_size, (rank + 1) * batch // world_size)
+
+
+def make_batch(clips: Sequence[TrainingClip], settings: BatchSettings, seed: int, step: int, rank: int = 0,
                world_size: int = 1) -> Batch:
     """The share of `rank` in the batch of `step`."""
-    share = settings.batch // world_size
     order = clip_order(seed, step, settings.batch, len(clips))
     offset = np.random.default_rng([seed, step]).random()
-    indices = range(rank * share, (rank + 1) * share)
-    return collate([draw_sample(clips[order[i]], settings, np.random.default_rng([seed, step, i]),
-                                 (i / settings.batch + offset) % 1.0) for i in indices])
+    share = share_of(settings.batch, rank, world_size)
+    levels = [(i / settings.batch + offset) % 1.0 for i in share]
+    return draw_samples([clips[order[i]] for i in share], settings,
+                        [np.random.default_rng([seed, step, i]) for i in share], levels)
 
 
-def draw_sample(clip: TrainingClip, settings: BatchSettings, random: np.random.Generator, noise_level: float) -> dict:
-    """One sample as arrays; `noise_level` in [0, 1) picks the diffusion time, spread evenly over a batch."""
+def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms: Sequence[np.random.Generator],
+                 noise_levels: Sequence[float]) -> Batch:
+    """One sample a clip, each from its own generator; `noise_levels` in [0, 1) pick the diffusion times."""
+    rows = _blank(len(clips), settings, clips[0])
+    for row, (clip, random, level) in enumerate(zip(clips, randoms, noise_levels, strict=True)):
+        _draw_sample(rows, row, clip, settings, random, level)
+    return Batch([clip.clip_id for clip in clips], **{name: torch.from_numpy(value) for name, value in rows.items()})
+
+
+def _blank(count: int, settings: BatchSettings, clip: TrainingClip) -> dict[str, np.ndarray]:
+    """Zeros for `count` samples, to be written in place: copying them together later would cost as much again."""
     window, previous, dims = settings.window, settings.previous, clip.motion.shape[1]
+    floats = {"motion": (window, dims), "noise": (window, dims), "previous": (previous, dims),
+              "previous_noise": (previous, dims), "speech": (previous + window, clip.speech.shape[1]),
+              "identity": (clip.x_c.size,), "emotion": (1, settings.num_emotions + 1)}
+    return {**{name: np.zeros((count, *shape), np.float32) for name, shape in floats.items()},
+            "mask": np.zeros((count, previous + window), bool),
+            **{name: np.zeros(count, bool) for name in ("has_previous", "drop_audio", "drop_identity")},
+            **{name: np.zeros(count, np.int64) for name in ("time", "previous_time")}}
+
+
+def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, settings: BatchSettings,
+                 random: np.random.Generator, noise_level: float) -> None:
+    """Write one sample into `rows`; the order of the draws is part of what a seed means."""
+    window, previous = settings.window, settings.previous
     has_previous = len(clip) > previous and random.random() >= settings.start_share
     first = previous if has_previous else 0
     start = int(random.integers(first, max(first, len(clip) - window) + 1))
@@ -86,43 +131,23 @@ def draw_sample(clip: TrainingClip, settings: BatchSettings, random: np.random.G
     if random.random() < settings.truncate_share:
         length = int(random.integers(1, length + 1))
     dropped = random.random() < settings.drop_emotion
-    emotion = np.zeros((1, settings.num_emotions + 1), np.float32)
-    emotion[0, -1 if dropped else clip.emotion] = 1  # index -1 is the null class, last
+    rows["emotion"][row, 0, -1 if dropped else clip.emotion] = 1  # index -1 is the null class, last
+    random.standard_normal(out=rows["noise"][row], dtype=np.float32)
+    rows["drop_identity"][row] = random.random() < settings.drop_identity
+    random.standard_normal(out=rows["previous_noise"][row], dtype=np.float32)
     noised = settings.previous_noise_t_max > 0
-    sample = {
-        "clip_ids": clip.clip_id,
-        "motion": _frames(clip.motion, start, start + length, window),
-        "noise": random.standard_normal((window, dims), np.float32),
-        "time": int(noise_level * settings.diffusion_steps),
-        "speech": np.concatenate([_frames(clip.speech, start - previous if has_previous else 0, start * has_previous,
-                                          previous), _frames(clip.speech, start, start + length, window)]),
-        "identity": clip.x_c.reshape(-1),
-        "drop_identity": random.random() < settings.drop_identity,
-        "previous": _frames(clip.motion, start - previous if has_previous else 0, start * has_previous, previous),
-        "previous_noise": random.standard_normal((previous, dims), np.float32),
-        "previous_time": int(random.integers(settings.previous_noise_t_max)) if noised else -1,
-        "has_previous": has_previous,
-        "mask": np.arange(previous + window) < previous + length,
-        "drop_audio": random.random() < settings.drop_audio,
-        "emotion": emotion,
-    }
-    sample["identity"] = sample["identity"] + np.float32(settings.identity_noise) * random.standard_normal(
-        clip.x_c.size, np.float32)  # drawn last; few people are in most training sets: a new face must not be a far one
-    return sample
-
-
-def _frames(values: np.ndarray, start: int, end: int, length: int) -> np.ndarray:
-    """values[start:end] with zeros behind up to `length` frames."""
-    out = np.zeros((length, values.shape[1]), np.float32)
-    out[:end - start] = values[start:end]
-    return out
-
-
-def collate(samples: list[dict]) -> Batch:
-    """Stack what `draw_sample` gave."""
-    columns = {name: [sample[name] for sample in samples] for name in samples[0]}
-    ids = columns.pop("clip_ids")
-    return Batch(ids, **{name: torch.from_numpy(np.stack(values)) for name, values in columns.items()})
+    rows["previous_time"][row] = random.integers(settings.previous_noise_t_max) if noised else -1
+    rows["drop_audio"][row] = random.random() < settings.drop_audio
+    rows["time"][row] = int(noise_level * settings.diffusion_steps)
+    rows["has_previous"][row] = has_previous
+    jitter = random.standard_normal(clip.x_c.size, np.float32)  # few people are in most training sets: a new face
+    rows["identity"][row] = clip.x_c.reshape(-1) + np.float32(settings.identity_noise) * jitter  # must not be a far one
+    rows["mask"][row, :previous + length] = True
+    rows["motion"][row, :length] = clip.motion[start:start + length]
+    rows["speech"][row, previous:previous + length] = clip.speech[start:start + length]
+    if has_previous:
+        rows["previous"][row] = clip.motion[start - previous:start]
+        rows["speech"][row, :previous] = clip.speech[start - previous:start]
 
 
 @lru_cache(maxsize=4)

@@ -5,50 +5,61 @@ Every worker builds the same job from the same files; nothing large travels thro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from feature_store.reader import ClipRow, FeatureStore
+from feature_store.reader import ClipRow, FeatureStore, open_store
 from feature_store.split import TRAIN, VALIDATION, clips_of, read_split
 from feature_store.statistics import pose_normalizers
 from models.diffusion.schedule import alpha_bars
 from models.emotions import LABEL_SETS
+from models.motion import RHO_DIM
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from pipeline.bundle import load_bundle
 from pipeline.config import Params, Train
-from pipeline.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
+from pipeline.paths import AUDIO_BUNDLE, SPLIT, STATISTICS
 from pipeline.storage import Storage
 from training.batches import BatchSettings
 from training.checkpoint import CheckpointStore
-from training.clips import TrainingClip, fit_inputs
+from training.clips import StoredClips, TrainingClip, fit_inputs
 from training.initial import initial_audio, initial_emotion
-from training.loop import Job, OptimiserSettings
+from training.job import Job
 from training.losses import Objective
+from training.schedule import OptimiserSettings
+
+CENTRE_CLIPS = 50  # of one label, that its mean expression is taken from
 
 
-def audio_job(params: Params, storage: Storage, name: str) -> Job:
-    """Stage 1 on the training clips of `params.train_audio.corpora`; raises ValueError where there are none."""
-    section, statistics = params.train_audio, read_statistics()
-    train, validation = load_clips(section.corpora, statistics, labels=None)
+def audio_job(params: Params, storage: Storage, name: str, statistics: MotionStatistics | None = None) -> Job:
+    """Stage 1 on the training clips of `params.train_audio.corpora`; raises ValueError where there are none.
+
+    `statistics`: None: the statistics stage's.
+    """
+    section, statistics = params.train_audio, statistics or read_statistics()
+    train, validation = stored_clips(section, statistics, labels=None)
     torch.manual_seed(params.seed)
     model = MotionTransformer(model_shape(params, train[0]))
     fit_inputs(model, train, np.concatenate([statistics.expression.alive, statistics.pose_std >= statistics.min_std]))
     initial_audio(model, params)
-    return _job(params, section, model, train, validation, CheckpointStore(storage, name), drop_emotion=0.0)
+    return _job(params, section, model, train, validation, CheckpointStore(storage, name), statistics, 0.0)
 
 
 def emotion_job(params: Params, storage: Storage, name: str) -> Job:
     """Stage 2: the emotion-control module on labelled clips, all of stage 1 frozen."""
     section, stage_one = params.train_emotion, load_bundle(AUDIO_BUNDLE)
     labels = LABEL_SETS[params.emotion.labels]
-    train, validation = load_clips(section.corpora, stage_one.statistics, labels)
+    train, validation = stored_clips(section, stage_one.statistics, labels)
     torch.manual_seed(params.seed)
     model = with_emotion(stage_one.model, len(labels))
     initial_emotion(model, params)
-    return _job(params, section, model, train, validation, CheckpointStore(storage, name), section.drop_emotion)
+    made = _job(params, section, model, train, validation, CheckpointStore(storage, name), stage_one.statistics,
+                section.drop_emotion)
+    made.emotion_centres = emotion_centres(train)
+    return made
 
 
 def with_emotion(stage_one: MotionTransformer, num_labels: int) -> MotionTransformer:
@@ -67,22 +78,38 @@ def model_shape(params: Params, clip: TrainingClip) -> ModelShape:
                       num_emotions=0)
 
 
-def load_clips(corpora: Iterable[str], statistics: MotionStatistics, labels: tuple[str, ...] | None,
-               ) -> tuple[list[TrainingClip], list[TrainingClip]]:
-    """Training and validation clips in memory; with `labels` only clips that carry one of them.
+def stored_clips(section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
+                 ) -> tuple[StoredClips, StoredClips]:
+    """Training and validation clips, read when they are asked for; with `labels` only clips that carry one of them.
 
     Raises ValueError where there is no training clip.
     """
-    store, split = FeatureStore(FEATURES / corpus for corpus in corpora), read_split(SPLIT)
+    store, split = open_store(section.corpora), read_split(SPLIT)
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
-        pose = pose_normalizers(store, rows, statistics)
-        parts.append([_training_clip(store, row, statistics, pose[row.clip_id], labels) for row in rows])
+        parts.append(_stored(store, rows, statistics, labels, int(section.cache_gb * 2**30)))
     if not parts[0]:
-        raise ValueError(f"no training clip in {', '.join(corpora)}" + (f" is labelled {', '.join(labels)}" if labels
-                         else "") + ": look at data/split/split.json and data/crops/*/clips.parquet")
+        raise ValueError(f"no training clip in {', '.join(section.corpora)}" + (
+            f" is labelled {', '.join(labels)}" if labels else "")
+            + ": look at data/split/split.json and data/crops/*/clips.parquet")
     return parts[0], parts[1]
+
+
+def emotion_centres(clips: Sequence[TrainingClip]) -> dict[int, np.ndarray]:
+    """Mean normalised expression [3K] of every label that clips carry, over 50 clips of it at most."""
+    found: dict[int, list[np.ndarray]] = defaultdict(list)
+    for clip in clips:
+        if len(found[clip.emotion]) < CENTRE_CLIPS:
+            found[clip.emotion].append(clip.motion[:, :-RHO_DIM].mean(axis=0, dtype=np.float64))
+    return {label: np.mean(means, axis=0) for label, means in sorted(found.items())}
+
+
+def _stored(store: FeatureStore, rows: list[ClipRow], statistics: MotionStatistics, labels: tuple[str, ...] | None,
+            cache_bytes: int) -> StoredClips:
+    by_id, pose = {row.clip_id: row for row in rows}, pose_normalizers(store, rows, statistics)
+    return StoredClips(list(by_id), lambda clip_id: _training_clip(
+        store, by_id[clip_id], statistics, pose[clip_id], labels), cache_bytes)
 
 
 def _training_clip(store: FeatureStore, row: ClipRow, statistics: MotionStatistics, pose: Normalizer,
@@ -93,8 +120,9 @@ def _training_clip(store: FeatureStore, row: ClipRow, statistics: MotionStatisti
                         labels.index(row.emotion) if labels else -1)
 
 
-def _job(params: Params, section: Train, model: MotionTransformer, train: list[TrainingClip],
-         validation: list[TrainingClip], checkpoints: CheckpointStore, drop_emotion: float) -> Job:
+def _job(params: Params, section: Train, model: MotionTransformer, train: StoredClips,
+         validation: StoredClips, checkpoints: CheckpointStore, statistics: MotionStatistics,
+         drop_emotion: float) -> Job:
     diffusion, shape = params.diffusion, model.shape
     batches = BatchSettings(
         batch=section.batch, window=shape.window, previous=shape.previous, diffusion_steps=diffusion.steps,
@@ -105,9 +133,10 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: list[T
     objective = Objective(
         alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,
         previous_noise_form=diffusion.previous_noise_form, expression_weight=section.expression_weight,
-        pose_weight=section.pose_weight, use_emotion=shape.num_emotions > 0)
+        pose_weight=section.pose_weight, pose_velocity_weight=section.pose_velocity_weight,
+        use_emotion=shape.num_emotions > 0)
     optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
-    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints)
+    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics)
 
 
 def read_statistics() -> MotionStatistics:

@@ -1,194 +1,137 @@
 """One training loop for both stages, in a plain process or as a Ray Train worker.
 
 A step is a pure function of the state and the step number: batches come from (seed, step), the learning rate from the
-step, dropout from a generator reseeded every step. So a run that was killed and resumed ends with the same weights,
-bit for bit on a CPU, as one that never stopped.
+step, and all of torch's generators are seeded anew every step from (seed, step, worker). So a run that was killed and
+resumed ends with the same weights, bit for bit on a CPU, as one that never stopped; no generator's state needs to be
+kept, and bf16 needs no loss scaler.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.utils import clip_grad_norm_
 
-from models.motion_transformer import MotionTransformer
-from training.adam import AdamW
-from training.batches import Batch, BatchSettings, make_batch
+from training.background import Background
 from training.checkpoint import CheckpointStore
-from training.clips import TrainingClip
-from training.ema import MovingAverage
-from training.losses import Objective, loss_parts
-from training.validation import validate
-
-
-class TrainingStopped(RuntimeError):
-    """The loss or a gradient is not finite; the message names the step and the clips."""
-
-
-class Context(Protocol):
-    """Where the loop runs: one plain process, or one of several workers."""
-
-    rank: int
-    world_size: int
-    device: torch.device
-
-    def wrap(self, model: nn.Module) -> nn.Module: ...
-    def sync_gradients(self, parameters: list[nn.Parameter]) -> None: ...
-    def mean(self, values: torch.Tensor) -> torch.Tensor: ...
-    def report(self, metrics: dict[str, float]) -> None: ...
-
-
-@dataclass(frozen=True)
-class OptimiserSettings:
-    """AdamW with linear warm-up and cosine decay to `final_lr_share` of `lr`."""
-
-    steps: int
-    lr: float
-    warmup_steps: int
-    final_lr_share: float
-    weight_decay: float
-    grad_clip: float
-    ema_decay: float
-    precision: str
-    checkpoint_every: int
-    validate_every: int
-    log_every: int
-
-
-@dataclass
-class Job:
-    """All that one run needs; the same on every worker. Parameters without requires_grad stay frozen."""
-
-    model: MotionTransformer
-    clips: list[TrainingClip]
-    validation_clips: list[TrainingClip]
-    batches: BatchSettings
-    objective: Objective
-    optimiser: OptimiserSettings
-    seed: int
-    checkpoints: CheckpointStore
-    on_step: Callable[[int], None] = field(default=lambda step: None)  # for tests that interrupt a run
-
-
-def learning_rate(settings: OptimiserSettings, step: int) -> float:
-    """The rate of step `step`, counted from 0."""
-    if step < settings.warmup_steps:
-        return settings.lr * (step + 1) / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * progress))
-    return settings.lr * (settings.final_lr_share + (1 - settings.final_lr_share) * cosine)
+from training.context import Context
+from training.feed import Feed
+from training.guard import TrainingStopped, clear_stops, save_stop, stop_message, stop_record
+from training.job import Job
+from training.learner import Learner, Measured
+from training.losses import by_noise_level
+from training.schedule import learning_rate
+from training.validation import validate, validation_batch
+from training.verdict import is_best, validations_since_best
 
 
 def train(job: Job, context: Context) -> dict[str, Any]:
-    """Train to `optimiser.steps`, from the newest checkpoint where there is one; return the last state.
+    """Train to the end, from the newest checkpoint where there is one; return the last state.
 
-    The state holds `model` (averaged weights), `history` (rows of the curve) and what resuming needs. Raises
-    TrainingStopped before the step that would spoil the weights.
+    The state holds `model` (averaged weights), `history` (rows of the curve), `finished` and what resuming needs.
+    Raises TrainingStopped before the step that would spoil the weights.
     """
     return _Run(job, context).to_end()
 
 
 class _Run:
     def __init__(self, job: Job, context: Context):
-        self.job, self.context = job, context
-        self.model = job.model.to(context.device)
-        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        self.ema = MovingAverage(trained, job.optimiser.ema_decay)
-        self.parameters = list(trained.values())
-        self.optimiser = AdamW(self.parameters, job.optimiser.weight_decay)
-        self.wrapped = context.wrap(self.model)
-        job.objective = replace(job.objective, alpha_bar=job.objective.alpha_bar.to(context.device))
-        self.step, self.history, self.saved = 0, [], 0
-        self._restore(job.checkpoints.load_latest())
+        self.job = job = replace(job, objective=job.objective.to(context.device))
+        self.context, self.settings = context, job.optimiser
+        self.learner = Learner(job, context)
+        self.held_out = validation_batch(job).to(context.device) if job.validation_clips else None
+        self.step, self.history, self.ended = 0, [], False
+        self.writer = Background("checkpoints")
+        if context.rank == 0:
+            clear_stops(job.checkpoints.storage, job.checkpoints.run)
+        state = job.checkpoints.load_latest()
+        if state is not None:
+            self.learner.load(state)
+            self.step, self.history, self.ended = state["step"], state["history"], state["finished"]
 
     def to_end(self) -> dict[str, Any]:
-        settings = self.job.optimiser
+        job, context = self.job, self.context
+        feed = Feed(job.clips, job.batches, job.seed, range(self.step, self.settings.steps), context.rank,
+                    context.world_size, context.device, self.settings.prefetch)
         started, first = time.perf_counter(), self.step
-        while self.step < settings.steps:
-            parts = self._train_step()
-            self.step += 1
-            if self.step % settings.log_every == 0 or self.step in (1, settings.steps):
-                self._log(parts, (time.perf_counter() - started) / (self.step - first))
-            if self.step % settings.checkpoint_every == 0 and self.step < settings.steps:
-                self._save()
-            self.job.on_step(self.step)
-        self._save()
+        try:
+            while not self.finished:
+                made = self._train_step(feed)
+                best = False
+                if self.step % self.settings.log_every == 0 or self.step in (1, self.settings.steps):
+                    best = self._log(made, time.perf_counter() - started, self.step - first, feed.waited_s)
+                self._keep(best)
+                job.on_step(self.step)
+        finally:
+            feed.close()
+            self.writer.close()
         return self._state()
 
-    def _train_step(self) -> torch.Tensor:
-        """One optimiser step; returns this worker's mean (loss, expression, pose)."""
-        job, step = self.job, self.step
-        batch = make_batch(job.clips, job.batches, job.seed, step, self.context.rank, self.context.world_size)
-        batch = batch.to(self.context.device)
-        torch.manual_seed(int(np.random.SeedSequence([job.seed, step, self.context.rank]).generate_state(1)[0]))
-        set_mode(self.model)
-        losses, parts = self._losses(batch)
-        losses.mean().backward()
-        self.context.sync_gradients(self.parameters)
-        norm = clip_grad_norm_(self.parameters, job.optimiser.grad_clip)
-        if not torch.isfinite(norm):
-            raise TrainingStopped(_blame(step, batch, losses.detach()))
-        self.optimiser.step(learning_rate(job.optimiser, step))
-        self.ema.update(step)
-        return torch.stack([losses.detach().mean(), *(part.detach().mean() for part in parts)])
+    @property
+    def finished(self) -> bool:
+        return self.ended or self.step >= self.settings.steps
 
-    def _losses(self, batch: Batch) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        objective = self.job.objective
-        half = self.job.optimiser.precision == "bf16"
-        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=half):
-            prediction, target = objective.predict(self.wrapped, batch)
-        window_mask = batch.mask[:, self.job.batches.previous:]
-        expression, pose = loss_parts(prediction, target, window_mask, self.model.motion_mask)
-        return objective.expression_weight * expression + objective.pose_weight * pose, (expression, pose)
+    def _train_step(self, feed: Feed) -> Measured:
+        batch = feed.next()
+        made = self.learner.gradients(batch, self.step)
+        if not torch.isfinite(made.grad_norm):
+            self._stop(stop_record(self.step, batch, made.losses))
+        self.learner.update(self.step)
+        self.step += 1
+        return made
 
-    def _log(self, parts: torch.Tensor, seconds_per_step: float) -> None:
-        loss, expression, pose = self.context.mean(parts).tolist()
+    def _log(self, made: Measured, elapsed_s: float, steps: int, waited_s: float) -> bool:
+        """Add a row to the history and report it; True where its validation is the best so far."""
+        settings = self.settings
+        loss, expression, pose = self.context.mean(made.means).tolist()
         row = {"step": self.step, "loss": loss, "loss_expression": expression, "loss_pose": pose,
-               "lr": learning_rate(self.job.optimiser, self.step - 1)}
-        settings = self.job.optimiser
-        if self.job.validation_clips and (self.step % settings.validate_every == 0 or self.step == settings.steps):
-            with self.ema.applied():
-                row |= validate(self.model, self.job, self.context.device)
+               "lr": learning_rate(settings, self.step - 1), "grad_norm": made.grad_norm.item()}
+        row |= by_noise_level(made.losses, made.time, len(self.job.objective.alpha_bar), self.context.mean)
+        if self.held_out is not None and (self.step % settings.validate_every == 0 or self.step == settings.steps):
+            row |= self._validate()
         self.history.append(row)
-        self.context.report({**row, "seconds_per_step": seconds_per_step,
-                             "samples_per_s": self.job.batches.batch / seconds_per_step})
+        stale = validations_since_best(self.history, settings.min_improvement)
+        if settings.stop_after and "validation_loss" in row:
+            self.ended = self._all_agree(stale >= settings.stop_after)
+        self.context.report({**row, "seconds_per_step": elapsed_s / steps, "data_wait_share": waited_s / elapsed_s,
+                             "samples_per_s": self.job.batches.batch * steps / elapsed_s,
+                             "validations_since_best": stale})
+        return is_best(self.history)
+
+    def _all_agree(self, yes: bool) -> bool:
+        """What most workers say: each has validated for itself, and rounding must not part them."""
+        return self.context.mean(torch.tensor([float(yes)], device=self.context.device)).item() > 0.5
+
+    def _validate(self) -> dict[str, float]:
+        with self.learner.ema.applied():
+            found = validate(self.learner.model, self.job, self.held_out)
+        if not np.isfinite(found["validation_loss"]):
+            self._stop({"step": self.step, "validation": True, "clip_ids": self.held_out.clip_ids, "bad_clip_ids": []})
+        return found
+
+    def _stop(self, record: dict[str, Any]) -> None:
+        checkpoints = self.job.checkpoints
+        save_stop(checkpoints.storage, checkpoints.run, self.context.rank, record)
+        raise TrainingStopped(stop_message(checkpoints.storage, checkpoints.run))
 
     def _state(self) -> dict[str, Any]:
-        averaged = {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-        averaged |= {name: tensor.cpu().clone() for name, tensor in self.ema.average.items()}
-        return {"step": self.step, "history": self.history, "model": averaged, "ema": self.ema.average,
-                "weights": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {"step": self.step, "history": list(self.history), "finished": self.finished, **self.learner.state()}
 
-    def _save(self) -> None:
-        if self.context.rank == 0 and self.step != self.saved:
-            self.job.checkpoints.save(self.step, self._state())
-            self.saved = self.step
-
-    def _restore(self, state: dict[str, Any] | None) -> None:
-        if state is None:
-            return
-        self.model.load_state_dict(state["weights"])
-        self.ema.load(state["ema"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.history, self.saved = state["step"], state["history"], state["step"]
+    def _keep(self, best: bool) -> None:
+        """Hand a copy of the state to the writing thread where a checkpoint is due."""
+        due = [every for every in (self.settings.checkpoint_every, self.job.state_every) if every]
+        last = self.finished or any(self.step % every == 0 for every in due)
+        if self.context.rank == 0 and (last or best):
+            self.writer.submit(_write, self.job.checkpoints, self._state(), last, best, self.job.on_state)
 
 
-def set_mode(model: MotionTransformer) -> None:
-    """Training mode for modules that are trained; frozen ones stay in evaluation mode (dropout, batch norm)."""
-    for module in model.children():
-        module.train(any(p.requires_grad for p in module.parameters()))
-
-
-def _blame(step: int, batch: Batch, losses: torch.Tensor) -> str:
-    bad = [clip for clip, finite in zip(batch.clip_ids, losses.isfinite().tolist(), strict=True) if not finite]
-    named = ", ".join(dict.fromkeys(bad or batch.clip_ids))
-    which = f"clips {named} have a loss" if bad else f"clips {named} give a gradient"
-    return (f"training stopped before step {step + 1}: {which} that is not finite; the weights are untouched. "
-            "Check these clips' features, or lower lr")
+def _write(store: CheckpointStore, state: dict[str, Any], last: bool, best: bool, then: Callable) -> None:
+    if best:
+        store.save_best({name: state[name] for name in ("step", "history", "model")})
+    if last:
+        store.save(state["step"], state)
+        then(state)

@@ -6,24 +6,28 @@ changed parameter is another run, an unchanged one goes on where it stopped.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from pipeline.config import Params, Ray
-from pipeline.paths import FEATURES
-from pipeline.storage import ObjectMissing, Storage, open_storage
-from training.loop import Job, TrainingStopped, train
+from pipeline.config import Params, Ray, Train
+from pipeline.storage import Storage, open_storage
+from training.context import Context, Report, WorkerContext
+from training.films import Films
+from training.guard import TrainingStopped, clear_stops, stop_message
+from training.job import Job
+from training.loop import train
+from training.memory import keep_freed_memory
+from training.progress import Reporter
+from training.record import record_end, tracked_run
+from training.verdict import verdict
 
-PROGRESS, STOPPED = "progress.json", "stopped.txt"
-MAX_FAILURES = 3
+MAX_FAILURES = 3  # of workers; preempted nodes do not count
 
 
 @dataclass(frozen=True)
@@ -37,78 +41,53 @@ class RunPlan:
     workers: int
     experiment: str
     fingerprints: dict[str, str]  # of all that enters, for the tracking record
-
-
-class Reporter:
-    """Passes logged rows to tracking, and leaves the newest one in the storage for whoever watches the run."""
-
-    def __init__(self, plan: RunPlan, storage: Storage, tracked: Any):
-        self.key, self.storage, self.tracked = f"{plan.name}/{PROGRESS}", storage, tracked
-
-    def __call__(self, metrics: dict[str, float]) -> None:
-        self.storage.put(self.key, json.dumps(metrics).encode())
-        self.tracked.metrics({name: value for name, value in metrics.items() if name != "step"}, int(metrics["step"]))
-
-
-class RayContext:
-    """A Ray Train worker as a training context."""
-
-    def __init__(self, reporter: Reporter | None):
-        import ray.train
-        import ray.train.torch
-
-        session = ray.train.get_context()
-        self.rank, self.world_size = session.get_world_rank(), session.get_world_size()
-        self.device = ray.train.torch.get_device()
-        self._report, self._reporter = ray.train.report, reporter
-
-    def wrap(self, model: nn.Module) -> nn.Module:
-        if self.world_size == 1 or self.device.type == "cpu":
-            return model
-        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
-
-    def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Average gradients over CPU workers in one message.
-
-        On GPUs DistributedDataParallel does it while the backward pass runs; cores have nothing to overlap, and it
-        would load PyTorch's compiler: 4 s of CPU time in every worker.
-        """
-        if self.world_size == 1 or self.device.type != "cpu":
-            return
-        flat = torch.cat([p.grad.flatten() for p in parameters])
-        torch.distributed.all_reduce(flat)
-        flat /= self.world_size
-        for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad.copy_(mean.view_as(parameter))
-
-    def mean(self, values: torch.Tensor) -> torch.Tensor:
-        if self.world_size > 1:
-            torch.distributed.all_reduce(values)
-        return values / self.world_size
-
-    def report(self, metrics: dict[str, float]) -> None:
-        self._report(metrics)
-        if self._reporter is not None:
-            self._reporter(metrics)
+    min_workers: int = 1
+    data: dict[str, Path] = field(default_factory=dict)  # corpus -> what names its clips, for the record; {}: no record
+    section: Train | None = None  # None: not one of the two stages
+    write_bundle: Callable[[Path, Job, dict[str, Any]], None] | None = None  # of a state, for films
+    train: Callable[[Any, Context], dict[str, Any]] = train
 
 
 def run_worker(config: dict[str, Any]) -> None:
     """What Ray Train runs on every worker."""
     import ray.train
+    import ray.train.torch
 
     plan: RunPlan = config["plan"]
     os.chdir(config["project"])
+    keep_freed_memory()
     torch.set_num_threads(config["threads"])
+    session = ray.train.get_context()
+    rank, world_size, device = session.get_world_rank(), session.get_world_size(), ray.train.torch.get_device()
+
+    def context(report: Report) -> WorkerContext:
+        return WorkerContext(rank, world_size, device, lambda row: (ray.train.report(row), report(row)))
+
+    try:
+        if rank:
+            plan.train(plan.make_job(plan.params, open_storage(plan.work), plan.name), context(lambda row: None))
+        else:
+            train_tracked(plan, context)
+    except TrainingStopped:  # raised on every worker and on record; Ray must not try the same again
+        return
+
+
+def train_tracked(plan: RunPlan, make_context: Callable[[Report], Context]) -> dict[str, Any]:
+    """Train as worker 0, with the tracking record; returns the last state."""
     storage = open_storage(plan.work)
     job = plan.make_job(plan.params, storage, plan.name)
-    try:
-        if ray.train.get_context().get_world_rank() > 0:
-            train(job, RayContext(None))
-            return
-        with tracked_run(plan) as tracked:
-            train(job, RayContext(Reporter(plan, storage, tracked)))
-    except TrainingStopped as error:  # raised on every worker at once; Ray must not try the same again
-        storage.put(f"{plan.name}/{STOPPED}", str(error).encode())
+    with _tracked(plan) as tracked:
+        reporter = Reporter(storage, plan.name, tracked)
+        films = _films(plan, job, tracked)
+        try:
+            state = plan.train(job, make_context(reporter))
+        finally:
+            reporter.close()
+            if films is not None:
+                films.close()
+        if plan.section is not None:
+            record_end(tracked, state["history"], verdict(state["history"], plan.section.min_learned))
+        return state
 
 
 def fit(plan: RunPlan, gpu: bool, threads: int) -> None:
@@ -120,17 +99,19 @@ def fit(plan: RunPlan, gpu: bool, threads: int) -> None:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     records = plan.work if plan.work.startswith("s3://") else str(Path(plan.work).resolve())
+    workers = plan.workers if plan.min_workers >= plan.workers else (plan.min_workers, plan.workers)
     trainer = TorchTrainer(
         run_worker, train_loop_config={"plan": plan, "project": os.getcwd(), "threads": threads},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=plan.workers, use_gpu=gpu),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=RunConfig(name=plan.name, storage_path=records,
                              failure_config=FailureConfig(max_failures=MAX_FAILURES)))
     storage = open_storage(plan.work)
-    storage.delete(f"{plan.name}/{STOPPED}")
+    clear_stops(storage, plan.name)
     trainer.fit()
-    with suppress(ObjectMissing):
-        raise TrainingStopped(storage.get(f"{plan.name}/{STOPPED}").decode())
+    message = stop_message(storage, plan.name)
+    if message is not None:
+        raise TrainingStopped(message)
 
 
 def local_threads(section: Ray, workers: int) -> int:
@@ -138,13 +119,23 @@ def local_threads(section: Ray, workers: int) -> int:
     return max(1, (section.num_cpus or os.cpu_count() or 1) // workers)
 
 
-@contextmanager
-def tracked_run(plan: RunPlan) -> Iterator[Any]:
-    """The tracking record of the run; a resumed run goes on in it."""
-    from pipeline import tracking
+class Untracked:
+    """Takes what a tracked run takes, and forgets it."""
 
-    values = plan.params.model_dump(mode="json", by_alias=True)
-    tags = {"run": plan.name, "profile": plan.params.profile, **plan.fingerprints}
-    with tracking.run(plan.experiment, plan.experiment, values, tags, key=plan.name) as tracked:
-        tracked.dataset("features", plan.fingerprints["data"], str(FEATURES))
-        yield tracked
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: None
+
+
+def _tracked(plan: RunPlan) -> AbstractContextManager[Any]:
+    if not plan.data:
+        return nullcontext(Untracked())
+    return tracked_run(plan.experiment, plan.params, plan.name, plan.data, plan.fingerprints)
+
+
+def _films(plan: RunPlan, job: Job, tracked: Any) -> Films | None:
+    if plan.section is None or not plan.section.video_every or plan.write_bundle is None or not job.validation_clips:
+        return None
+    films = Films(plan.section.video_every, job.validation_clips[0].clip_id,
+                  lambda folder, state: plan.write_bundle(folder, job, state), tracked)
+    job.on_state, job.state_every = films.take, plan.section.video_every
+    return films

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.backbones.numpy_pickle import read_numpy_pickle
+from models.numpy_pickle import read_numpy_pickle
 
 _BATCH = 8
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.diffusion.guidance import guide, guide_audio
-from models.diffusion.sampler import Solver, ddim_step, ddpm_step
+from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolated_x0
 from models.diffusion.schedule import Target, to_x0
 from models.motion import RHO_DIM
 from models.motion_transformer import MotionTransformer
@@ -48,24 +48,31 @@ class Denoiser:
             pose_path: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
 
+        W may be fewer frames than the model's window, where no more are wanted.
         `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
         step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
         """
         doubled = self._doubled(conditions)
         x = noise * self.model.motion_mask
-        path = [x[..., -RHO_DIM:]]
+        path, before = [x[..., -RHO_DIM:]], None  # of DPM-Solver++: the last step's x_0
         for index, time in enumerate(self.times):
             if pose_path is not None:
                 x = torch.cat([x[..., :-RHO_DIM], pose_path[index]], dim=-1)
             level, next_level = self.levels[index], self.next_levels[index]
             x0 = to_x0(self._predict(x, time, doubled), x, level.to(x), self.target) * self.model.motion_mask
             x0 = x0.clamp(-self.limit, self.limit)
-            if self.solver == "ddim":
-                x = ddim_step(x, x0, level, next_level)
+            if self.solver != "ddpm":
+                x = ddim_step(x, self._ahead(x0, before, index), level, next_level)
+                before = x0
             else:
                 x = ddpm_step(x, x0, level, next_level, step_noise[index] * self.model.motion_mask)
             path.append(x[..., -RHO_DIM:])
         return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
+
+    def _ahead(self, x0: Tensor, before: Tensor | None, index: int) -> Tensor:
+        if self.solver == "ddim" or before is None:
+            return x0
+        return extrapolated_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
 
     def noised_path(self, pose: Tensor, noise: Tensor) -> list[Tensor]:
         """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]; it ends at the pose itself."""

@@ -26,6 +26,7 @@ from models.landmark.points import (
 )
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
+from models.landmark.retarget import retarget
 from models.landmark.template import read_template
 from models.landmarker import NUM_BLENDSHAPES, FaceLandmarker, Landmarks
 from models.motion import Motion
@@ -84,6 +85,10 @@ class LandmarkFaceSpace:
         points = landmarks.points[0].astype(np.float64)
         points[:, 2] += (self.keypoints(motion)[0] - points[list(KEYPOINTS)])[:, 2].mean()  # eq. 1 drops t_z
         return Appearance(motion, prepare(image, points, motion, self.template))
+
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        """Generated motion on the portrait's own eyes and brows."""
+        return retarget(motion, portrait, rest)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""

@@ -65,7 +65,7 @@ def make_plans(identities: list[Identity], sentences: int, render_px: int, seed:
     """`sentences` clips over the six corpora, and the few short or silent ones that are defects."""
     make = _Maker(render_px, seed)
     known, held_out = identities[:-1], identities[-1]
-    hdtf = max(1, sentences // 14)
+    hdtf = max(1, sentences // 9)
     mafw = max(1, sentences // 7)
     mead = 2 * mafw
     plans = make.talking(known, sentences - hdtf - mafw - mead)

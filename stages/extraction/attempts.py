@@ -15,7 +15,9 @@ from pathlib import Path
 
 from feature_store.manifest import Reject
 
-MAX_ATTEMPTS = 2
+TIMEOUT, CRASH, MEMORY = "timeout", "crash", "memory"
+LOST = {TIMEOUT, CRASH, MEMORY}  # codes of clips that may do better under other limits
+MAX_ATTEMPTS = 3  # a node that is taken away also takes an attempt of the clips in its hands
 
 
 class Attempts:
@@ -34,8 +36,8 @@ class Attempts:
         if len(notes) < MAX_ATTEMPTS:
             return None
         if any(note.stat().st_size for note in notes):
-            return Reject(clip_id, "extract", "timeout", f"took longer than {self.max_clip_s:g} s", self.max_clip_s)
-        return Reject(clip_id, "extract", "crash", f"its process died {len(notes)} times", float(len(notes)))
+            return Reject(clip_id, "extract", TIMEOUT, f"took longer than {self.max_clip_s:g} s", self.max_clip_s)
+        return Reject(clip_id, "extract", CRASH, f"its process died {len(notes)} times", float(len(notes)))
 
     @contextmanager
     def attempt(self, clip_id: str) -> Iterator[None]:
@@ -49,6 +51,10 @@ class Attempts:
             finally:
                 faulthandler.cancel_dump_traceback_later()
         note.unlink()
+
+    def tried(self, clip_id: str) -> bool:
+        """Whether an attempt was begun before and did not end."""
+        return bool(self._notes(clip_id))
 
     def _notes(self, clip_id: str) -> list[Path]:
         return [path for i in range(MAX_ATTEMPTS) if (path := self.folder / f"{clip_id}.{i}").exists()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,41 +26,62 @@ class ClipError(ValueError):
         self.code, self.value = code, value
 
 
+class CropFiles:
+    """What features are made of, read from the clip's own files; raises FileNotFoundError."""
+
+    def pictures(self, path: Path) -> np.ndarray:
+        """The crop at `path` -> RGB uint8 [T, H, W, 3]."""
+        return read_crop(_present(path))
+
+    def waveform(self, path: Path) -> np.ndarray:
+        """The WAV beside the crop -> mono 16 kHz float32 [N]."""
+        return read_wav(_present(path.with_suffix(".wav")))
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run `dvc repro preprocess`")
+    return path
+
+
 class ClipExtractor:
     """Loaded once per process: the face space, the speech encoder and the storage of finished work."""
 
     def __init__(self, space: FaceSpace, encoder: SpeechEncoder, storage: Storage, fps: int):
         self.space, self.encoder, self.storage, self.fps = space, encoder, storage, fps
+        self.seconds: dict[str, list] = {}  # family -> fingerprint, frames, seconds: of what was computed last
 
-    def extract(self, path: Path, frames: int, keys: list[UnitKey]) -> Reject | None:
+    def extract(self, path: Path, frames: int, keys: list[UnitKey],
+                media: CropFiles = CropFiles()) -> Reject | None:  # noqa: B008 (it has no state)
         """Compute and store the units of `keys` from the crop at `path` and the WAV beside it.
 
+        `media` reads them, or has them already where another process decoded the clip.
         What the clip itself is to blame for becomes a stored Reject; errors of the machine (OSError,
         MemoryError) are raised, because they say nothing about the clip.
         """
         for key in keys:
+            began = time.monotonic()
             try:
-                self._family(path, frames, key)
+                self._family(path, frames, key, media)
+                self.seconds[key.family] = [key.fingerprint, frames, time.monotonic() - began]
             except (OSError, MemoryError):
                 raise
             except Exception as error:
-                reject = _reject(key.clip_id, error)
+                if type(error).__name__ == "OutOfMemoryError":  # torch's, which is a RuntimeError
+                    raise MemoryError(f"the GPU is full: lower extract.batch_frames ({error})") from error
+                reject = reject_of(key.clip_id, error)
                 write_reject(self.storage, key, reject)
                 return reject
         return None
 
-    def _family(self, path: Path, frames: int, key: UnitKey) -> None:
-        for file in (path, path.with_suffix(".wav")):
-            if not file.is_file():
-                raise FileNotFoundError(f"{file} is missing: run `dvc repro preprocess`")
+    def _family(self, path: Path, frames: int, key: UnitKey, media: CropFiles) -> None:
         if key.family == MOTION:
-            tensors, values = self._motion(path, frames)
+            tensors, values = self._motion(media.pictures(path), frames)
         else:
-            tensors, values = self._speech(path.with_suffix(".wav"), frames)
+            tensors, values = self._speech(media.waveform(path), frames)
         write_unit(self.storage, key, frames, self.fps, tensors, values)
 
-    def _motion(self, path: Path, frames: int) -> tuple:
-        pictures = read_crop(path)
+    def _motion(self, pictures: np.ndarray, frames: int) -> tuple:
         if len(pictures) != frames:
             raise ClipError("frame_count", f"the crop has {len(pictures)} frames, its row says {frames}", len(pictures))
         motion = self.space.extract(pictures)
@@ -68,15 +90,15 @@ class ClipExtractor:
         moments = np.stack([exact.mean(0), ((exact - exact.mean(0)) ** 2).sum(0)])
         return motion_tensors(len(motion.x_c)), {"x_c": motion.x_c, "motion": vector, "moments": moments}
 
-    def _speech(self, path: Path, frames: int) -> tuple:
-        waveform = read_wav(path)
+    def _speech(self, waveform: np.ndarray, frames: int) -> tuple:
         lag = frames - len(waveform) * self.fps / 16000
         if lag > MAX_LAG_FRAMES:
             raise ClipError("short_speech", f"speech ends {lag:.1f} frames before the picture", lag)
         return speech_tensors(self.encoder.dim), {"features": self.encoder.encode(waveform, frames)}
 
 
-def _reject(clip_id: str, error: Exception) -> Reject:
+def reject_of(clip_id: str, error: Exception) -> Reject:
+    """The row of a clip whose own fault `error` is."""
     if isinstance(error, ClipError):
         return Reject(clip_id, "extract", error.code, str(error), error.value)
     if isinstance(error, FaceNotFound):

@@ -1,100 +1,72 @@
-"""Extraction on Ray Data: clips stream through a pool of actors that store what they finish themselves.
+"""Extraction on Ray Data: batches of clips stream through pools of actors that store what they finish.
 
-Ray carries clip ids out and a short status back, nothing else; a lost actor costs the clips it had in hand.
+Without GPUs one pool does it all, one process a core. With `extract.gpus_per_actor` above 0 decoding (CPU nodes),
+forward passes (GPU nodes) and writing are pools of their own, and Ray Data holds the decoders back where the GPUs
+do not keep up. Ray carries positions out and short statuses back; a lost actor costs what it had in hand.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from types import ModuleType
 
-from feature_store.units import UnitKey
 from pipeline.components import make_face_space, make_speech_encoder
 from pipeline.config import Params
 from pipeline.paths import FACE_SPACE, WORK
 from pipeline.ray_runtime import quiet_datasets, ray_session
-from pipeline.storage import Storage, open_storage
-from stages.extraction.attempts import Attempts, sweep
+from pipeline.storage import Storage
+from stages.extraction.attempts import sweep
+from stages.extraction.batches import batch_tables, make_batches, spooled
 from stages.extraction.clip import ClipExtractor
 from stages.extraction.plan import Clip
+from stages.extraction.steps import ATTEMPTS, Decoder, ExtractionActor, Forward, Maker, Work, Writer
 
-ATTEMPTS = WORK / "attempts"
-MAX_BLOCKS = 2000
-
-
-Maker = Callable[[Params, Storage], ClipExtractor]
+MAX_BLOCKS = 1000  # tasks of the first step; Ray's driver holds some 20 KB of each
 
 
 def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
-    """Load the models that `params` names, for one core."""
+    """Load the models that `params` names: on the GPU that Ray gave this process, else for one core."""
     import torch
 
     torch.set_num_threads(1)
-    return ClipExtractor(make_face_space(params.face_space.kind, FACE_SPACE), make_speech_encoder(params.speech),
-                         storage, params.preprocess.fps)
+    parts = [make_face_space(params.face_space.kind, FACE_SPACE), make_speech_encoder(params.speech)]
+    if params.extract.gpus_per_actor and torch.cuda.is_available():
+        parts = [part.to("cuda") if hasattr(part, "to") else part for part in parts]
+    return ClipExtractor(*parts, storage, params.preprocess.fps)
 
 
-@dataclass(frozen=True)
-class Work:
-    """What every actor is told; `make` is a function that workers can import."""
-
-    params: Params
-    store: str
-    run: str
-    project: str
-    make: Maker
-
-
-class ExtractionActor:
-    """What an actor of the pool runs; its models are loaded once."""
-
-    def __init__(self, work: Work):
-        if not Path(work.project).is_dir():
-            raise FileNotFoundError(f"the project folder {work.project} is not on this node: every node must reach it")
-        os.chdir(work.project)
-        storage = open_storage(work.store)
-        self.attempts = Attempts(ATTEMPTS / work.run, work.params.extract.max_clip_s)
-        self.extractor = work.make(work.params, storage)
-
-    def __call__(self, batch: dict) -> dict:
-        """Rows of `job_row` -> one status each: clip_id, frames, reject (JSON, '' where there is none)."""
-        statuses = [self._clip(*job) for job in zip(batch["path"], batch["frames"], batch["keys"], strict=True)]
-        return {name: [status[name] for status in statuses] for name in statuses[0]}
-
-    def _clip(self, path: str, frames: int, keys: list[dict]) -> dict:
-        wanted = [UnitKey(**key) for key in keys]
-        clip_id = wanted[0].clip_id
-        reject = self.attempts.given_up(clip_id)
-        if reject is None:
-            with self.attempts.attempt(clip_id):
-                reject = self.extractor.extract(Path(path), int(frames), wanted)
-        return {"clip_id": clip_id, "frames": int(frames), "reject": json.dumps(asdict(reject)) if reject else ""}
-
-
-def compute(jobs: list[tuple[Clip, list[str]]], params: Params, store: str,
+def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
             make: Maker = make_extractor) -> Iterator[dict]:
     """Compute the missing families of every clip; yield its status when it is finished. Longest clips first."""
     sweep(ATTEMPTS)
-    ordered = sorted(jobs, key=lambda job: (-job[0].row["frames"], job[0].clip_id))
-    rows = [job_row(clip, families) for clip, families in ordered]
-    with ray_session(params.ray) as ray:
+    run = uuid.uuid4().hex[:12]
+    path = WORK / "jobs" / f"{run}.arrow"
+    with spooled(jobs, path) as frames, ray_session(params.ray) as ray:
+        work = Work(params, store, run, os.getcwd(), path, make)
+        batches = make_batches(frames, params.extract.batch_clips, params.extract.batch_frames)
         data = quiet_datasets()
-        blocks = min(MAX_BLOCKS, math.ceil(len(rows) / params.extract.batch_clips))
-        size = max(1, min(params.extract.actors, blocks, int(ray.cluster_resources()["CPU"])))
-        work = Work(params, store, uuid.uuid4().hex[:12], os.getcwd(), make)
-        results = data.from_items(rows, override_num_blocks=blocks).map_batches(
-            ExtractionActor, fn_constructor_args=(work,), batch_size=params.extract.batch_clips, num_cpus=1,
-            compute=data.ActorPoolStrategy(size=size))
-        yield from results.iter_rows()
+        rows = data.from_blocks(batch_tables(batches, min(MAX_BLOCKS, len(batches))))
+        cores = None if params.ray.address else int(ray.cluster_resources()["CPU"])
+        yield from _graph(data, rows, work, len(batches), cores).iter_rows()
     sweep(ATTEMPTS)
 
 
-def job_row(clip: Clip, families: list[str]) -> dict:
-    """What Ray carries to an actor."""
-    return {"path": str(clip.path), "frames": clip.row["frames"],
-            "keys": [asdict(clip.keys[family]) for family in families]}
+def _graph(data: ModuleType, rows, work: Work, batches: int, cores: int | None):
+    """The pools; `cores` of this machine bound them, on a cluster the autoscaler brings what is asked for."""
+    section = work.params.extract
+
+    def pool(size: int):
+        return data.ActorPoolStrategy(size=max(1, min(size, batches, cores or size)))
+
+    def step(dataset, actor, size: int, **options):
+        return dataset.map_batches(actor, fn_constructor_args=(work,), batch_size=1, compute=pool(size), **options)
+
+    if not section.gpus_per_actor:
+        return step(rows, ExtractionActor, section.actors, num_cpus=1)
+    decoded = step(rows, Decoder, section.decode_actors, num_cpus=1)
+    # no core is asked for below: decoders that hold all cores would starve what waits for their output
+    finished = step(decoded, Forward, section.actors, num_cpus=0, num_gpus=section.gpus_per_actor,
+                    batch_format="pyarrow")
+    return step(finished, Writer, section.writers, num_cpus=0, batch_format="pyarrow")

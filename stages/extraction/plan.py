@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from feature_store.manifest import Reject
 from feature_store.schema import FAMILIES, MOTION, SPEECH, VERSION
-from feature_store.units import UnitKey, existing
-from pipeline.clip_table import KEPT, read_clip_table
+from feature_store.units import KeySet, UnitKey, existing, read_quarantine
+from pipeline.clip_table import KEPT, iterate_clip_table
 from pipeline.components import face_space_identity, speech_identity
 from pipeline.config import Params
 from pipeline.fingerprint import code_digest, digest
-from pipeline.paths import CROPS, FACE_SPACE
+from pipeline.paths import CROPS, FACE_SPACE, FEATURES, WORK
 from pipeline.storage import Storage
 
 MOTION_CODE = {"landmark": ("models.landmark.points", "models.landmark.pose", "models.landmark.space",
@@ -24,24 +25,45 @@ SHARED_CODE = ("models.camera", "models.motion", "stages.extraction.clip")
 SPEECH_CODE = {"whisper": ("models.speech.whisper", "models.speech.log_mel", "models.speech.ctranslate2"),
                "wav2vec2": ("models.speech.huggingface",), "hubert": ("models.speech.huggingface",)}
 SHARED_SPEECH_CODE = ("models.speech.encoder", "models.speech.pieces", "stages.extraction.clip")
+LABELS = ("corpus", "identity", "emotion", "level", "language")
+COLUMNS = ["clip_id", *LABELS, "frames", "crop_sha256", "speech_sha256"]
 
 
 def fingerprints(params: Params) -> dict[str, str]:
     """Of each family: code, weights, parameters and schema that its rows depend on; raises WeightsError."""
+    return {MOTION: motion_fingerprint(params), SPEECH: speech_fingerprint(params)}
+
+
+def motion_fingerprint(params: Params) -> str:
+    """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
     libraries = {name: version(name) for name in ("decord", "mediapipe")} if kind == "landmark" else {}
-    motion = digest(MOTION, VERSION, code_digest(*MOTION_CODE[kind], *SHARED_CODE), libraries,
-                    face_space_identity(FACE_SPACE), params.preprocess.fps)
-    speech = digest(SPEECH, VERSION, code_digest(*SPEECH_CODE[params.speech.kind], *SHARED_SPEECH_CODE),
-                    speech_identity(params.speech), params.preprocess.fps)
-    return {MOTION: motion, SPEECH: speech}
+    return digest(MOTION, VERSION, code_digest(*MOTION_CODE[kind], *SHARED_CODE), libraries,
+                  face_space_identity(FACE_SPACE), params.preprocess.fps)
 
 
-@dataclass(frozen=True)
+def speech_fingerprint(params: Params) -> str:
+    """Raises WeightsError where the encoder's weights are missing."""
+    return digest(SPEECH, VERSION, code_digest(*SPEECH_CODE[params.speech.kind], *SHARED_SPEECH_CODE),
+                  speech_identity(params.speech), params.preprocess.fps)
+
+
+def store_location(params: Params) -> str:
+    """Where units and shards are kept: the bucket, or beside the project's other resumable work."""
+    root = params.feature_store.root
+    return str(WORK / "store") if Path(root) == FEATURES else root
+
+
+def limits_of(params: Params) -> dict[str, float]:
+    """What a clip may take: one that needed more is tried again only under other limits."""
+    return {"max_clip_s": params.extract.max_clip_s, "max_memory_gb": params.extract.max_memory_gb}
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """A kept clip and the units that belong to it."""
 
-    row: dict  # of the clip table
+    row: dict  # `COLUMNS` of the clip table
     keys: dict[str, UnitKey]
 
     @property
@@ -53,12 +75,12 @@ class Clip:
         return CROPS / self.row["corpus"] / f"{self.clip_id}.mp4"
 
 
-def kept_clips(corpus: str, prints: dict[str, str]) -> list[Clip]:
-    """The kept clips of one corpus; raises FileNotFoundError where it is not preprocessed."""
+def kept_clips(corpus: str, prints: dict[str, str]) -> Iterator[Clip]:
+    """The kept clips of one corpus by id, one after the other; FileNotFoundError where it is not preprocessed."""
     path = CROPS / corpus / "clips.parquet"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run `dvc repro preprocess@{corpus}`")
-    return [Clip(row, _keys(row, prints)) for row in read_clip_table(path, KEPT)]
+    return (Clip(row, _keys(row, prints)) for row in iterate_clip_table(path, KEPT, COLUMNS))
 
 
 def _keys(row: dict, prints: dict[str, str]) -> dict[str, UnitKey]:
@@ -67,22 +89,34 @@ def _keys(row: dict, prints: dict[str, str]) -> dict[str, UnitKey]:
 
 
 class Progress:
-    """Which units are finished, and which clips have been given up for good, in `storage`."""
+    """Which units are finished, and which clips have been given up, in `storage`; twenty bytes a clip."""
 
-    def __init__(self, storage: Storage, prints: dict[str, str]):
-        self.storage = storage
-        self.keys = set().union(*(existing(storage, family, prints[family]) for family in FAMILIES))
+    def __init__(self, storage: Storage, prints: dict[str, str], limits: dict[str, float]):
+        self.storage, self.limits = storage, limits
+        self.keys: dict[str, KeySet] = {family: existing(storage, family, prints[family]) for family in FAMILIES}
 
     def missing(self, clip: Clip) -> list[str]:
         """Families that are still to be computed; none where the clip was given up."""
-        if self.rejected(clip):
+        if self.reject(clip) is not None:
             return []
-        return [family for family in FAMILIES if str(clip.keys[family]) not in self.keys]
+        return [family for family in FAMILIES if str(clip.keys[family]) not in self.keys[family]]
 
-    def rejected(self, clip: Clip) -> list[UnitKey]:
-        """Keys whose work was given up for a reason that will not change."""
-        return [key for key in clip.keys.values() if key.reject in self.keys]
+    def reject(self, clip: Clip) -> Reject | None:
+        """Why the clip was given up, where it was."""
+        for family, key in clip.keys.items():
+            found = self.keys[family]
+            if key.reject in found:
+                return Reject(**json.loads(self.storage.get(key.reject)))
+            if key.quarantine in found and str(key) not in found:
+                reject = read_quarantine(self.storage, key, self.limits)
+                if reject is not None:
+                    return reject
+        return None
 
-    def reject(self, clip: Clip) -> Reject:
-        """The first reason of a rejected clip."""
-        return Reject(**json.loads(self.storage.get(self.rejected(clip)[0].reject)))
+
+def missing_jobs(clips: Iterable[Clip], progress: Progress) -> Iterator[tuple[Clip, list[str]]]:
+    """Every clip that lacks a family, with the families it lacks."""
+    for clip in clips:
+        families = progress.missing(clip)
+        if families:
+            yield clip, families

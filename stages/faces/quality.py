@@ -1,48 +1,61 @@
-"""Measures of a piece and the thresholds they are held against. Deciding needs the measures alone, no decoding."""
+"""The thresholds that a piece's measures are held against. Deciding needs the stored measures alone, no decoding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import cv2
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pipeline.config import Preprocess
 
 
-def blur(crop: np.ndarray) -> float:
-    """Variance of the Laplacian of a crop [H, W, 3] uint8 RGB; low for blurred pictures."""
-    return float(cv2.Laplacian(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
+@dataclass(frozen=True)
+class Threshold:
+    """One limit on one measure (a column of the clip table), and the reason that missing it is."""
+
+    stage: str
+    code: str
+    measure: str
+    limit: float
+    unit: str = ""
+    is_maximum: bool = False
+    is_strict: bool = False  # the limit itself misses, too
+
+    def misses(self, value: float) -> bool:
+        if self.is_strict and value == self.limit:
+            return True
+        return value > self.limit if self.is_maximum else value < self.limit
+
+    @property
+    def wanted(self) -> str:
+        words = "more than" if self.is_strict else "at most" if self.is_maximum else "at least"
+        return f"{words} {self.limit:g}{self.unit and ' ' + self.unit}"
 
 
-def brightness(crop: np.ndarray) -> float:
-    """Mean luma 0-255."""
-    return float(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).mean())
-
-
-def fails(params: Preprocess) -> list[tuple[str, str, str, Callable[[float], bool], str]]:
-    """(stage, code, measure, is it bad, what is wanted), in the order in which they are asked."""
+def thresholds(params: Preprocess) -> list[Threshold]:
+    """In the order in which they are asked."""
+    offset = params.max_sync_offset_frames
     return [
-        ("face", "no_face", "detection_share", lambda v: v <= 0, "a face"),
-        ("face", "face_lost", "detection_share", lambda v: v < params.min_detection_share,
-         f"at least {params.min_detection_share:g} of the looks"),
-        ("face", "small_face", "face_px", lambda v: v < params.min_face_px, f"at least {params.min_face_px:g} px"),
-        ("face", "turned_away", "yaw_p95_deg", lambda v: v > params.max_yaw_p95_deg,
-         f"at most {params.max_yaw_p95_deg:g} degrees"),
-        ("quality", "blurred", "blur", lambda v: v < params.min_blur, f"at least {params.min_blur:g}"),
-        ("quality", "too_dark", "brightness", lambda v: v < params.min_brightness,
-         f"at least {params.min_brightness:g}"),
-        ("quality", "too_bright", "brightness", lambda v: v > params.max_brightness,
-         f"at most {params.max_brightness:g}"),
-        ("speech", "no_speech", "speech_share", lambda v: v < params.min_speech_share,
-         f"at least {params.min_speech_share:g} of the time"),
+        Threshold("face", "no_face", "detection_share", 0.0, "of the looks", is_strict=True),
+        Threshold("face", "face_lost", "detection_share", params.min_detection_share, "of the looks"),
+        Threshold("face", "small_face", "face_px", params.min_face_px, "px"),
+        Threshold("face", "turned_away", "yaw_p95_deg", params.max_yaw_p95_deg, "degrees", is_maximum=True),
+        Threshold("face", "cut_off", "inside_share", params.min_inside_share, "of the face"),
+        Threshold("face", "occluded", "score_p05", params.min_score_p05),
+        Threshold("quality", "blurred", "blur", params.min_blur),
+        Threshold("quality", "too_dark", "brightness", params.min_brightness),
+        Threshold("quality", "too_bright", "brightness", params.max_brightness, is_maximum=True),
+        Threshold("speech", "no_speech", "speech_share", params.min_speech_share, "of the time"),
+        Threshold("speech", "not_in_sync", "sync_confidence", params.min_sync_confidence),
+        Threshold("speech", "sound_early", "sync_offset_frames", offset, "frames", is_maximum=True),
+        Threshold("speech", "sound_late", "sync_offset_frames", -offset, "frames"),
     ]
 
 
-def verdict(measures: dict[str, float | None], params: Preprocess) -> dict[str, object] | None:
+def verdict(measures: Mapping[str, float | None], params: Preprocess) -> dict[str, object] | None:
     """The first threshold that the known measures miss, as columns of the clip table; None: the clip is good."""
-    for stage, code, name, is_bad, wanted in fails(params):
-        value = measures.get(name)
-        if value is not None and is_bad(value):
-            return {"stage": stage, "code": code, "detail": f"{name} {value:.4g}, wanted {wanted}", "value": value}
+    for threshold in thresholds(params):
+        value = measures.get(threshold.measure)
+        if value is not None and threshold.misses(value):
+            return {"stage": threshold.stage, "code": threshold.code, "value": value,
+                    "detail": f"{threshold.measure} {value:.4g}, wanted {threshold.wanted}"}
     return None

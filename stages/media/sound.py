@@ -26,6 +26,8 @@ def read_sound(path: Path, zero_s: Fraction, length_s: float, rate_hz: int, own_
         if not container.streams.audio:
             raise MediaError("probe", "no_sound", "the file has no audio stream")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
         stream.codec_context.thread_count = 1
         zero_s = zero_s + container_start(container) if own_clock else zero_s
         if zero_s > 10:

@@ -18,6 +18,7 @@ CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,
 MAX_GAP_S = 2          # a longer hole in the presentation times is not a talking clip
 MAX_BACKWARDS = 250    # frames in a row whose time does not advance
 TAGGED = (1, 4, 5, 6, 7, 9, 10)  # colour spaces that libswscale knows by the frame's own tag
+FIRST_PX = 128         # longer side of the picture that a rejected clip is shown by
 HD_HEIGHT_PX = 720     # untagged pictures of this height and more are BT.709, smaller ones BT.601
 
 
@@ -38,7 +39,9 @@ class Probe:
     fps: float               # average, by the header
     declared_s: float | None
     start_s: Fraction        # presentation time of the first frame at or after zero
+    container_s: Fraction    # where the file's own timeline begins
     has_sound: bool
+    first: np.ndarray        # [h, w, 3] the first picture, small
 
 
 @contextmanager
@@ -70,6 +73,9 @@ def video_stream(container: av.container.InputContainer):
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not streams:
         raise MediaError("probe", "no_video", "the file has no video stream")
+    streams = [s for s in streams if s.codec_context is not None]
+    if not streams:
+        raise MediaError("probe", "no_decoder", "its video is of a kind that cannot be decoded here")
     stream = max(streams, key=lambda s: (s.codec_context.width or 0) * (s.codec_context.height or 0))
     stream.codec_context.thread_count = 1
     return stream
@@ -89,13 +95,14 @@ def probe(path: Path, limits: Limits, whole: bool = True) -> Probe:
         if first is None:
             raise MediaError("decode", "no_frames", "not one frame could be decoded", 0.0)
         time, frame = first
-        upright = upright_size(frame, stream)
-        return Probe(*upright, fps, declared, max(time, Fraction(0)), bool(container.streams.audio))
+        upright = Upright(stream)
+        return Probe(*upright.size(frame), fps, declared, max(time, Fraction(0)), container_start(container),
+                     bool(container.streams.audio), upright.small(frame, FIRST_PX))
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
     if min(width, height) <= 0:
-        raise MediaError("probe", "no_video", "the header gives no picture size", 0.0)
+        raise MediaError("probe", "no_video", "the header gives no picture size that a decoder takes", 0.0)
     if max(width, height) > limits.max_side_px:
         raise MediaError("probe", "too_large", f"{width}x{height}, at most {limits.max_side_px} px a side is read",
                          float(max(width, height)))
@@ -153,28 +160,28 @@ def frame_duration(frame: av.VideoFrame, stream) -> Fraction:
     return min(own, Fraction(1)) if 2 * own >= usual else usual
 
 
-def upright_size(frame: av.VideoFrame, stream) -> tuple[int, int]:
-    """(width, height) of the picture as it is meant to be seen: square pixels, rotation applied."""
-    width, height = _square_pixels(frame, stream)
-    return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
-
-
-def _square_pixels(frame: av.VideoFrame, stream) -> tuple[int, int]:
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
-    return max(1, round(frame.width * aspect)), frame.height
-
-
 class Upright:
-    """Frames of one stream -> upright RGB with square pixels. Scalers are kept: making one costs more than using it."""
+    """Frames of one stream -> upright RGB with square pixels; of use after the file is closed, too.
+
+    Scalers are kept: making one costs more than using it.
+    """
 
     def __init__(self, stream):
-        self._stream = stream
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
         self._scalers: dict[tuple, VideoReformatter] = {}
+
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """(width, height) of the picture as it is meant to be seen: square pixels, rotation applied."""
+        width, height = self._square_pixels(frame)
+        return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
+
+    def _square_pixels(self, frame: av.VideoFrame) -> tuple[int, int]:
+        return max(1, round(frame.width * self._aspect)), frame.height
 
     def __call__(self, frame: av.VideoFrame, scale: float = 1.0, interpolation: str = "AREA") -> np.ndarray:
         """RGB uint8 [H, W, 3], `scale` times the size, by the frame's own colour space."""
-        width, height = _square_pixels(frame, self._stream)
+        width, height = self._square_pixels(frame)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         untagged = int(frame.colorspace) not in TAGGED
         source = ("ITU709" if frame.height >= HD_HEIGHT_PX else "ITU601") if untagged else None
@@ -186,4 +193,4 @@ class Upright:
 
     def small(self, frame: av.VideoFrame, longest_px: int, interpolation: str = "AREA") -> np.ndarray:
         """The picture with its longer side at most `longest_px`."""
-        return self(frame, min(1.0, longest_px / max(upright_size(frame, self._stream))), interpolation)
+        return self(frame, min(1.0, longest_px / max(self.size(frame))), interpolation)

@@ -5,12 +5,12 @@ Clips are `samples/<ID>_<init>_to_<fin>.mp4` with `.` as `_`, or are cut out of 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.readers.folder import YOUTUBE_ID, Folder, csv_rows, read_text, span
+from stages.readers.folder import Folder
+from stages.readers.manifests import YOUTUBE_ID, csv_rows, read_json, span
 from stages.readers.rows import ClipRow, CorpusError, Row
 
 MANIFESTS = ("full_dataset.csv", "train.csv", "val_seen.csv", "test_seen.csv", "test_unseen.csv")
@@ -57,7 +57,7 @@ def _splits(folder: Folder, manifests: list[Path]) -> dict[str, str]:
     """Sample id -> official split, from splits.json or the split files."""
     listed = folder.manifest("splits.json")
     if listed:
-        data = json.loads(read_text(listed))
+        data = read_json(listed)
         return {str(key): split for split, keys in data.items() if isinstance(keys, list) for key in keys}
     found = {}
     for manifest in manifests:

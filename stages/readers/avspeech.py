@@ -2,7 +2,8 @@
 
 Community copies have six columns (a serial number first) and a header. Segments are named
 `<id>_<start>-<end>` or `<id>_<start>_<end>` in any folder, with the sound inside or beside them; a
-whole video `<id>.mp4` serves too, the segment is then cut out of it.
+whole video `<id>.mp4` serves too, the segment is then cut out of it. A copy in Parquet files has picture and sound
+in columns of bytes (`stages.readers.avspeech_tables`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from stages.readers.folder import YOUTUBE_ID, Folder, csv_rows, number, span
+from stages.readers.avspeech_tables import table_rows
+from stages.readers.folder import Folder
+from stages.readers.manifests import YOUTUBE_ID, csv_rows, number, span
 from stages.readers.rows import ClipRow, Row
 
 SEGMENT = re.compile(r"(?P<id>[A-Za-z0-9_-]{11})_(?P<start>\d+(?:\.\d+)?)[-_](?P<end>\d+(?:\.\d+)?)")
@@ -19,16 +22,17 @@ MATCH_S = 0.011  # tools round the times in file names to as little as two decim
 
 
 def read(folder: Folder) -> Iterator[Row]:
-    """Rows of every `avspeech*.csv`; without one, of every file that is named as a segment."""
+    """Rows of every `avspeech*.csv` and Parquet file; without a list, of every file that is named as a segment."""
     segments = _segments(folder)
-    manifests = sorted(p for p in folder.root.rglob("*.csv") if "avspeech" in p.name.lower())
+    manifests = [path for path in folder.manifests("*.csv") if "avspeech" in path.name.lower()]
     for manifest in manifests:
         split = next((s for s in ("train", "test") if s in manifest.stem.lower()), None)
         for line, cells in csv_rows(manifest):
             yield from _row(folder, segments, manifest, line, cells, split)
     if not manifests:
         yield from _from_names(folder, segments)
-    yield from folder.leftovers(unlisted=bool(manifests))
+    yield from table_rows(folder)
+    yield from folder.leftovers()
 
 
 def _segments(folder: Folder) -> dict[str, list[tuple[float, float, str]]]:
@@ -72,5 +76,6 @@ def _clip(folder: Folder, segments, manifest: Path, video: str, times, hint, spl
 def _from_names(folder: Folder, segments) -> Iterator[Row]:
     for video, found in sorted(segments.items()):
         for start, end, name in found:
+            folder.use(name)
             yield ClipRow(folder.corpus, f"{video}_{start:.6f}-{end:.6f}", name, f"avspeech/{video}",
                           folder.sound(PurePosixPath(name).stem), youtube_id=video)

@@ -6,13 +6,13 @@ normalised boxes. Keys may end in `.mp4` or not. Sound is in the file or in a se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.readers.folder import Folder, number, read_text, span
-from stages.readers.rows import ClipRow, CorpusError, Row
+from stages.readers.folder import Folder
+from stages.readers.manifests import YOUTUBE_ID, number, read_json, span
+from stages.readers.rows import ClipRow, Row
 
 EXPAND = 0.02  # the official crop widens each side of the box by this share of the picture
 
@@ -26,29 +26,33 @@ def read(folder: Folder) -> Iterator[Row]:
             yield ClipRow(folder.corpus, stem, name, f"celebv_text/{stem[:11]}", folder.sound(stem),
                           youtube_id=stem[:11])
     else:
-        for key, info in sorted(_entries(manifest).items()):
+        entries, repeated = _entries(manifest)
+        for key, info in sorted(entries.items()):
             yield _row(folder, manifest, key, info)
+        for key in sorted(repeated):
+            yield folder.reject(key, manifest.relative_to(folder.root).as_posix(), "listed_twice",
+                                "a second clip of the same name; there is one file of that name at most")
     yield from folder.leftovers(unlisted=manifest is not None)
 
 
-def _entries(manifest: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(read_text(manifest))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise CorpusError(f"{manifest} is not valid JSON ({error}): download it again") from error
-    if not isinstance(data, dict):
-        raise CorpusError(f"{manifest} holds a {type(data).__name__}, expected a dictionary of clips")
+def _entries(manifest: Path) -> tuple[dict[str, Any], list[str]]:
+    """Clip name -> entry, and the names that come again: set 2 repeats names of set 1."""
+    data = read_json(manifest)
     parts = [data[name] for name in ("clips", "clips_set1", "clips_set2") if isinstance(data.get(name), dict)]
     entries: dict[str, Any] = {}
+    repeated: list[str] = []
     for part in parts or [data]:
         for key, info in part.items():
-            entries.setdefault(key.removesuffix(".mp4"), info)  # set 2 repeats names of set 1
-    return entries
+            name = key.removesuffix(".mp4")
+            if name in entries:
+                repeated.append(name)
+            entries.setdefault(name, info)
+    return entries, repeated
 
 
 def _row(folder: Folder, manifest: Path, key: str, info: Any) -> Row:
     video = info.get("ytb_id") if isinstance(info, dict) else None
-    video = video if isinstance(video, str) else key[:11]
+    video = video if isinstance(video, str) and YOUTUBE_ID.fullmatch(video) else key[:11]
     meta = {"identity": f"celebv_text/{video}", "youtube_id": video}
     name = folder.video(key, "processed") or folder.video(key)
     if name:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,9 +11,8 @@ from stages.readers.rows import CorpusError, RejectRow, Row
 
 VIDEO = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".ts", ".3gp"})
 SOUND = frozenset({".wav", ".m4a", ".aac", ".mp3", ".flac", ".ogg", ".opus"})
-MAX_MANIFEST_BYTES = 512 << 20
-MAX_LINE = 100_000
-YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+MAX_SHOWN = 500   # letters of a name or reason in a reject row
+TABLE, ARCHIVE = frozenset({".parquet"}), frozenset({".zip", ".tar", ".rar", ".7z", ".gz", ".tgz"})
 
 
 class Folder:
@@ -25,29 +21,44 @@ class Folder:
     Manifests never form paths: their names are looked up here, so no manifest can point outside.
     """
 
-    def __init__(self, corpus: str, root: Path):
+    def __init__(self, corpus: str, root: Path, listed: list[str] | None = None):
+        """`listed`: names of media that lie elsewhere; `root` then holds the manifests alone."""
         if not root.is_dir():
             raise CorpusError(f"{root} is not a folder: set raw.root so that it holds {corpus}/, "
                               f"or take {corpus} out of `corpora` in params.yaml")
         self.corpus, self.root = corpus, root.resolve()
         self.videos: list[str] = []
         self.sounds: list[str] = []
-        self.unsafe: list[str] = []
+        self.refused: list[tuple[str, str, str]] = []   # name, code, detail
+        self.tables: list[str] = []
+        self.archives: list[str] = []
         for path in sorted(_walk(self.root)):
             self._add(path)
+        for name in sorted(listed or ()):
+            self._add_name(name)
         self._by_stem = {kind: _by_stem(paths) for kind, paths in (("video", self.videos), ("sound", self.sounds))}
         self._used: set[str] = set()
 
     def _add(self, path: Path) -> None:
-        name, suffix = path.relative_to(self.root).as_posix(), path.suffix.lower()
+        name = path.relative_to(self.root).as_posix()
         if path.is_symlink() and not _stays_inside(path, self.root):
-            self.unsafe.append(name)
-        elif not path.is_file():
-            return  # a folder, a pipe, a device, a link to nothing: reading one might never end
-        elif suffix in VIDEO:
-            self.videos.append(name)
-        elif suffix in SOUND:
-            self.sounds.append(name)
+            self.refused.append((name, "unsafe_path", "the link leads out of the corpus folder"))
+        elif path.is_file():
+            self._add_name(name)
+        elif path.suffix.lower() in VIDEO and not path.is_dir():  # reading one might never end
+            self.refused.append((name, "not_a_file", "a pipe, a socket, a device or a link to nothing"))
+
+    def _add_name(self, name: str) -> None:
+        if is_unsafe_path(name):
+            self.refused.append((name, "unsafe_path", "the name leads out of the corpus folder"))
+            return
+        suffix = PurePosixPath(name).suffix.lower()
+        for suffixes, names in ((VIDEO, self.videos), (SOUND, self.sounds), (TABLE, self.tables),
+                                (ARCHIVE, self.archives)):
+            if suffix in suffixes and _is_text(name):
+                names.append(name)
+            elif suffix in suffixes:
+                self.refused.append((name, "bad_name", "its name is not UTF-8: rename it"))
 
     def video(self, stem: str, under: str | None = None) -> str | None:
         """Path of the video with this stem (below a folder of that name, where given) and mark it as listed."""
@@ -65,28 +76,34 @@ class Folder:
         return None
 
     def use(self, name: str) -> None:
-        """Mark a video as listed."""
+        """Mark a file as listed."""
         self._used.add(name)
+
+    @property
+    def unused_sounds(self) -> int:
+        """Sound files that belong to no clip that was read."""
+        return len(set(self.sounds) - self._used)
 
     def manifest(self, *names: str) -> Path | None:
         """First existing file of these names anywhere below the root, shallowest first."""
-        for name in names:
-            found = sorted((p for p in self.root.rglob(name) if p.is_file() and p.resolve().is_relative_to(self.root)),
-                           key=lambda p: (len(p.parts), p))
-            if found:
-                return found[0]
-        return None
+        return next((path for name in names for path in self.manifests(name)), None)
+
+    def manifests(self, pattern: str) -> list[Path]:
+        """Files that a name pattern fits, anywhere below the root, shallowest first; none that lies outside it."""
+        return sorted((p for p in self.root.rglob(pattern) if _stays_inside(p, self.root) and p.is_file()),
+                      key=lambda p: (len(p.parts), p))
 
     def leftovers(self, unlisted: bool = True) -> Iterator[Row]:
-        """Reject rows for links that lead out and, where the corpus has a list, for videos that it does not name."""
-        for name in self.unsafe:
-            yield self.reject(PurePosixPath(name).stem, name, "unsafe_path", "the link leads out of the corpus folder")
+        """Reject rows for what is refused by its name or kind and, where the corpus has a list, for videos that it does
+        not name."""
+        for name, code, detail in self.refused:
+            yield self.reject(PurePosixPath(name).stem, name, code, detail)
         for name in self.videos if unlisted else ():
             if name not in self._used:
                 yield self.reject(name, name, "unlisted", "the file is not in the corpus' list")
 
     def reject(self, key: str, source: str, code: str, detail: str, identity: str | None = None) -> RejectRow:
-        return RejectRow(self.corpus, key[:500], source[:500], code, detail[:500], identity)
+        return RejectRow(self.corpus, _shown(key), _shown(source), code, _shown(detail), identity and _shown(identity))
 
     def missing(self, key: str, manifest: Path, identity: str | None = None) -> RejectRow:
         """The reject row of a listed clip without a file; a name that tries to leave the folder gets its own code."""
@@ -96,9 +113,23 @@ class Folder:
         return self.reject(key, source, "missing_media", f"listed, but no video file named {key[:100]!r}", identity)
 
 
+def _is_text(name: str) -> bool:
+    """False for a file name that is not UTF-8: Python holds its bytes as lone surrogates, which nothing can write."""
+    return not any("\ud800" <= mark <= "\udfff" for mark in name)
+
+
+def _shown(text: str) -> str:
+    return text[:MAX_SHOWN].encode("utf-8", "backslashreplace").decode()
+
+
 def is_unsafe(name: str) -> bool:
     """True where a listed name holds a path separator, a NUL or a parent reference."""
     return any(mark in name for mark in ("/", "\\", "\0")) or name in (".", "..")
+
+
+def is_unsafe_path(name: str) -> bool:
+    """True where a relative path of several parts could lead out of its root."""
+    return name.startswith("/") or any(part in ("", ".", "..") or is_unsafe(part) for part in name.split("/"))
 
 
 def _stays_inside(path: Path, root: Path) -> bool:
@@ -119,35 +150,3 @@ def _by_stem(names: list[str]) -> dict[str, list[str]]:
     for name in names:
         index[PurePosixPath(name).stem].append(name)
     return index
-
-
-def read_text(path: Path) -> str:
-    """Text of a manifest: UTF-8 with or without a byte-order mark; other bytes are replaced, huge files refused."""
-    if path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise CorpusError(f"{path} is larger than {MAX_MANIFEST_BYTES >> 20} MiB: this is not a manifest")
-    return path.read_bytes().decode("utf-8-sig", errors="replace")
-
-
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of a CSV; blank lines are left out, an overlong line becomes a row of one cell."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if len(line) > MAX_LINE:
-            yield number, [line[:100]]
-        elif line.strip():
-            yield number, [cell.strip() for cell in next(csv.reader([line]))]
-
-
-def number(text: str) -> float | None:
-    """A finite number, else None."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
-
-
-def span(start: float | None, end: float | None) -> tuple[float, float] | None:
-    """(start, end) in seconds where both are finite, not negative and in order, else None."""
-    if start is None or end is None or start < 0 or end <= start or end > 1e6:
-        return None
-    return start, end

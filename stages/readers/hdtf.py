@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from stages.readers.folder import Folder, number, read_text, span
+from stages.readers.folder import Folder
+from stages.readers.manifests import lines, number, span
 from stages.readers.rows import ClipRow, Row
 
 SUBSETS = ("RD", "WDA", "WRA")
@@ -22,12 +23,16 @@ YOUTUBE = re.compile(r"[?&]v=([A-Za-z0-9_-]{11})")
 def read(folder: Folder) -> Iterator[Row]:
     """Rows of every listed interval; without lists, of every video file."""
     pieces = _pieces(folder)
-    lists = [(subset, found) for subset in SUBSETS if (found := folder.manifest(f"{subset}_annotion_time.txt"))]
+    lists = [(subset, found) for subset in SUBSETS if (found := folder.manifest(
+        f"{subset}_annotion_time.txt", f"{subset}_annotation_time.txt"))]
     for subset, manifest in lists:
-        urls, crops = _table(manifest, subset, "video_url"), _table(manifest, subset, "crop_wh")
-        for line in read_text(manifest).splitlines():
-            if line.strip():
-                yield from _line(folder, subset, manifest, line.split(), urls, crops, pieces)
+        tables = {kind: _table(manifest, subset, kind) for kind in ("video_url", "crop_wh", "resolution")}
+        rows = [cells for line in lines(manifest) if (cells := line.split())]
+        for cells in rows:
+            yield from _line(folder, subset, manifest, cells, tables, pieces)
+        for video in sorted(set(tables["video_url"]) - {cells[0].removesuffix(".mp4") for cells in rows}):
+            yield folder.reject(video, manifest.relative_to(folder.root).as_posix(), "no_times",
+                                "a video with an address and without times", f"hdtf/{person(video)}")
     if not lists:
         for name in folder.videos:
             stem = PurePosixPath(name).stem
@@ -55,20 +60,20 @@ def _pieces(folder: Folder) -> dict[str, list[str]]:
 
 def _table(manifest: Path, subset: str, kind: str) -> dict[str, list[str]]:
     path = manifest.with_name(f"{subset}_{kind}.txt")
-    lines = [line.split() for line in read_text(path).splitlines()] if path.is_file() else []
-    return {cells[0].removesuffix(".mp4"): cells[1:] for cells in lines if cells}
+    found = [line.split() for line in lines(path)] if path.is_file() else []
+    return {cells[0].removesuffix(".mp4"): cells[1:] for cells in found if cells}
 
 
-def _line(folder: Folder, subset: str, manifest: Path, cells: list[str], urls, crops, pieces) -> Iterator[Row]:
+def _line(folder: Folder, subset: str, manifest: Path, cells: list[str], tables, pieces) -> Iterator[Row]:
     video = cells[0].removesuffix(".mp4")
-    url = YOUTUBE.search(" ".join(urls.get(video, [])))
+    url = YOUTUBE.search(" ".join(tables["video_url"].get(video, [])))
     for index, text in enumerate(cells[1:]):
         times = _times(text)
         if times is None:
             yield folder.reject(f"{video}_{index}", manifest.relative_to(folder.root).as_posix(), "bad_manifest_row",
                                 f"{text[:60]!r} is not mm:ss-mm:ss", f"hdtf/{person(video)}")
         else:
-            yield from _clips(folder, subset, manifest, video, index, times, url and url[1], crops, pieces)
+            yield from _clips(folder, subset, manifest, video, index, times, url and url[1], tables, pieces)
 
 
 def _times(text: str) -> tuple[float, float] | None:
@@ -79,7 +84,7 @@ def _times(text: str) -> tuple[float, float] | None:
     return span(*(float(sum(value * 60 ** power for power, value in enumerate(reversed(t)))) for t in (start, end)))
 
 
-def _clips(folder: Folder, subset, manifest, video, index, times, url, crops, pieces) -> Iterator[Row]:
+def _clips(folder: Folder, subset, manifest, video, index, times, url, tables, pieces) -> Iterator[Row]:
     key, identity = f"{video}_{index}", f"hdtf/{person(video)}"
     names = pieces.get(f"{subset}_{video}_{index:03d}") or pieces.get(key) or []
     for name in names:
@@ -92,9 +97,16 @@ def _clips(folder: Folder, subset, manifest, video, index, times, url, crops, pi
     whole = folder.video(f"{subset}_{video}") or folder.video(video)
     if whole:
         yield ClipRow(folder.corpus, key, whole, identity, folder.sound(PurePosixPath(whole).stem), *times,
-                      box=_box(crops.get(key)), youtube_id=url)
+                      box=_box(tables["crop_wh"].get(key)), box_height_px=_height(tables["resolution"].get(video)),
+                      youtube_id=url)
     else:
         yield folder.missing(key, manifest, identity)
+
+
+def _height(cells: list[str] | None) -> float | None:
+    """Height of the picture that crop_wh was made from; one video is listed with 0."""
+    height = number(cells[0]) if cells else None
+    return height if height and height > 0 else None
 
 
 def _box(cells: list[str] | None) -> tuple[float, float, float, float] | None:

@@ -6,23 +6,26 @@ corpus names no people: every clip is an identity of its own.
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from stages.readers.folder import MAX_MANIFEST_BYTES, Folder, read_text
+from stages.readers.folder import Folder
+from stages.readers.manifests import MAX_MANIFEST_BYTES, lines
 from stages.readers.rows import ClipRow, CorpusError, Row
 
 OFFICIAL_ORDER = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt", "anxiety",
                   "helplessness", "disappointment")  # labels 1 to 11 of the sheets
 CORE_NAME = {"anger": "angry", "disgust": "disgusted", "happiness": "happy", "sadness": "sad", "surprise": "surprised"}
-MAX_COLUMNS = 32
+MAX_COLUMNS, MAX_ROWS = 32, 1 << 20  # a spreadsheet's own limit of rows: a row that claims to be further down is none
+DIGITS = 5  # of a clip's name
 
 
 def read(folder: Folder) -> Iterator[Row]:
     """Rows of the single-label sheet, else of the text splits; raises CorpusError without either."""
     sheet = folder.manifest("single_set.xlsx", "single-set.xlsx")
-    texts = [p for p in sorted(folder.root.rglob("*.txt")) if "no_caption" in p.parts and p.stem in ("train", "test")]
+    texts = _split_files(folder)
     splits = {stem: (split, label) for text in reversed(texts) for stem, split, label in _text(text)}
     if sheet is None and not splits:
         raise CorpusError(f"{folder.root}: neither Labels/single_set.xlsx nor no_caption/set_1/train.txt is there")
@@ -31,6 +34,13 @@ def read(folder: Folder) -> Iterator[Row]:
         yield _row(folder, sheet or texts[0], stem, label, splits.get(stem, (None,))[0])
     yield from _compounds(folder, labels)
     yield from folder.leftovers()
+
+
+def _split_files(folder: Folder) -> list[Path]:
+    """The text splits, the first one to be believed first: without captions, of single labels, of fold 1."""
+    found = [path for path in folder.manifests("*.txt") if path.stem in ("train", "test")
+             and {"no_caption", "with_caption"} & set(path.parts)]
+    return sorted(found, key=lambda path: ("with_caption" in path.parts, "compound" in path.parts, path))
 
 
 def _row(folder: Folder, manifest: Path, stem: str, label: str, split: str | None) -> Row:
@@ -54,11 +64,13 @@ def _compounds(folder: Folder, singles: dict[str, str]) -> Iterator[Row]:
 
 
 def _text(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(stem, split, label) of lines `03747.mp4 anger`."""
-    for line in read_text(path).splitlines():
-        cells = line.split()
-        if len(cells) == 2:
-            yield PurePosixPath(cells[0]).stem if "/" not in cells[0] else cells[0], path.stem, cells[1]
+    """(stem, split, label) of lines `03747.mp4 anger`, or with a caption: the same and texts between tabs."""
+    for line in lines(path):
+        cells = line.split("\t") if "with_caption" in path.parts else line.split()
+        cells = [cell.strip() for cell in cells]
+        if len(cells) == 2 or (len(cells) > 2 and "with_caption" in path.parts):
+            label = next((cell for cell in cells[1:] if set(cell.split("_")) <= set(OFFICIAL_ORDER)), cells[1])
+            yield PurePosixPath(cells[0]).stem if "/" not in cells[0] else cells[0], path.stem, label
 
 
 def _sheet(path: Path, label_column: str) -> dict[str, str]:
@@ -71,10 +83,11 @@ def _sheet(path: Path, label_column: str) -> dict[str, str]:
     names = [name for name in header if name in OFFICIAL_ORDER]
     order = names if len(names) == len(OFFICIAL_ORDER) else list(OFFICIAL_ORDER)
     found = {}
-    for cells in rows:
-        stem = str(cells[clip] if cells[clip] is not None else "").strip()
-        if stem:
-            found[stem.removesuffix(".mp4")] = _label(cells[label], order)
+    for row in rows:
+        cells = [*row, *[None] * (len(header) - len(row))]
+        stem = str(cells[clip] if cells[clip] is not None else "").strip().removesuffix(".mp4")
+        if stem:  # a spreadsheet program may have turned 00151 into a number
+            found[stem.zfill(DIGITS) if stem.isdigit() else stem] = _label(cells[label], order)
     return found
 
 
@@ -89,15 +102,17 @@ def _cells(path: Path) -> Iterator[tuple]:
     from openpyxl import load_workbook
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(item.file_size for item in archive.infolist()) > MAX_MANIFEST_BYTES:
-                raise CorpusError(f"{path} unpacks to more than {MAX_MANIFEST_BYTES >> 20} MiB: no label sheet does")
+        _check_unpacked_size(path)
         book = load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        if isinstance(error, CorpusError):
-            raise
+        with contextlib.closing(book):
+            yield from book.worksheets[0].iter_rows(max_col=MAX_COLUMNS, max_row=MAX_ROWS, values_only=True)
+    except CorpusError:
+        raise
+    except Exception as error:  # of any type: the library follows a broken file wherever it leads
         raise CorpusError(f"{path} is not a readable .xlsx ({error}): download it again") from error
-    try:
-        yield from book.worksheets[0].iter_rows(max_col=MAX_COLUMNS, values_only=True)
-    finally:
-        book.close()
+
+
+def _check_unpacked_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if sum(item.file_size for item in archive.infolist()) > MAX_MANIFEST_BYTES:
+            raise CorpusError(f"{path} unpacks to more than {MAX_MANIFEST_BYTES >> 20} MiB: no label sheet does")

@@ -25,6 +25,7 @@ SOUND = re.compile(rf"(?:.*/)?{ACTOR}/(?:.*/)?(?P<emotion>{'|'.join(EMOTIONS)})"
 FLAT = re.compile(rf"{ACTOR}(?:#(?P<view>{'|'.join(VIEWS)}))?#(?P<emotion>{'|'.join(EMOTIONS)})"
                   r"#level_(?P<level>[123])#(?P<take>\d+)")
 EAT = re.compile(rf"{ACTOR}_(?P<emotion>{'|'.join(SHORT)})_(?P<level>[123])_(?P<take>\d+)")
+COMMUNITY_TEST = ("M003", "M030", "W009", "W015")  # actors that later work (EVP, EAT, EDTalk) tests on
 TEST_TAKES = {"neutral": 10}  # the last takes of each level are the official test set
 TEST_TAKES_OTHER = 6
 
@@ -37,8 +38,10 @@ def read(folder: Folder) -> Iterator[Row]:
     parsed = {name: (take, _view(name)) for name in folder.videos if (take := _take(name, TREE))}
     tests = _official_tests(take for take, view in parsed.values() if view == "front")
     for name, (take, view) in parsed.items():
-        folder.use(name)
-        yield _row(folder, name, take, view, sounds.get(take), take in tests)
+        sound = sounds.get(take)
+        for used in filter(None, (name, sound)):
+            folder.use(used)
+        yield _row(folder, name, take, view, sound, take in tests)
     yield from folder.leftovers()
 
 
@@ -76,4 +79,5 @@ def _row(folder: Folder, name: str, take: Take, view: str, sound: str | None, is
     if view != "front":
         return folder.reject(key, name, "view", f"view {view}; only the front view is used", identity)
     return ClipRow(folder.corpus, key, name, identity, sound, emotion=emotion, level=level, language="English",
-                   official_split="test" if is_test else "train")
+                   official_split="test" if is_test else "train",
+                   community_split="test" if actor in COMMUNITY_TEST else "train")

@@ -18,10 +18,12 @@ class ClipRow:
     end_s: float | None = None
     hint: tuple[float, float] | None = None    # where the speaker's face is, as shares of width and height
     box: tuple[float, float, float, float] | None = None  # left, top, right, bottom; shares if all <= 1, else pixels
+    box_height_px: float | None = None         # height of the picture that a box in pixels belongs to, where listed
     emotion: str | None = None                 # core label name
     level: int | None = None                   # MEAD intensity 1-3
     language: str | None = None
     official_split: str | None = None
+    community_split: str | None = None         # of a split that later work agreed on
     youtube_id: str | None = None
 
 

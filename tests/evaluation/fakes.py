@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.parts import Judges, Parts
+from evaluation.judges import Judges
+from evaluation.parts import Parts
 from models.camera import transform_head_keypoints
 from models.face_space import Appearance
 from models.landmark.points import KEYPOINTS, NUM_KEYPOINTS
@@ -72,7 +73,12 @@ class FakeGenerator:
         yaw = random.normal(0, 1, len(request.speech))
         if self.broken and request.emotion is not None:
             yaw = yaw + request.emotion[0]
-        return motion_of(request.speech[:, 0] + 0.01 * random.normal(size=len(request.speech)), yaw)
+        motion = motion_of(request.speech[:, 0] + 0.01 * random.normal(size=len(request.speech)), yaw)
+        if not isinstance(request.pose, str):
+            motion[:, -7:] = request.pose
+        elif request.pose == "still":
+            motion[:, -7:] = request.source_rho
+        return motion
 
 
 def landmarks_of(frames: np.ndarray) -> Landmarks:
@@ -89,8 +95,9 @@ def fake_parts(broken: bool = False) -> Parts:
     """Judges that look at brightness only."""
     judges = Judges(
         landmarks=landmarks_of,
-        identity=lambda faces: np.eye(4, dtype=np.float32)[np.zeros(len(faces), int)],
-        features=lambda frames: frames[:, ::16, ::32, 0].reshape(len(frames), -1).astype(np.float32),
+        identity={"csim_mobilefacenet": lambda faces: np.eye(4, dtype=np.float32)[np.zeros(len(faces), int)]},
+        features={"fd_efficientnet_lite0": lambda frames: frames[:, ::16, ::32, 0].reshape(len(frames), -1).astype(
+            np.float32)},
         lpips=lambda a, b: np.abs(a.astype(float) - b).mean((1, 2, 3)) / 255,
         expression=lambda faces: np.tile(np.float32([0.6, 0.3, 0.1]), (len(faces), 1)), expression_labels=LABELS)
     return Parts(FakeSpace(), FakeGenerator(broken=broken), judges)

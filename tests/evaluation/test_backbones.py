@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,8 +16,10 @@ from evaluation.backbones.efficientnet_lite0 import EfficientNetLite0, FrameFeat
 from evaluation.backbones.facex import LABELS, ExpressionClassifier
 from evaluation.backbones.lpips_alex import Lpips
 from evaluation.backbones.mobilefacenet import IdentityVectors
-from evaluation.backbones.numpy_pickle import read_numpy_pickle
+from models.numpy_pickle import read_numpy_pickle
 from tests.needs import weight
+
+PICTURES = "PLAYMATE_LPIPS_PICTURES"
 
 
 def test_lpips_black_against_white_and_identity():
@@ -27,6 +32,28 @@ def test_lpips_black_against_white_and_identity():
     near = network(noise, np.clip(noise.astype(int) + 8, 0, 255).astype(np.uint8))
     assert far.shape == (9,) and np.allclose(far, far[::-1], atol=1e-6)
     assert near[:4].max() < far[:4].min()
+
+
+def test_the_trunk_comes_with_the_packages_own_linear_layers():
+    """The file holds both; its linear layers, equal to those of `lpips` 0.1.4, say which network its trunk is of."""
+    path = weight("lpips_alexnet")
+    stored = read_numpy_pickle(path)
+    for index, layer in enumerate(Lpips(path).network.lins):
+        kernel = stored[f"NetLinLayer_{index}"]["Conv_0"]["kernel"]  # [1, 1, C, 1]
+        assert np.array_equal(layer.model[-1].weight.detach().numpy().ravel(), np.ravel(kernel))
+
+
+@pytest.mark.skipif(PICTURES not in os.environ, reason=f"set {PICTURES} to the folder imgs/ of "
+                    "richzhang/PerceptualSimilarity: its pictures are in no registry package")
+def test_lpips_of_the_published_pictures():
+    """Published as (0.722, 0.138)."""
+    folder, digests = Path(os.environ[PICTURES]), {"ref": "57aff3a0", "p0": "f44901a9", "p1": "6ada2a42"}
+    files = {name: (folder / f"ex_{name}.png").read_bytes() for name in digests}
+    assert {name: hashlib.sha256(data).hexdigest()[:8] for name, data in files.items()} == digests
+    ref, *others = (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[None, ..., ::-1]
+                    for data in files.values())
+    found = [Lpips(weight("lpips_alexnet"))(ref, other)[0] for other in others]
+    assert found == pytest.approx([0.721881, 0.137566], abs=2e-6)
 
 
 def test_efficientnet_sees_what_imagenet_sees():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.frechet import Moments, frechet_distance, frechet_of_moments, jackknife_interval, merge
+from evaluation.frechet import Moments, frechet_distance, frechet_of_features, frechet_of_moments, merge
 
 
 def sines(rows: int, columns: int, phase: float) -> np.ndarray:
@@ -13,9 +13,10 @@ def sines(rows: int, columns: int, phase: float) -> np.ndarray:
     return np.sin(0.37 * i * j + phase)
 
 
-def test_512_dimensions_apart_by_one():
-    zeros, eye = np.zeros(512), np.eye(512)
-    assert frechet_distance(zeros, eye, zeros + 1, eye) == pytest.approx(512, rel=1e-12)
+def test_2048_dimensions_apart_by_one():
+    """The unit test of pytorch-fid."""
+    zeros, eye = np.zeros(2048), np.eye(2048)
+    assert frechet_distance(zeros, eye, zeros + 1, eye) == pytest.approx(2048, rel=1e-12)
 
 
 def test_one_dimension_by_hand():
@@ -35,6 +36,7 @@ def test_two_dimensions_against_the_closed_form():
 def test_features_of_full_rank():
     value = frechet_of_moments(Moments.of(sines(32, 8, 0.0)), Moments.of(sines(40, 8, 0.5)))
     assert value == pytest.approx(0.0362202349497, abs=1e-12)
+    assert frechet_of_features(sines(32, 8, 0.0), sines(40, 8, 0.5)) == pytest.approx(0.0362202349497, abs=1e-12)
 
 
 def test_rank_deficient_features_against_the_nuclear_norm():
@@ -47,6 +49,16 @@ def test_rank_deficient_features_against_the_nuclear_norm():
     exact = gap @ gap + np.square(a).sum() + np.square(b).sum() - 2 * np.linalg.svd(a @ b.T, compute_uv=False).sum()
     assert value == pytest.approx(exact, abs=1e-12)
     assert value == pytest.approx(1.35792706341363, abs=1e-7)
+    assert frechet_of_features(first, second) == pytest.approx(exact, abs=1e-12)
+
+
+def test_torch_fidelity_says_the_same_of_the_same_features():
+    """478.1907598139552 is torch-fidelity 0.4.0's fid_statistics_to_metric on these features."""
+    rng = np.random.default_rng(5)
+    first = rng.normal(size=(80, 24)) @ rng.normal(size=(24, 24))
+    second = rng.normal(size=(90, 24)) + 0.3
+    assert frechet_of_moments(Moments.of(first), Moments.of(second)) == pytest.approx(478.1907598139552, rel=1e-12)
+    assert frechet_of_features(first, second) == pytest.approx(478.1907598139552, rel=1e-12)
 
 
 def test_constant_pictures_give_the_stated_moments():
@@ -69,20 +81,6 @@ def test_zero_symmetric_and_growing():
     assert frechet_of_moments(here, here) == pytest.approx(0, abs=1e-12)
     assert frechet_of_moments(here, far) == pytest.approx(frechet_of_moments(far, here), rel=1e-12)
     assert frechet_of_moments(here, near) < frechet_of_moments(here, far)
-
-
-def test_jackknife_by_hand_in_one_dimension():
-    # equal variances would cancel only if the groups were equal; use groups whose distances can be computed apart
-    ones = [Moments.of(np.array(g, float)[:, None]) for g in ([0, 2], [0, 2], [0, 2])]
-    twos = [Moments.of(np.array(g, float)[:, None]) for g in ([1, 3], [1, 3], [1, 3])]
-    value, low, high = jackknife_interval(ones, twos)
-    assert value == pytest.approx(1.0) and low == pytest.approx(1.0) and high == pytest.approx(1.0)
-    twos[2] = Moments.of(np.array([[4.0], [6.0]]))
-    distances = [frechet_of_moments(merge([ones[a], ones[b]]), merge([twos[a], twos[b]]))
-                 for a, b in ((1, 2), (0, 2), (0, 1))]
-    spread = 1.96 * np.sqrt(2 / 3 * np.square(np.array(distances) - np.mean(distances)).sum())
-    value, low, high = jackknife_interval(ones, twos)
-    assert high - value == pytest.approx(spread) and value - low == pytest.approx(spread)
 
 
 def test_too_few_samples_are_refused():

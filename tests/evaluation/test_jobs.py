@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.jobs import FPS, RATE_HZ, Clip, ClipJob, EmotionJob, JobSettings, Result, run_clip, run_emotion
+from evaluation.emotion import emotion_metrics, emotion_rows
+from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob, run_emotion, run_true_emotion
+from evaluation.jobs import FPS, RATE_HZ, Clip, ClipJob, JobSettings, run_clip
 from evaluation.lip_sync import fit_speech_to_mouth
 from evaluation.partial import fresh_folder, load_result, remove_others, save_result
-from evaluation.summarise import chance_agreement, clip_metrics, emotion_metrics, emotion_rows, pose_is_identical
+from evaluation.pose_jobs import POSES, PoseJob, run_pose
+from evaluation.summarise import ClipSummary, other_person_csim, pose_is_identical
 from evaluation.video_grid import write_grid
 from pipeline.media import read_crop, write_video, write_wav
 from tests.evaluation.fakes import SIDE, fake_parts, motion_of, picture, rest_keypoints
@@ -80,20 +83,33 @@ def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
     assert not folder.exists()
 
 
+def summary_of(results) -> dict:
+    summary = ClipSummary()
+    for result in results:
+        summary.add(result)
+    return summary.metrics(draws=50, seed=0)
+
+
 def test_metrics_of_clips_have_intervals_and_other_people_only_where_there_are_some(result):
-    metrics = clip_metrics([result[0]], draws=50, seed=0)
+    metrics = summary_of([result[0]])
     assert metrics["mouth_r"].n == 1 and metrics["mouth_r"].low is None
     assert "csim_mobilefacenet_other" not in metrics
-    metrics = clip_metrics([result[0]] * 3, draws=50, seed=0)
+    metrics = summary_of([result[0]] * 3)
     assert metrics["fd_efficientnet_lite0"].n == 3 and metrics["fd_efficientnet_lite0"].low is not None
+
+
+def test_other_people_by_hand():
+    a, b = np.array([1.0, 0.0]), np.array([0.6, 0.8])
+    found = other_person_csim([("p", a, a), ("p", a, b), ("q", b, b)])
+    assert found == pytest.approx([0.6, 1.0, 0.6])  # p against q's portrait, twice; q against p's two
 
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
     results = [run_emotion(EmotionJob(clip, name), fake_parts(broken), SETTINGS, tmp_path) for name in
                ("neutral", "happy")]
-    assert pose_is_identical(results) is not broken
-    rows = emotion_rows(results)
+    assert pose_is_identical([result.row for result in results]) is not broken
+    rows = emotion_rows([result.row for result in results])
     assert rows[1]["seen"] == "happy" and rows[1]["probability"] == pytest.approx(0.6)
     assert rows[1]["brow_shift"] == pytest.approx(0, abs=1e-6)
     metrics = emotion_metrics(rows, draws=20, seed=0)
@@ -103,15 +119,15 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
     assert read_crop(tmp_path / "grid.mp4").shape == (FRAMES, 64, 128, 3)
 
 
-def test_an_emotion_without_a_class_or_a_neutral_video_gives_no_number():
-    row = {"clip_id": "a", "emotion": "contempt", "seen": "neutral", "p_neutral": 0.8, "brow_height": 1.0,
-           "corner_height": 1.0, "eye_opening": 0.2}
-    rows = emotion_rows([Result(row, {}, {})])
-    assert rows[0]["probability"] is None and rows[0]["brow_shift"] is None
-    assert emotion_metrics(rows, 10, 0) == {}
+def test_a_true_clip_is_looked_at_without_being_generated(clip):
+    row = run_true_emotion(TrueEmotionJob(clip, "happy"), fake_parts().judges, SETTINGS).row
+    assert row["seen"] == "happy" and row["emotion"] == "happy" and row["identity"] == "hdtf/p1"
+    assert row["logp_sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
 
 
-def test_chance_agreement_by_hand():
-    # labels a, b; answers a, a: dealt at random each answer is right with probability 1/2
-    assert chance_agreement(["a", "b"], ["a", "a"]) == 0.5
-    assert chance_agreement(["a", "b", "c"], ["d", "d", "d"]) == 0.0
+def test_poses_are_generated_still_or_driven(clip, tmp_path):
+    driver = motion_of(np.zeros(40), 3 * np.sin(np.arange(40) / 5))[:, -7:]
+    rows = {pose: run_pose(PoseJob(clip, pose, driver), fake_parts(), SETTINGS, tmp_path).row for pose in POSES}
+    assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
+    assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]

@@ -11,7 +11,9 @@ import pytest
 from evaluation import results, svg
 from evaluation.bootstrap import Interval
 from evaluation.report_data import collect
-from evaluation.report_page import flat_metrics, number, plot_files, render_html, render_markdown
+from evaluation.report_files import flat_metrics, plot_files
+from evaluation.report_page import render_html, render_markdown
+from evaluation.report_text import number
 from evaluation.results import Summary
 from feature_store.split import write_split
 from pipeline.atomic import write_json
@@ -30,7 +32,12 @@ def project(tmp_path_factory):
                       [{"step": s, "loss": 2.0 - s / 10, "lr": 1e-4, "validation_loss": 1.5 if s else None}
                        for s in range(3)])
     results.write_csv(root / "data/ablation/ablation.csv", [{"w_a": 1.5, "w_e": None, "mouth_r": 0.5}])
-    write_json(root / "data/ablation/ablation.json", {"notes": ["Needs retraining."]})
+    write_json(root / "data/ablation/ablation.json", {"notes": ["The same seeds."]})
+    results.write_csv(root / "data/ablation/variants.csv", [
+        {"model": "noise_off", "switch": "diffusion.previous_noise_t_max: 0", "mouth_r": 0.61}])
+    results.write_csv(root / "data/ablation/long.csv", [
+        {"model": "in use", "repeat": k, "start_s": 10.0 * k, "seconds": 10.0, "expression_error": 0.8 + k / 10,
+         "yaw_jitter_deg": 0.5} for k in range(3)])
     rows = [{"clip_id": "k", "corpus": "mead", "status": "kept", "identity": "mead/a", "frames": 1500, "blur": 90.0},
             {"clip_id": "r", "corpus": "mead", "status": "rejected", "stage": "face", "code": "no_face",
              "detail": HOSTILE, "source": "v/1.mp4", "blur": 3.0}]
@@ -44,7 +51,7 @@ def project(tmp_path_factory):
 
 def _evaluation(folder):
     metrics = {"mouth_r": Interval(0.8421, 0.8, 0.9, 2), "mouth_r_wrong_speech": Interval(0.05, 0.0, 0.1, 2),
-               "emo_target_gain_facex": Interval(0.3, 0.2, 0.4, 4)}
+               "emo_target_gain_facex": Interval(0.3, 0.2, 0.4, 4), "emo_shift_facex_true": Interval(0.7, 0.5, 0.9, 9)}
     failures = [{"clip_id": HOSTILE, "stage": "clip", "code": "face_not_found", "detail": "no face"}]
     write = Summary(metrics, {"seed": 1, "clips": ["a"]}, 1, failures, {"pose_identical_over_emotions": True})
     results.write_summary(folder, write)
@@ -58,7 +65,7 @@ def _evaluation(folder):
         {"clip_id": "a", "frame": f, "reference": f / 9, "generated": f / 8, "wrong_speech": None} for f in range(9)])
     write_json(folder / "distributions.json", {"blinks_per_min": {"training": [10.0, 20.0], "generated": [12.0]}})
     for name in ("a_side_by_side", "emotions"):
-        write_video(folder / "videos" / f"{name}.mp4", (np.zeros((16, 16, 3), np.uint8) for _ in range(3)), 25)
+        write_video(folder / "videos" / f"{name}.mp4", (np.zeros((64, 64, 3), np.uint8) for _ in range(3)), 25)
 
 
 class _Page(HTMLParser):
@@ -74,11 +81,14 @@ class _Page(HTMLParser):
 def test_the_page_holds_every_part(project):
     page = render_html(collect(project))
     for text in ("0.842", "0.8 to 0.9", "mouth_r", "Mouth opening of clip a", "Loss of the audio stage", "no_face",
-                 "Needs retraining.", "19.138", "published", "it is equal bit for bit", "1 of 2 clips kept",
-                 "embedded profile", "speech synthesiser"):
+                 "The same seeds.", "previous_noise_t_max: 0", "in use: 0.8 in the first passage, 1 in the last",
+                 "138.511", "best of 26", "19.138", "published", "it is equal bit for bit", "1 of 2 clips kept",
+                 "embedded profile", "speech synthesiser", "worst first",
+                 "measured here"):
         assert text in page, text
     tags = _Page(page).tags
     assert sum(tag == "video" for tag, _ in tags) == 2
+    assert all(attrs["poster"].startswith("data:image/jpeg") for tag, attrs in tags if tag == "video")
     assert all(attrs.get("aria-label") for tag, attrs in tags if tag in ("video", "svg"))
     assert all(attrs.get("alt") for tag, attrs in tags if tag == "img")
 
@@ -115,7 +125,7 @@ def test_an_empty_project_says_what_is_missing(tmp_path):
 def test_numbers_and_plots_for_dvc(project):
     data = collect(project)
     assert flat_metrics(data)["mouth_r"] == 0.8421 and flat_metrics(data)["clips_kept"] == 1
-    assert set(plot_files(data)) == {"loss_audio", "mouth", "mouth_all"}
+    assert set(plot_files(data)) == {"loss_audio", "mouth", "mouth_all", "long_speech"}
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.84213, "0.842"), (3.0, "3"), (12345.6, "12,346"),

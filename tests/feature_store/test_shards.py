@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from feature_store import reader, shards
-from feature_store.manifest import NAME, Reject, read_manifest, remove_uncommitted, verify, write_manifest
+from feature_store.manifest import NAME, Reject, read_manifest, remove_uncommitted, write_manifest
 from feature_store.reader import FeatureStore
 from feature_store.schema import SchemaError, encode_tensor, motion_tensors, speech_tensors
 from feature_store.shards import bucket_of, pack
 from feature_store.units import UnitDamaged, read_unit, write_unit
+from feature_store.verify import verify
 from pipeline.storage import LocalStorage, ObjectMissing
 from tests.feature_store.made import DIM, KEYPOINTS, PRINTS, frames_of, key, motion_of, packed, write_clip, write_store
 
@@ -92,7 +93,8 @@ def test_a_failure_while_a_shard_is_written_leaves_no_file(tmp_path, monkeypatch
     monkeypatch.setattr(shards, "read_unit", failing)
     with pytest.raises(OSError, match="disk full"):
         pack(storage, packed("motion", CLIPS), 1, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists() and storage.list("shards") == storage.list("packed") == []
+    assert storage.unfinished() == []
 
 
 def flip(path, at):

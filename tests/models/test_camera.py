@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from models.camera import angles_from_rotation, rotation_from_angles, transform_keypoints
+from tests.golden.filled import stored
 
 RANDOM = np.random.default_rng(0)
 ANGLES = RANDOM.uniform(-80, 80, (64, 3))
 
 
-def test_the_published_rotation_is_reproduced(golden):
-    stored = np.load(golden / "liveportrait.npz")
-    found = rotation_from_angles(stored["camera.angles_degrees"].astype(np.float64))
-    assert np.abs(found - stored["camera.rotation"]).max() < 1e-6
+def test_the_published_rotation_is_reproduced():
+    published = stored("liveportrait")
+    found = rotation_from_angles(published["camera.angles_degrees"].astype(np.float64))
+    assert np.abs(found - published["camera.rotation"]).max() < 1e-6
 
 
 def test_a_rotation_is_one_and_gives_its_angles_back():

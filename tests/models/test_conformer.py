@@ -38,3 +38,24 @@ def test_gradients_reach_every_parameter():
     block(torch.randn(2, 7, 16)).square().sum().backward()
     # a layer norm's output has a square sum that is nearly constant, hence not .sum() of it
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in block.parameters())
+
+
+@pytest.mark.parametrize("norm", ["layer", "group", "batch"])
+def test_gradients_against_differences_in_float64(norm):
+    torch.manual_seed(0)
+    block = ConformerBlock(8, 2, 2, 3, norm, dropout=0.0).double()
+    x = torch.randn(2, 5, 8, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    assert torch.autograd.gradcheck(lambda value: block(value, mask)[mask], (x,))
+
+
+def test_the_block_is_gulatis_sandwich():
+    """Half feed-forward, attention, convolution, half feed-forward, each added, and a last layer norm."""
+    torch.manual_seed(0)
+    block, x = ConformerBlock(8, 2, 2, 3, "batch", dropout=0.0).eval(), torch.randn(2, 5, 8)
+    h = x + 0.5 * block.feed_in(x)
+    h = h + block.attention(block.attention_norm(h))
+    y = torch.nn.functional.glu(block.convolution.expand(block.convolution.norm_in(h)), dim=-1).transpose(1, 2)
+    y = block.convolution.norm.norm(block.convolution.depthwise(y))
+    h = h + block.convolution.out((y * torch.sigmoid(y)).transpose(1, 2))
+    torch.testing.assert_close(block(x), block.norm(h + 0.5 * block.feed_out(h)))

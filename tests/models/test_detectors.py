@@ -41,6 +41,12 @@ def test_padding():
     assert (padded[5:15, 10:30] == 9).all() and padded.sum() == 10 * 20 * 3 * 9
 
 
+def test_one_thread_a_network():
+    """The option's name is the library's; a wrong one is ignored in silence."""
+    network = InsightFaceDetector(weight("scrfd"), 320)._network
+    assert network.session.get_session_options().intra_op_num_threads == 1
+
+
 def astronaut() -> np.ndarray:
     return pytest.importorskip("skimage.data").astronaut()
 
@@ -66,3 +72,40 @@ def test_detectors_agree_on_a_real_face(detector):
 def test_a_face_that_fills_the_picture_and_none(detector):
     assert len(detector.detect(np.ascontiguousarray(astronaut()[60:210, 150:300]))) == 1
     assert detector.detect(np.full((200, 300, 3), 128, np.uint8)) == []
+
+
+def landmark_network(path):
+    """A network of 2d106det's shapes that always answers the middle of its picture, moved right by a quarter."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    answer = np.tile(np.float32([0.5, 0.0]), 106)[None]
+    nodes = [helper.make_node("Flatten", ["data"], ["flat"]), helper.make_node("Mul", ["flat", "zero"], ["nothing"]),
+             helper.make_node("ReduceSum", ["nothing"], ["sum"], keepdims=1),
+             helper.make_node("Add", ["sum", "answer"], ["fc1"])]
+    graph = helper.make_graph(
+        nodes, "landmarks", [helper.make_tensor_value_info("data", TensorProto.FLOAT, [1, 3, 192, 192])],
+        [helper.make_tensor_value_info("fc1", TensorProto.FLOAT, [1, 212])],
+        [onnx.numpy_helper.from_array(answer, "answer"), onnx.numpy_helper.from_array(np.float32([0]), "zero")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9), str(path))
+    return path
+
+
+def test_a_pack_with_landmarks_gives_outlines(tmp_path):
+    """All 106 points lie where the network puts them in its crop, which is 1.5 times SCRFD's larger side wide."""
+    found = InsightFaceDetector(weight("scrfd"), 320, landmark_network(tmp_path / "2d106det.onnx"))
+    for image in (astronaut(), np.ascontiguousarray(astronaut()[60:210, 150:300])):  # as it is, and with a margin
+        [face] = found.detect(image)
+        assert face.outline.shape == (106, 2) and np.ptp(face.outline, axis=0).max() < 1e-3
+        side = (face.box[2] - face.box[0]) / 0.765
+        middle = (face.box[:2] + face.box[2:]) / 2 - [0, 0.118 * side]
+        # (0.5 + 1) * 96 = 144 px of 192: a quarter of the crop to the right of its middle
+        assert face.outline[0] == pytest.approx(middle + np.array([1.5 * side / 4, 0]), abs=2.0)
+
+
+def test_outlines_lie_in_the_box_of_mediapipe():
+    pytest.importorskip("mediapipe")
+    detector = MediaPipeDetector(weight("face_landmarker"))
+    [face] = detector.detect(astronaut())
+    detector.close()
+    assert np.array_equal(np.concatenate([face.outline.min(0), face.outline.max(0)]), face.box)

@@ -30,3 +30,15 @@ def test_mixes_are_read():
     assert parse_mix("happy:0.7, surprised:0.2") == {"happy": 0.7, "surprised": 0.2}
     with pytest.raises(ValueError, match="NAME:WEIGHT"):
         parse_mix("happy:much")
+
+
+MEAD = ["angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised"]  # its folders
+MAFW = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt", "anxiety",
+        "helplessness", "disappointment"]  # its columns, in its order
+
+
+def test_both_datasets_map_by_name_whatever_their_order():
+    assert sorted(canonical_label(name, CORE8) for name in MEAD) == sorted(CORE8)
+    found = [canonical_label(name, UNION11) for name in MAFW]
+    assert found[:4] == ["angry", "disgusted", "fear", "happy"] and sorted(found) == sorted(UNION11)
+    assert UNION11[:8] == CORE8  # a core model's labels keep their places

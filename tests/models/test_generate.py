@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ def generator(solver="ddim", seed=0, fade=2, **changes) -> MotionGenerator:
     for block in network.emotion.blocks:  # as if trained: emotion has an effect
         torch.nn.init.normal_(block.modulation[1].weight, std=1.0)
     return MotionGenerator(network, alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade))
+                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0))
 
 
 def request(frames=30, **changes) -> Request:
@@ -30,7 +32,7 @@ def emotion(name: str) -> np.ndarray:
     return emotion_weights({name: 1.0}, CORE8)
 
 
-@pytest.mark.parametrize("solver", ["ddim", "ddpm"])
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
 @pytest.mark.parametrize("frames", [1, 7, 8, 30])
 def test_any_length_and_the_same_seed_gives_the_same_motion(solver, frames):
     first = generator(solver).generate(request(frames))
@@ -39,7 +41,7 @@ def test_any_length_and_the_same_seed_gives_the_same_motion(solver, frames):
     assert not np.array_equal(first, generator(solver).generate(request(frames, seed=1)))
 
 
-@pytest.mark.parametrize("solver", ["ddim", "ddpm"])
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
 @pytest.mark.parametrize("fade", [0, 3])
 def test_emotion_leaves_the_head_pose_bit_for_bit_over_four_windows(solver, fade):
     maker = generator(solver, fade=fade)
@@ -69,7 +71,7 @@ def test_windows_depend_on_the_motion_before_them():
 
 def test_a_joint_leads_over_from_the_frame_before():
     """Without the fade the window's own motion; with it, the miss at the repeated frame times 3/4, 2/4, 1/4."""
-    track = _Track(0, request(), generator(), SampleSettings("ddim", 4, 1.5, 1.5, 10.0, fade=3))
+    track = _Track(0, request(), generator(), SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0))
     track.advance()
     first = np.zeros((8, MOTION_DIM), np.float32)
     first[7] = 2.0  # the last frame
@@ -146,9 +148,39 @@ def test_one_guided_step_is_equation_8_of_three_single_passes():
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_frames_behind_the_end_are_not_computed_and_change_nothing():
+    maker, seen = generator(), []
+    trunk = maker.model.trunk
+    maker.model.trunk = lambda noisy, *given: seen.append(noisy.shape[1]) or trunk(noisy, *given)
+    maker.generate(request(17, emotion=emotion("happy")))  # windows of 8, 7 and 2 new frames; 4 steps, two motions
+    assert seen == [8] * 8 + [8] * 8 + [3] * 8
+    torch.manual_seed(0)
+    speech, noise = torch.randn(1, 11, SPEECH_DIM), torch.randn(1, 8, MOTION_DIM)
+    given = Conditions(speech, torch.randn(1, EXPRESSION), torch.randn(1, 3, MOTION_DIM), torch.tensor([True]),
+                       (torch.arange(11) < 6)[None], torch.from_numpy(emotion("sad")).expand(1, 11, 9), 1.5, 2.0)
+    short = replace(given, speech=speech[:, :6], mask=None, emotion=given.emotion[:, :6])
+    denoiser = Denoiser(maker.model, maker.alpha_bar, "x0", "ddim", [49, 30, 10, 0], 100.0)
+    whole, _ = denoiser.run(given, noise, None, None)
+    torch.testing.assert_close(denoiser.run(short, noise[:, :3], None, None)[0], whole[:, :3], rtol=1e-4, atol=1e-5)
+
+
+def test_faces_are_taken_for_the_nearest_within_the_limit():
+    """The training faces: mean 1, deviation 0.5; with a limit of 2 deviations x_c lies between 0 and 2."""
+    maker = generator()
+    maker.model.identity_norm.fit(torch.full((EXPRESSION,), 1.0), torch.full((EXPRESSION,), 0.5))
+
+    def made(value: float, limit: float) -> np.ndarray:
+        return maker.generate(request(x_c=np.full((K, 3), value, np.float32)), identity_limit=limit)
+
+    assert np.array_equal(made(7.0, 2.0), made(2.0, 2.0)) and np.array_equal(made(-7.0, 2.0), made(0.0, 2.0))
+    assert np.array_equal(made(1.9, 2.0), made(1.9, 100.0))
+    assert not np.array_equal(made(7.0, 100.0), made(2.0, 100.0))
+    assert np.array_equal(made(7.0, 0.0), made(1.0, 0.0))
+
+
 def test_bad_requests_say_what_is_wrong():
     stage_one = MotionGenerator(model(), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2))
+                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0))
     with pytest.raises(ValueError, match="no emotion control"):
         stage_one.generate(request(emotion=emotion("happy")))
     with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):

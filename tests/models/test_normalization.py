@@ -62,3 +62,14 @@ def test_tensors_carry_everything(pose_group):
     np.testing.assert_array_equal(back.alive, [True, False, True] + [True] * 6 + [False])
     for name, value in whole.tensors().items():
         np.testing.assert_array_equal(back.tensors()[name], value)
+
+
+def test_a_pose_that_is_followed_has_its_own_statistics_unless_they_are_global():
+    from models.generate import Request, _pose_rule
+
+    driving = np.random.default_rng(0).normal(3.0, 2.0, (40, 7))
+    request = Request(np.zeros((40, 2), np.float32), np.zeros((1, 3)), np.zeros(7), pose=driving)
+    _, normal = _pose_rule(request, statistics("clip"))
+    np.testing.assert_allclose([normal.mean(0), normal.std(0)], [np.zeros(7), np.ones(7)], atol=1e-12)
+    _, normal = _pose_rule(request, statistics("global"))
+    np.testing.assert_allclose(normal, (driving - 10) / 4)

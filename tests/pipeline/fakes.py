@@ -6,6 +6,7 @@ import numpy as np
 
 from models.detectors import Face
 from models.face_space import Appearance, FaceNotFound
+from models.generate import REPEATED, SampleSettings, rewindow
 from models.motion import Motion
 
 LABELS = ("neutral", "happy", "sad")
@@ -29,6 +30,9 @@ class FakeSpace:
         if image.mean() < 10:
             raise FaceNotFound(0)
         return Appearance(self.extract(np.zeros((1, 8, 8, 3), np.uint8)), image)
+
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        return motion
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         frames = np.zeros((len(x_driving), 512, 512, 3), np.uint8)
@@ -65,18 +69,17 @@ class FakeEncoder:
 class FakeGenerator:
     """Delta of the first key point is 10 x the first speech feature; windows of 50 frames."""
 
-    labels = LABELS
+    labels, window, rest = LABELS, 50, np.zeros((2, 3))
 
     def __init__(self):
-        self.requests, self.settings = [], []
+        self.requests, self.overrides = [], []
+        self.settings = SampleSettings("ddim", 5, 1.5, 2.5, 10.0, 8, 3.0)
 
     def stream(self, request, **settings):
         self.requests.append(request)
-        self.settings.append(settings)
-        pieces = [request.speech] if isinstance(request.speech, np.ndarray) else request.speech
-        features = np.concatenate(list(pieces))
-        for start in range(0, len(features), 50):
-            window = features[start:start + 50]
+        self.overrides.append(settings)
+        size = request.window or self.window
+        for window in rewindow(request.speech, size, size - REPEATED, 3):
             vectors = np.zeros((len(window), 13), np.float32)
             vectors[:, 0] = 10 * window[:, 0]
             vectors[:, 6] = 1

@@ -11,6 +11,9 @@ from pipeline import animate_command
 from pipeline.animate_command import Settings, animate, out_path
 from pipeline.animator import Animator
 from pipeline.contact_sheet import ContactSheet, sheet_indices
+from pipeline.portrait import PortraitError
+from pipeline.provenance import inspect_media
+from pipeline.speech_input import SpeechError
 from tests.pipeline.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 
 
@@ -18,7 +21,7 @@ from tests.pipeline.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeS
 def made(monkeypatch) -> Animator:
     faces = FakeDetector((0, 0, 30, 30), (40, 40, 95, 95))
     animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), faces, "t/1")
-    monkeypatch.setattr(animate_command, "load_animator", lambda model: animator)
+    monkeypatch.setattr(animate_command, "load_animator", lambda model, detector: (animator, "fake"))
     return animator
 
 
@@ -31,12 +34,56 @@ def inputs(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def test_one_film_with_preview_and_numbered_faces(made, tmp_path):
     portraits, speeches = inputs(tmp_path)
-    settings = Settings(emotions=["happy:0.7", "sad@0.5"], seed=3, preview=tmp_path / "sheet.png")
+    settings = Settings(emotions=["happy:0.7", "sad@0.5"], seed=3, preview=tmp_path / "sheet.png", face=1, mark="AI")
     [film] = animate(portraits[:1], speeches, tmp_path / "out.mp4", None, settings)
-    assert film == tmp_path / "out.mp4" and film.stat().st_size > 0
+    assert film == tmp_path / "out.mp4"
+    facts = inspect_media(film)["credentials"]["facts"]
+    assert (facts["model"], facts["seed"], facts["emotion"]) == ("t/1", 3, ["happy:0.7", "sad@0.5"])
     assert Image.open(tmp_path / "sheet.png").size == (1024, 768)
-    assert Image.open(tmp_path / "out_faces.png").size == (100, 120)
     assert made.generator.requests[0].emotion.shape == (25, 4)
+
+
+def test_of_faces_alike_one_must_be_chosen(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    with pytest.raises(PortraitError, match=r"has 2 faces; .*out_faces.png numbers them: choose one with --face N"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings())
+    assert Image.open(tmp_path / "out_faces.png").size == (100, 120)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_bystander_does_not_stop_it(made, tmp_path):
+    made.detector = FakeDetector((0, 0, 10, 10), (40, 40, 95, 95))
+    portraits, speeches = inputs(tmp_path)
+    assert animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(credentials=False))
+    assert (tmp_path / "out_faces.png").exists()
+
+
+def test_the_whole_picture(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    [film] = animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1, paste_back=True))
+    media = inspect_media(film)["media"]
+    assert (media["width"], media["height"], media["frames"]) == (100, 120, 25)
+
+
+def test_sound_in_which_nobody_speaks(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    with pytest.raises(SpeechError, match=r"no speech is heard in 1.0 s of sound .* --any-sound"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1, speech_share=lambda wave: 0.2))
+    assert animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1, speech_share=lambda wave: 0.4))
+
+
+def test_half_a_certificate_is_refused(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    with pytest.raises(ValueError, match="belong together"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(certificate=tmp_path / "chain.pem"))
+
+
+def test_one_that_fails_does_not_stop_the_others(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    portraits.insert(0, tmp_path / "none.png")
+    with pytest.raises(ValueError, match=r"1 of 3 films were not made:\nnone_speech.mp4: .*does not exist"):
+        animate(portraits, speeches, tmp_path / "films", None, Settings(face=1))
+    assert sorted(path.name for path in (tmp_path / "films").iterdir()) == ["a_speech.mp4", "b_speech.mp4"]
 
 
 def test_several_films_go_into_a_folder(made, tmp_path):
@@ -51,12 +98,6 @@ def test_several_films_go_into_a_folder(made, tmp_path):
 def test_the_output_is_an_mp4():
     with pytest.raises(ValueError, match=r"must end in \.mp4"):
         out_path(Path("out.avi"), Path("a.png"), Path("b.wav"), several=False)
-
-
-def test_without_a_model_the_error_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match="make demo"):
-        animate_command.load_animator(None)
 
 
 @pytest.mark.parametrize(("frames", "tiles", "expected"), [

@@ -13,6 +13,7 @@ from pipeline.animator import Animator, frame_count
 from pipeline.driving import DrivingError
 from pipeline.media import write_video
 from pipeline.portrait import PortraitError
+from pipeline.speech_features import whole_features
 from pipeline.speech_input import SpeechError
 from tests.pipeline.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace, NoFaces
 
@@ -45,9 +46,8 @@ def test_long_speech_is_encoded_in_pieces_that_join_without_a_gap():
     made = animator()
     speech = np.concatenate([tone(1.0, level) for level in np.linspace(0.1, 0.9, 130)])
     made.encoder.encode(speech, 3250)
-    made.animate(PORTRAIT, speech)
     whole = FakeEncoder().encode(speech, 3250)
-    pieces = list(made._speech_features(speech, 3250))
+    pieces = list(whole_features(made.encoder, speech, 3250))
     assert [len(piece) for piece in pieces] == [1500, 1500, 250]
     assert max(made.encoder.pieces[1:]) == 1600
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
@@ -56,7 +56,8 @@ def test_long_speech_is_encoded_in_pieces_that_join_without_a_gap():
 def test_file_has_sound_of_the_same_length_and_says_that_it_is_synthetic(tmp_path):
     out = tmp_path / "out.mp4"
     seen = []
-    count = animator().animate_to_file(PORTRAIT, tone(2.02), out, progress=seen.append, emotion="happy:0.7")
+    count = animator().animate_to_file(PORTRAIT, tone(2.02), out, progress=seen.append, emotion="happy:0.7",
+                                       credentials=False)
     with av.open(str(out)) as media:
         video, sound = media.streams.video[0], media.streams.audio[0]
         assert (count, len(seen), video.frames) == (50, 50, 50)
@@ -70,7 +71,7 @@ def test_file_has_sound_of_the_same_length_and_says_that_it_is_synthetic(tmp_pat
 def test_settings_are_the_models_own_unless_given():
     made = animator()
     list(made.animate(PORTRAIT, tone(0.5), audio_scale=2.0, seed=7, pose="still"))
-    assert made.generator.settings == [{"audio_scale": 2.0}]
+    assert made.generator.overrides == [{"audio_scale": 2.0}]
     request = made.generator.requests[0]
     assert (request.seed, request.pose, request.emotion) == (7, "still", None)
     np.testing.assert_array_equal(request.source_rho, [1, 0, 0, 0, 0, 0, 0])
@@ -117,3 +118,17 @@ def test_a_consumer_that_stops_leaves_no_thread_behind():
     next(frames)
     frames.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def test_pasted_back_frames_are_the_whole_picture():
+    picture = np.full((200, 301, 3), 77, np.uint8)
+    made = animator(FakeDetector((100, 60, 140, 100)))
+    frames = list(made.animate(picture, tone(0.4, 0.9), paste_back=True))
+    assert len(frames) == 10 and frames[0].shape == (200, 300, 3)
+    assert (frames[0][:20] == 77).all() and frames[3][80, 120, 0] not in (0, 77)
+
+
+def test_the_same_input_gives_the_same_bytes_without_credentials(tmp_path):
+    for name in ("a", "b"):
+        animator().animate_to_file(PORTRAIT, tone(1.0), tmp_path / f"{name}.mp4", credentials=False, mark="AI")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

@@ -15,7 +15,7 @@ def config(**changes) -> BundleConfig:
                  "previous_noise_form": "sqrt"}
     values = {"stage": "emotion", "profile": "toy", "model": shape(num_emotions=8), "diffusion": diffusion,
               "speech": {"kind": "whisper"}, "face_space": "landmark",
-              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2),
+              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0),
               "labels": CORE8, "fingerprints": {"code": "abc"}}
     return BundleConfig(**{**values, **changes})
 
@@ -64,7 +64,7 @@ def edit(folder, change):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda v: v.update(version=2), "version 2, this code reads 1"),
+    (lambda v: v.update(version=3), "version 3, this code reads 1 and 2"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
     (lambda v: v["model"].update(dim=32), r"motion_projection.weight is \[16, 16\], the model wants \[32, 16\]"),
@@ -75,6 +75,15 @@ def test_what_does_not_fit_is_named(saved, change, message):
     edit(saved[0], change)
     with pytest.raises(BundleError, match=message):
         load_bundle(saved[0])
+
+
+def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
+    def to_version_1(values):
+        values.update(version=1)
+        del values["sample"]["identity_limit"]
+
+    edit(saved[0], to_version_1)
+    assert load_bundle(saved[0]).config.sample.identity_limit == np.inf
 
 
 def test_damaged_or_absent_files_are_named(saved, tmp_path):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from models.detectors import Face
 from pipeline import portrait
-from pipeline.portrait import PortraitError, by_size, choose_face, read_portrait
-from pipeline.portrait_crop import CROP_PX, crop_matrix, crop_portrait, face_square
+from pipeline.portrait import PortraitError, by_size, choose_face, read_portrait, rivals
+from pipeline.portrait_crop import CROP_PX, crop_matrix, crop_portrait, face_square, landmark_square
 
 
 def face(left, top, right, bottom, turn_deg=0.0) -> Face:
@@ -29,11 +30,11 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "HEIF", "JPEG2000"])
 def test_formats(kind):
     image = read_portrait(encoded(Image.new("RGB", (64, 48), (200, 100, 50)), kind))
     assert image.shape == (48, 64, 3) and image.dtype == np.uint8
-    np.testing.assert_allclose(image[24, 32], (200, 100, 50), atol=6)
+    np.testing.assert_allclose(image[24, 32], (200, 100, 50), atol=12 if kind == "HEIF" else 6)
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "LA", "I;16"])
@@ -42,6 +43,20 @@ def test_modes_become_rgb(mode):
     image = Image.new(mode, (64, 64), white) if white else Image.new("RGB", (64, 64), "white").convert(mode)
     read = read_portrait(encoded(image, "TIFF"))
     assert read.shape == (64, 64, 3) and read.min() > 250
+
+
+def test_16_bit_colour_becomes_8_bit():
+    colour = np.zeros((48, 64, 3), np.uint16)
+    colour[...] = (0xC8C8, 0x6464, 0x3232)  # BGR as OpenCV writes it
+    image = read_portrait(cv2.imencode(".png", colour)[1].tobytes())
+    np.testing.assert_allclose(image[24, 32], (0x32, 0x64, 0xC8), atol=1)
+
+
+def test_the_first_picture_of_an_animation_is_taken():
+    pictures = [Image.new("RGB", (64, 48), colour) for colour in ("red", "blue")]
+    for kind in ("GIF", "WEBP", "TIFF"):
+        image = read_portrait(encoded(pictures[0], kind, save_all=True, append_images=pictures[1:]))
+        assert image[20, 20, 0] > 240 and image[20, 20, 2] < 15
 
 
 def test_transparent_parts_become_the_background():
@@ -59,6 +74,8 @@ def test_the_camera_orientation_is_applied():
     read = read_portrait(encoded(image, "PNG", exif=exif))
     assert read.shape == (80, 40, 3)
     assert read[10].mean() > 250 and read[70].mean() < 5
+    phone = read_portrait(encoded(image, "HEIF", exif=exif.tobytes(), quality=95))  # as a phone writes it
+    assert phone.shape == (80, 40, 3) and phone[10].mean() > 240 and phone[70].mean() < 15
 
 
 def test_large_pictures_are_scaled_down_and_larger_ones_refused(monkeypatch):
@@ -92,6 +109,12 @@ def test_faces_are_numbered_by_size():
         choose_face([])
 
 
+def test_a_face_nearly_as_large_is_a_rival():
+    """Sides 60 and 30: a quarter of the area."""
+    large = face(50, 0, 110, 60)
+    assert rivals([large, face(0, 0, 30, 30)]) and not rivals([large, face(0, 0, 29, 29)]) and not rivals([large])
+
+
 def test_square_of_an_upright_face():
     """Box of 100 px around (200, 150): side 230, moved up by 0.125 x 230 = 28.75."""
     centre, side, angle = face_square(face(150, 100, 250, 200))
@@ -117,8 +140,8 @@ def test_the_upright_crop_puts_eyes_level_above_the_mouth(turn_deg):
 
 def test_a_crop_stays_inside_the_picture_where_it_can():
     image = np.full((300, 300, 3), 255, np.uint8)
-    assert crop_portrait(image, face(5, 5, 105, 105)).min() == 255
-    beyond = crop_portrait(image, face(5, 5, 105, 105), upright=True)
+    assert crop_portrait(image, face(5, 5, 105, 105))[0].min() == 255
+    beyond, _ = crop_portrait(image, face(5, 5, 105, 105), upright=True)
     assert beyond[0, 0].tolist() == [0, 0, 0] and beyond[-1, -1].tolist() == [255] * 3
 
 
@@ -126,3 +149,19 @@ def test_numbers_are_drawn_on_a_copy():
     image = np.zeros((100, 100, 3), np.uint8)
     drawn = portrait.draw_numbers(image, [face(20, 40, 60, 80)])
     assert drawn.max() == 255 and image.max() == 0
+
+
+def test_landmarks_give_liveportraits_own_square():
+    """A box 100 x 120 in the face's frame, turned by 30 degrees: side 2.3 x 120, centre 0.125 of it up the face."""
+    plain = face(0, 0, 200, 200, turn_deg=30)
+    turn = np.radians(30)
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    outline = np.array([[-50.0, -60], [50, -60], [-50, 60], [50, 60]]) @ rotation + 100
+    turned = Face(plain.box, 0.9, plain.points, outline)
+    centre, side, angle_rad = landmark_square(turned)
+    assert side == pytest.approx(276) and np.degrees(angle_rad) == pytest.approx(30)
+    assert centre == pytest.approx([100 + 34.5 * 0.5, 100 - 34.5 * np.sqrt(0.75)])
+    picture = np.zeros((300, 300, 3), np.uint8)
+    for upright, square in ((True, landmark_square(turned)), (False, face_square(turned))):
+        scale = np.sqrt(np.linalg.det(crop_portrait(picture, turned, upright)[1][:, :2]))
+        assert scale == pytest.approx(CROP_PX / square[1]) or not upright

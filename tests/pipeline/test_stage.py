@@ -42,16 +42,16 @@ def test_a_stage_is_killed_with_its_parent(project):
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def run(error: str, project) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", FAILS.format(error)], cwd=project, capture_output=True, text=True,
+def run(error: str, folder) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", FAILS.format(error)], cwd=folder, capture_output=True, text=True,
                           check=False)
 
 
-def test_our_own_errors_are_one_line(project):
-    done = run("ParamsError('seed: missing')", project)
+def test_our_own_errors_are_one_line(tmp_path):
+    done = run("ParamsError('seed: missing')", tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr and "seed: missing" in done.stderr
 
 
-def test_other_errors_show_where_they_came_from(project):
-    done = run("KeyError('x')", project)
+def test_other_errors_show_where_they_came_from(tmp_path):
+    done = run("KeyError('x')", tmp_path)
     assert done.returncode == 1 and "Traceback" in done.stderr

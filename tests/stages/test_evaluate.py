@@ -32,8 +32,9 @@ class FakeStore:
     def __init__(self, folders):
         self.fingerprints = {str(folder): "f" for folder in folders}
 
-    def clips(self, keep):
-        return [SimpleNamespace(clip_id=c, corpus="hdtf", identity=f"hdtf/{c}") for c in "abcdef" if c in keep]
+    def clips(self, keep=None):
+        return [SimpleNamespace(clip_id=c, corpus="hdtf", identity=f"hdtf/{c}", emotion=None) for c in "abcdef"
+                if keep is None or c in keep]
 
     def load(self, clip_id):
         seed = ord(clip_id)
@@ -60,7 +61,7 @@ def stage(tmp_path, project, monkeypatch):
     split = dict.fromkeys("ab", "test") | dict.fromkeys("cdef", "train")
     for name, value in {"load_params": lambda: values.model_copy(update={"evaluate": section}),
                         "FeatureStore": FakeStore, "read_split": lambda folder: split, "run_tasks": run_tasks,
-                        "bundle_digest": lambda folder: "bundle", "judge_weights": lambda: {"lpips": "0"},
+                        "bundle_digest": lambda folder: "bundle", "judge_weights": lambda metrics: {"lpips": "0"},
                         "face_space_identity": lambda folder: {"kind": "landmark"}}.items():
         monkeypatch.setattr(evaluate, name, value)
     for clip_id in "ab":
@@ -81,7 +82,7 @@ def test_files_numbers_and_page(stage):
     assert metrics["clips"] == 2 and metrics["failed_videos"] == 0
     assert metrics["mouth_r"] > 0.9 and metrics["mouth_r_wrong_speech"] < 0.6
     assert metrics["pose_identical_over_emotions"] == 1 and "yaw_range_deg_training" in metrics
-    assert {"a_generated.mp4", "a_side_by_side.mp4", "b_generated.mp4", "emotions.mp4"} <= {
+    assert {"a_generated.mp4", "a_side_by_side.mp4", "b_generated.mp4", "emotions.mp4", "poses.mp4"} <= {
         path.name for path in (stage.folder / "data/evaluation/videos").iterdir()}
     (stage.folder / "params.yaml").write_text("profile: embedded\n")
     assert "Mouth opening of clip a" in render_html(collect(stage.folder))
@@ -91,7 +92,7 @@ def test_a_second_run_computes_nothing_and_gives_the_same_bytes(stage):
     stage.run()
     first, count = outputs(stage.folder), len(stage.done)
     stage.run()
-    assert len(stage.done) == count == 4 and outputs(stage.folder) == first
+    assert len(stage.done) == count == 7 and outputs(stage.folder) == first
 
 
 def test_a_killed_job_alone_is_computed_again(stage):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,7 +37,8 @@ def corpus(tmp_path_factory):
     times = regular(30, 3.2)
     for number, name in enumerate(NAMES):
         frames = [np.roll(portrait, round(4 * np.sin(i / 9 + number)), axis=1) for i in range(len(times))]
-        write(folder / f"{name}_1-4.2.mp4", frames, times, clicks([Fraction(1)], 3.2, 16000), rate=16000)
+        noise = np.random.default_rng(number).normal(0, 0.02, 51200).astype(np.float32)  # or they were one recording
+        write(folder / f"{name}_1-4.2.mp4", frames, times, clicks([Fraction(1)], 3.2, 16000) + noise, rate=16000)
     (folder / "brokenFile1_1-4.2.mp4").write_text("404")
     (folder / "avspeech_train.csv").write_text("".join(
         f"{name},1,4.2,0.5,0.4\n" for name in [*NAMES, "brokenFile1", "deadVideo01"]))
@@ -94,9 +99,10 @@ def test_again_does_nothing_and_gives_the_same_bytes(first, project, corpus, mon
 
 
 @pytest.mark.slow
-def test_one_worker_in_a_fresh_folder_gives_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
+def test_one_worker_that_decodes_twice_gives_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
+    """In a fresh folder, without memory for pictures: neither the number of workers nor their memory shows."""
     monkeypatch.chdir(tmp_path)
-    stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1}))
+    stage.preprocess("avspeech", params(project, corpus, ray={"num_cpus": 1}, preprocess={"keep_frames_gb": 0.0}))
     assert contents(tmp_path / "data") == first[2]
 
 
@@ -107,8 +113,24 @@ def test_thresholds_are_decided_without_decoding_again(first, project, corpus, m
     rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"min_face_px": 1000.0}))
     assert done == [] and {row["code"] for row in rows} == {"small_face", "missing_media", "unreadable"}
     assert {p.suffix for p in (folder / "data/crops/avspeech/rejects").iterdir()} == {".jpg"}
+    assert {row["status"] for row in rows} == {"rejected"}
     stage.preprocess("avspeech", params(project, corpus))
     assert done == [] and contents(folder / "data") == before
+
+
+def test_what_a_threshold_ruled_out_is_kept_later_without_decoding(first, project, corpus, monkeypatch, tmp_path):
+    """The crops of rejected pieces are there already."""
+    monkeypatch.chdir(tmp_path)
+    link = tmp_path / "raw" / "avspeech"
+    link.mkdir(parents=True)
+    name = f"{NAMES[0]}_1-4.2.mp4"
+    os.link(corpus / "avspeech" / name, link / name)
+    strict = params(project, tmp_path / "raw", preprocess={"min_face_px": 1000.0, "min_blur": 1e9})
+    [row] = stage.preprocess("avspeech", strict)
+    assert row["code"] == "small_face" and row["blur"] > 0 and row["crop_sha256"] is None
+    done = counting(monkeypatch)
+    [row] = stage.preprocess("avspeech", params(project, tmp_path / "raw"))
+    assert done == [] and row["status"] == "kept" and (Path("data/crops/avspeech") / f"{row['clip_id']}.wav").exists()
 
 
 def test_a_lost_or_altered_crop_is_made_again(first, project, corpus, monkeypatch):
@@ -136,8 +158,55 @@ def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_p
     done = counting(monkeypatch)
     rows = stage.preprocess("avspeech", params(project, tmp_path / "raw"))
     assert len(done) == 1 and done[0].startswith("newVideo001") and len(rows) == 6
+    [repeat] = [row for row in rows if row.get("code") == "near_duplicate"]  # the same bytes under another name
+    assert repeat["value"] == 0.0 and "the same recording as clip" in repeat["detail"]
+    assert repeat["source"][:11] in ("newVideo001", NAMES[0])
     stage.preprocess("avspeech", params(project, corpus))
     assert contents(folder / "data") == before
+
+
+def test_a_mistake_of_ours_is_one_clips_row_and_tried_again(first, project, corpus, monkeypatch):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    run = preprocess_workers.GuardedWorker.run
+    lost = next(row["clip_id"] for row in first[1] if row["source"].startswith(NAMES[0]))
+    broken = {"failed": "error", "detail": "KeyError: 'x'", "traceback": "Traceback: here"}
+    monkeypatch.setattr(preprocess_workers.GuardedWorker, "run",
+                        lambda self, task: broken if task["key"].startswith(NAMES[0]) else run(self, task))
+    for record in folder.glob(".playmate/work/preprocess/*/*/record.json"):
+        if any(piece["clip_id"] == lost for piece in json.loads(record.read_text())["pieces"]):
+            record.unlink()
+    rows = stage.preprocess("avspeech", params(project, corpus))
+    assert [row["source"][:11] for row in rows if row.get("code") == "worker_error"] == [NAMES[0]]
+    monkeypatch.setattr(preprocess_workers.GuardedWorker, "run", run)
+    stage.preprocess("avspeech", params(project, corpus))
+    assert contents(folder / "data") == before
+
+
+def test_a_mistake_of_ours_that_many_clips_meet_ends_the_stage():
+    record = {"reject": {"code": "worker_error", "detail": "KeyError: 'x'"}}
+    stage._check_errors("mead", [record] * 3 + [{"reject": None}] * 5)
+    with pytest.raises(RuntimeError, match=r"4 of 9 clips .* KeyError"):
+        stage._check_errors("mead", [record] * 4 + [{"reject": None}] * 5)
+
+
+@pytest.mark.slow
+def test_killed_and_restarted_it_goes_on_to_the_same_bytes(first, project, corpus, monkeypatch, tmp_path):
+    """SIGKILL once the first clip is done: the second run does the others alone."""
+    monkeypatch.chdir(tmp_path)
+    chosen = params(project, corpus, ray={"num_cpus": 1})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json", by_alias=True)))
+    stage_process = subprocess.Popen([sys.executable, "-m", "stages.preprocess", "avspeech"],
+                                     env={**os.environ, "PYTHONPATH": str(project)})
+    while not (records := list(tmp_path.glob(".playmate/work/preprocess/*/*/record.json"))):
+        assert stage_process.poll() is None
+        time.sleep(0.02)
+    stage_process.kill()
+    stage_process.wait()
+    assert len(records) < 4 and not (tmp_path / "data").exists()
+    done = counting(monkeypatch)
+    stage.preprocess("avspeech", chosen)
+    assert 1 <= len(done) <= 3 and contents(tmp_path / "data") == first[2]
 
 
 @pytest.mark.slow
@@ -154,5 +223,5 @@ def test_a_time_limit_is_a_reject_and_a_larger_one_tries_again(first, project, c
 @pytest.mark.slow
 def test_ray_data_gives_the_same_bytes(ray_session, first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    stage.preprocess("avspeech", params(project, corpus, preprocess={"ray_min_clips": 1}))
+    stage.preprocess("avspeech", params(project, corpus, preprocess={"ray_min_clips": 0}))
     assert contents(tmp_path / "data") == first[2]

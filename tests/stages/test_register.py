@@ -38,7 +38,7 @@ def toy_bundle(folder: Path, stage: str, seed: int, speech: dict) -> None:
                                   pose * 0 + 0.01, "clip", 1e-4)
     config = BundleConfig(stage, "embedded", shape, {"steps": 100, "schedule": "linear", "target": "eps",
                                                      "previous_noise_t_max": 5, "previous_noise_form": "sqrt"},
-                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0), LABELS,
+                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0, 3.0), LABELS,
                           {"data": "d1", "code": "c1"})
     save_bundle(folder, config, MotionTransformer(shape).state_dict(), statistics)
 
@@ -53,7 +53,7 @@ def work(tmp_path, monkeypatch, project, empty_mlflow) -> Path:
     toy_bundle(paths.AUDIO_BUNDLE, "audio", 1, speech)
     toy_bundle(paths.EMOTION_BUNDLE, "emotion", 2, speech)
     for folder in (paths.AUDIO_MODEL, paths.EMOTION_MODEL):
-        write_json(folder / "metrics.json", {"validation_r": 0.4, "run": "x"})
+        write_json(folder / "metrics.json", {"validation_r": 0.4, "learned_nothing": 0, "run": "x"})
     write_json(paths.EVALUATION / "metrics.json", GOOD)
     write_json(paths.FACE_SPACE / "face_space.json", {"kind": "landmark", "fingerprint": "f"})
     write_json(paths.FEATURES / "mead" / "manifest.json", {"shards": []})
@@ -89,7 +89,7 @@ def test_versions_aliases_gates_and_lineage(work):
     assert second["playmate-audio"]["champion"] and second["playmate-audio"]["version"] == "1"
     assert lineage("models:/playmate@candidate")["version"] == "2"
     assert lineage("playmate")["version"] == "1"  # the champion stays
-    assert lineage("models:/playmate/2")["made_from"]["gates_reason"].split("; ")[1] == "audio_validation_r 0.4 >= 0.3"
+    assert "audio_validation_r 0.4 >= 0.3" in lineage("models:/playmate/2")["made_from"]["gates_reason"].split("; ")
 
     folder = download("models:/playmate@champion")
     assert bundle_digest(folder / "bundle") == made_from["bundle_digest"]
@@ -147,7 +147,7 @@ def test_the_registered_model_turns_bytes_into_a_film(served):
     Image.fromarray(astronaut()).save(picture, "PNG")
     soundfile.write(sound, 0.3 * np.sin(np.arange(8000) * 0.2), 8000, format="FLAC")
     mlflow.set_tracking_uri(tracking_uri())
-    model = mlflow.pyfunc.load_model("models:/playmate@champion")
+    model = mlflow.pyfunc.load_model("models:/playmate@champion", model_config={"credentials": False})
     request = {"portrait": picture.getvalue(), "speech": sound.getvalue(), "emotion": "happy", "seed": 1}
     [film] = model.predict(pd.DataFrame([request]))["video"]
     with av.open(io.BytesIO(film)) as media:

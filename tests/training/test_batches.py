@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.training.toy import clips
-from training.batches import BatchSettings, clip_order, draw_sample, make_batch
+from training.batches import BatchSettings, clip_order, draw_samples, make_batch, share_of
 
 
 def settings(**changes) -> BatchSettings:
@@ -14,7 +14,8 @@ def settings(**changes) -> BatchSettings:
 
 
 def sample(clip, seed=0, level=0.5, **changes) -> dict:
-    return draw_sample(clip, settings(**changes), np.random.default_rng(seed), level)
+    drawn = draw_samples([clip], settings(**changes), [np.random.default_rng(seed)], [level])
+    return {name: value[0].numpy() for name, value in vars(drawn).items() if name != "clip_ids"}
 
 
 def test_every_clip_comes_once_an_epoch():
@@ -24,7 +25,7 @@ def test_every_clip_comes_once_an_epoch():
     assert not np.array_equal(order[0], clip_order(4, 0, 15, 15))
 
 
-@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("world_size", [2, 3, 4, 6])
 def test_the_global_batch_does_not_depend_on_the_number_of_workers(world_size):
     data = clips(emotion=True)
     whole = make_batch(data, settings(), 5, 11)
@@ -33,6 +34,18 @@ def test_the_global_batch_does_not_depend_on_the_number_of_workers(world_size):
     for name, value in vars(whole).items():
         if name != "clip_ids":
             assert torch.equal(value, torch.cat([getattr(part, name) for part in parts])), name
+
+
+def test_shares_of_any_number_of_workers_cover_the_batch_in_order():
+    assert [list(share_of(7, rank, 3)) for rank in range(3)] == [[0, 1], [2, 3], [4, 5, 6]]
+
+
+def test_identity_noise_moves_the_canonical_points():
+    [clip] = clips(1)
+    plain, noisy = sample(clip, identity_noise=0.0), sample(clip, identity_noise=0.1)
+    gap = noisy["identity"] - plain["identity"]
+    assert 0.02 < gap.std() < 0.3 and np.array_equal(plain["identity"], clip.x_c.reshape(-1))
+    assert all(np.array_equal(plain[name], noisy[name]) for name in plain if name != "identity")
 
 
 def test_windows_previous_frames_and_speech_belong_together():
@@ -64,7 +77,7 @@ def test_shares_are_kept():
     assert np.mean([not d["has_previous"] for d in drawn]) == pytest.approx(0.2, abs=0.03)
     assert np.mean([d["drop_audio"] for d in drawn]) == pytest.approx(0.1, abs=0.02)
     assert np.mean([d["emotion"][0, -1] for d in drawn]) == pytest.approx(0.5, abs=0.04)
-    assert {d["previous_time"] for d in drawn} == set(range(5))
+    assert {int(d["previous_time"]) for d in drawn} == set(range(5))
 
 
 def test_conditions_can_be_forced():

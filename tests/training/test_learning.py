@@ -15,7 +15,8 @@ from models.normalization import MotionStatistics, Normalizer
 from tests.training.toy import SPEECH_DIM, K, clips, job, model, statistics
 from training.clips import TrainingClip
 from training.context import PlainContext
-from training.loop import Job, train
+from training.job import Job
+from training.loop import train
 
 RARELY = {"checkpoint_every": 10**6, "validate_every": 10**6, "log_every": 500}
 
@@ -24,7 +25,7 @@ def trained(made: Job, facts: MotionStatistics) -> MotionGenerator:
     """Train the job; generate without guidance."""
     made.model.load_state_dict(train(made, PlainContext())["model"])
     return MotionGenerator(made.model, made.objective.alpha_bar, made.objective.target, facts, (),
-                           SampleSettings("ddim", 50, 1.0, 1.0, 10.0, 0))
+                           SampleSettings("ddim", 50, 1.0, 1.0, 10.0, 0, 3.0))
 
 
 @pytest.mark.slow

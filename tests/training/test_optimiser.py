@@ -5,7 +5,7 @@ from torch import nn
 from tests.training.toy import clips, job, model
 from training.adam import AdamW
 from training.ema import MovingAverage
-from training.loop import learning_rate
+from training.schedule import learning_rate
 
 
 def test_adamw_equals_pytorchs_bit_for_bit():

@@ -17,12 +17,13 @@ from models.diffusion.schedule import alpha_bars
 from models.motion import RHO_DIM
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
-from pipeline.storage import LocalStorage
+from pipeline.storage import LocalStorage, open_storage
 from training.batches import BatchSettings
 from training.checkpoint import CheckpointStore
 from training.clips import TrainingClip, fit_inputs
-from training.loop import Job, OptimiserSettings
+from training.job import Job
 from training.losses import Objective
+from training.schedule import OptimiserSettings
 
 K, SPEECH_DIM = 3, 6
 MOTION_DIM = 3 * K + RHO_DIM
@@ -66,22 +67,26 @@ def statistics() -> MotionStatistics:
 def job(folder: Path, trained: MotionTransformer, data: list[TrainingClip], **optimiser) -> Job:
     """A job of a few steps over `data`; stage 2 where the model has emotion control."""
     settings = {"steps": 6, "lr": 1e-3, "warmup_steps": 2, "final_lr_share": 0.1, "weight_decay": 0.0,
-                "grad_clip": 1.0, "ema_decay": 0.9, "precision": "fp32", "checkpoint_every": 2, "validate_every": 3,
-                "log_every": 1}
+                "grad_clip": 1.0, "ema_decay": 0.9, "precision": "fp32", "accumulate": 1, "compile": False,
+                "prefetch": 2, "checkpoint_every": 2, "validate_every": 3, "log_every": 1, "min_improvement": 0.0,
+                "stop_after": 0}
     stage_two = trained.shape.num_emotions > 0
     batches = BatchSettings(batch=4, window=trained.shape.window, previous=trained.shape.previous, diffusion_steps=50,
                             previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, drop_audio=0.2,
                             drop_emotion=0.2, drop_identity=0.1, identity_noise=0.0,
                             num_emotions=trained.shape.num_emotions)
-    objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", 1.0, 0.0 if stage_two else 1.0, stage_two)
+    objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", 1.0, 0.0 if stage_two else 1.0, 0.0, stage_two)
     if not stage_two:
         fit_inputs(trained, data, np.ones(trained.shape.motion_dim))
     return Job(trained, data, data[:2], batches, objective, OptimiserSettings(**{**settings, **optimiser}), 7,
                CheckpointStore(LocalStorage(folder), "run"))
 
 
-def make_project(folder: Path, source: Path, **train) -> Path:
-    """A project folder with toy features of two corpora (avspeech, mead), split, and params.yaml with toy sizes."""
+def make_project(folder: Path, source: Path, root: str | None = None, **train) -> Path:
+    """A project folder with toy features of two corpora (avspeech, mead), split, and params.yaml with toy sizes.
+
+    `root`: where the features' shards are kept; None: in the folder.
+    """
     params = yaml.safe_load((source / "params.yaml").read_text())
     toy = {name: value for name, value in vars(shape()).items() if name in params["model"]}
     params["model"] |= toy
@@ -91,13 +96,14 @@ def make_project(folder: Path, source: Path, **train) -> Path:
     params["train_audio"] |= {**small, "corpora": ["avspeech"]}
     params["train_emotion"] |= {**small, "corpora": ["mead"]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus)]
+    rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus, root)]
     write_split(folder / "data/split", rows)
     return folder
 
 
-def _features(folder: Path, corpus: str) -> list[dict]:
-    storage, motion, speech = LocalStorage(folder / ".playmate/store"), motion_tensors(K), speech_tensors(SPEECH_DIM)
+def _features(folder: Path, corpus: str, root: str | None) -> list[dict]:
+    storage = open_storage(root or folder / ".playmate/store")
+    motion, speech = motion_tensors(K), speech_tensors(SPEECH_DIM)
     rows, keys = [], []
     for index, clip in enumerate(clips(seed=len(corpus))):
         clip_id, frames = f"{corpus}{index}", len(clip)
@@ -117,6 +123,6 @@ def _features(folder: Path, corpus: str) -> list[dict]:
                      "split": "validation" if index == 4 else "train"})
     out = folder / "data/features" / corpus
     shards = [shard for family in (MOTION, SPEECH)
-              for shard in pack(storage, [key for key in keys if key.key.family == family], 2, out)]
-    write_manifest(out, Manifest(corpus, 25, {MOTION: "toy", SPEECH: "toy"}, shards, []))
+              for shard in pack(storage, [key for key in keys if key.key.family == family], 2, None if root else out)]
+    write_manifest(out, Manifest(corpus, 25, {MOTION: "toy", SPEECH: "toy"}, shards, [], root=root))
     return rows

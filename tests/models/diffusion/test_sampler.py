@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.diffusion.sampler import ddim_step, ddpm_step, sampling_times
+from models.diffusion.sampler import ddim_step, ddpm_step, even_snr_times, extrapolated_x0, sampling_times, solver_times
 from models.diffusion.schedule import add_noise, alpha_bars
 
 
@@ -32,6 +32,49 @@ def test_ddpm_step_is_the_posterior_of_neighbouring_times():
     moved = ddpm_step(x_t, x0, levels[t], levels[t - 1], torch.ones_like(x_t))
     variance = (1 - levels[t - 1]) / (1 - levels[t]) * beta
     assert (moved - still).item() == pytest.approx(variance.sqrt().item(), rel=1e-12)
+
+
+def test_dpm_solver_extrapolates_half_a_step_ahead():
+    """Half the log signal-to-noise ratio -1, 0, 1: x_0 goes from 2 to 5, so 6.5 in the middle of the next step."""
+    before, now, after = (torch.sigmoid(torch.tensor(2.0 * half, dtype=torch.float64)) for half in (-1, 0, 1))
+    x0, x0_before = torch.tensor([5.0], dtype=torch.float64), torch.tensor([2.0], dtype=torch.float64)
+    assert extrapolated_x0(x0, x0_before, before, now, after).item() == pytest.approx(6.5)
+    one = torch.tensor(1.0, dtype=torch.float64)
+    assert extrapolated_x0(x0, x0_before, before, now, one).item() == 5.0
+
+
+def test_even_times_have_even_steps_of_the_signal_to_noise_ratio():
+    levels = alpha_bars("linear", 1000)
+    times = even_snr_times(levels, 6)
+    steps = torch.tensor([(levels[t] / (1 - levels[t])).log() for t in times]).diff()
+    assert (times[0], times[-1], len(times)) == (999, 0, 6)
+    assert steps.max() < 1.15 * steps.min()  # training steps are not infinitely fine at the clean end
+    assert len(even_snr_times(levels, 1000)) < 1000 and even_snr_times(levels, 1) == [999]
+    with pytest.raises(ValueError, match=r"51 must lie in 1\.\.50"):
+        solver_times("dpmpp", levels[:50], 51)
+
+
+def exact_path(solver: str, steps: int, x: torch.Tensor) -> torch.Tensor:
+    """Sample N(2, 0.5^2) from x with the x_0 that is best for it, which is known in closed form."""
+    levels, mean, variance = alpha_bars("linear", 1000), 2.0, 0.25
+    times, before = solver_times(solver, levels, steps), None
+    for index, t in enumerate(times):
+        level = levels[t]
+        after = levels[times[index + 1]] if index + 1 < len(times) else torch.tensor(1.0, dtype=torch.float64)
+        x0 = mean + level.sqrt() * variance / (level * variance + 1 - level) * (x - level.sqrt() * mean)
+        ahead = x0 if solver == "ddim" or before is None else extrapolated_x0(x0, before[0], before[1], level, after)
+        x, before = ddim_step(x, ahead, level, after), (x0, level)
+    return x
+
+
+def test_dpm_solver_comes_nearer_to_the_exact_path_in_as_many_steps():
+    """The path ends at mean + 0.5 (x - sqrt(ab) mean) / sqrt(ab 0.25 + 1 - ab): all solvers reach it in the end."""
+    noise, level = torch.linspace(-2, 2, 9, dtype=torch.float64), alpha_bars("linear", 1000)[999]
+    exact = 2 + 0.5 * (noise - level.sqrt() * 2) / (level * 0.25 + 1 - level).sqrt()
+    error = {(solver, steps): (exact_path(solver, steps, noise) - exact).abs().max().item()
+             for solver in ("ddim", "dpmpp") for steps in (10, 20, 500)}
+    assert error["dpmpp", 500] < 2e-3 and error["ddim", 500] < 6e-3
+    assert error["dpmpp", 10] < 0.5 * error["ddim", 10] and error["dpmpp", 20] < 0.3 * error["ddim", 20]
 
 
 @pytest.mark.parametrize("solver", ["ddim", "ddpm"])

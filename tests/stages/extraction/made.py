@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
 
+from feature_store.manifest import Reject
 from models.face_space import FaceNotFound
 from models.motion import Motion
 from pipeline.clip_table import KEPT, REJECTED, write_clip_table
@@ -18,7 +19,9 @@ from pipeline.storage import Storage
 from stages.extraction.clip import ClipExtractor
 
 FRAMES = 6
-SHADES = {"good": 40, "faceless": 90, "segfault": 140, "hang": 190, "full": 240}  # the picture's brightness
+PRINTS = {"motion": "m" * 32, "speech": "s" * 32}
+SHADES = {"good": 30, "faceless": 65, "segfault": 100, "hang": 135, "hungry": 170, "killed": 205,
+          "full": 240}  # the picture's brightness
 
 
 class MadeSpace:
@@ -32,9 +35,13 @@ class MadeSpace:
         if kind == "faceless":
             raise FaceNotFound(3)
         if kind == "segfault":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            ctypes.string_at(0)  # a signal sent to ourselves would arrive a moment later, the clip done by then
         if kind == "hang":
-            time.sleep(600)
+            ctypes.PyDLL(None).sleep(600)  # does not give up the interpreter's lock, as a native loop does not
+        if kind == "hungry":
+            np.empty(1 << 36, np.uint8)
+        if kind == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)  # at once, what the system does where memory has run out
         if kind == "full":
             raise OSError(28, "No space left on device")
         count = len(frames)
@@ -68,3 +75,8 @@ def write_corpus(corpus: str, kinds: list[str], rejected: int = 1) -> None:
     rows += [{"clip_id": f"{corpus}x{i}", "corpus": corpus, "status": REJECTED, "stage": "probe", "code": "no_audio"}
              for i in range(rejected)]
     write_clip_table(folder / "clips.parquet", rows)
+
+
+def crashed(clip_id: str) -> Reject:
+    """As of a clip that was given up."""
+    return Reject(clip_id, "extract", "crash", "its process died 3 times", 3.0)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
-from pipeline.config import load_params
-from stages.faces.quality import blur, brightness, verdict
+from models.detectors import Face
+from pipeline.config import Preprocess
+from stages.faces.measures import blur, brightness, inside_share, score_p05
+from stages.faces.quality import thresholds, verdict
 from stages.faces.voice import VoiceActivity
 from tests.needs import weight
 
-GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "blur": 100.0, "brightness": 120.0,
-        "speech_share": 0.8}
+GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "inside_share": 1.0, "score_p05": 0.8,
+        "blur": 100.0, "brightness": 120.0, "speech_share": 0.8, "sync_confidence": 5.0, "sync_offset_frames": 1.0}
 
 
 @pytest.fixture(scope="module")
 def params(project):
-    return load_params(project / "params.yaml").preprocess
+    return Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
 
 
 def test_blur_and_brightness_by_hand():
@@ -29,12 +32,29 @@ def test_blur_and_brightness_by_hand():
 
 @pytest.mark.parametrize(("measure", "value", "code"), [
     (None, None, None), ("detection_share", 0.0, "no_face"), ("detection_share", 0.5, "face_lost"),
-    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("blur", 1.0, "blurred"),
-    ("brightness", 3.0, "too_dark"), ("brightness", 254.0, "too_bright"), ("speech_share", 0.05, "no_speech")])
+    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("inside_share", 0.3, "cut_off"),
+    ("score_p05", 0.2, "occluded"), ("blur", 1.0, "blurred"),
+    ("brightness", 3.0, "too_dark"), ("brightness", 254.0, "too_bright"), ("speech_share", 0.05, "no_speech"),
+    ("sync_confidence", 2.9, "not_in_sync"), ("sync_offset_frames", 4.0, "sound_early"),
+    ("sync_offset_frames", -4.0, "sound_late")])
 def test_every_threshold(params, measure, value, code):
     reason = verdict(GOOD | ({measure: value} if measure else {}), params)
     assert (reason and reason["code"]) == code
     assert reason is None or (reason["value"] == value and measure in reason["detail"])
+
+
+def test_every_threshold_has_a_measure_that_is_a_column_of_the_table(params):
+    from pipeline.clip_table import SCHEMA
+
+    assert {t.measure for t in thresholds(params)} <= set(SCHEMA.names)
+    assert {t.measure for t in thresholds(params)} == set(GOOD)
+
+
+def test_a_face_at_the_edge_and_a_hidden_one():
+    inside, half = np.array([0.0, 0, 10, 10]), np.array([-5.0, 0, 5, 10])
+    faces = [Face(inside, 0.9, np.zeros((5, 2)))] * 10 + [Face(half, 0.5, np.zeros((5, 2)))] * 10
+    assert inside_share(faces, 100, 100) == pytest.approx(0.5) and inside_share(faces[:10], 100, 5) == 0.5
+    assert score_p05(faces) == pytest.approx(0.5) and score_p05(faces[:10]) == pytest.approx(0.9)
 
 
 def test_what_is_not_known_yet_decides_nothing(params):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import yaml
 
 from models.detectors import Face
-from pipeline.config import load_params
+from pipeline.config import Preprocess
 from stages.preprocess_clip import ClipWorker
 
 
@@ -26,7 +27,7 @@ def speech_share(waveform: np.ndarray) -> float:
 
 def worker(project, **changes) -> ClipWorker:
     """Thresholds on the look of a picture are off: the test pictures are plain."""
-    params = load_params(project / "params.yaml").preprocess
+    params = Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
     plain = {"min_blur": 0.0, "min_brightness": 0.0, "max_brightness": 255.0, "min_face_px": 24.0}
     return ClipWorker(params.model_copy(update=plain | changes), MiddleFace(), speech_share)
 

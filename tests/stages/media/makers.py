@@ -15,7 +15,7 @@ FLASH_S = 0.2
 
 def regular(fps: Fraction | float, seconds: float) -> list[Fraction]:
     """Presentation times of a constant rate."""
-    fps = Fraction(fps).limit_denominator(1001)
+    fps = Fraction(fps).limit_denominator(3000)
     return [Fraction(i) / fps for i in range(int(seconds * fps))]
 
 
@@ -50,7 +50,7 @@ def clicks(at: Sequence[Fraction], seconds: float, rate: int) -> np.ndarray:
 def write(path: Path, pictures: Sequence[np.ndarray], times: Sequence[Fraction], sound: np.ndarray | None = None,
           rate: int = 48000, sound_start: Fraction = Fraction(0), codec: str = "libx264", sound_codec: str = "aac",
           aspect: Fraction | None = None, rotation: int = 0, keys: int = 12, pix_fmt: str = "yuv420p",
-          options: dict | None = None, ticks: int = TICKS) -> Path:
+          options: dict | None = None, ticks: int = TICKS, encoder: dict | None = None) -> Path:
     """Encode pictures at their presentation times with mono sound that begins at `sound_start`."""
     with av.open(str(path), "w", options=options or {}) as out:
         video = out.add_stream(codec, rate=25)
@@ -58,7 +58,7 @@ def write(path: Path, pictures: Sequence[np.ndarray], times: Sequence[Fraction],
         video.codec_context.time_base = Fraction(1, ticks)
         video.codec_context.gop_size = keys
         if codec == "libx264":
-            video.options = {"crf": "18", "preset": "ultrafast", "threads": "1"}
+            video.options = {"crf": "18", "preset": "ultrafast", "threads": "1"} | (encoder or {})
         if aspect:
             video.codec_context.sample_aspect_ratio = aspect
         if rotation:

@@ -1,6 +1,6 @@
 """Pickles that hold NumPy arrays and nothing else, read without giving the file any power.
 
-Unpickling can call any importable object; here three names resolve, every other one raises.
+Unpickling can call any importable object; here four names resolve, every other one raises.
 """
 
 from __future__ import annotations

@@ -1,0 +1,191 @@
+"""Speed of preprocessing against its limit and against a plain loop: `python -m benchmarks.preprocess FOLDER`.
+
+FOLDER holds talking videos, sound in the file or in a `.wav` beside it. Measured are
+
+    decode   the same files decoded by the same decoder and nothing else, as many processes as the stage has
+    loop     one process, one clip after another: the work of the stage (`ClipWorker`) without guard, pool and records;
+             its networks are loaded before the clock starts
+    stage    `stages.preprocess` from an empty work folder, the start of its processes included
+
+Decoder, encoder and networks have one thread each, in the loop as in every process of the stage. Loop and stage take
+turns for `--rounds`, the fastest of each counts: other work on the machine only ever slows. `--copies` makes the run
+long enough for the start of processes not to decide. Processor seconds stand beside the wall's. The loop is profiled in
+a run of its own for the cost of every part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import itertools
+import os
+import pstats
+import resource
+import shutil
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from pipeline.config import Params, load_params
+from stages import preprocess, preprocess_workers
+from stages.preprocess_clip import make_worker
+
+VIDEO = (".mp4", ".mkv", ".mov", ".webm")
+PARTS = {  # the first word that a profiled function's name or file holds
+    "networks (faces, voice)": ("onnxruntime", "scrfd.py", "detectors.py", "voice.py", "blobFromImage",
+                                "copyMakeBorder"),
+    "decode": ("video.py:", "media/steady.py", "looking.py"),
+    "sound": ("sound.py",), "encode and write": ("pipeline/media.py", "encode", "soundfile"),
+    "cut": ("models/crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
+    "measure": ("measures.py", "likeness.py", "preprocess_piece.py"),
+}
+
+
+@dataclass(order=True)
+class Cost:
+    wall_s: float
+    cpu_s: float
+    clips: int
+    frames: int
+
+    def __str__(self) -> str:
+        return (f"{self.wall_s:8.1f} s wall {self.cpu_s:8.1f} s CPU   {self.clips / self.wall_s:6.2f} clips/s "
+                f"{self.frames / self.wall_s:7.1f} frames/s   {self.frames / self.cpu_s:7.1f} frames a CPU second")
+
+
+def cpu_s() -> float:
+    """Processor seconds of this process and its ended children."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--clips", type=int, help="at most so many, the shortest first")
+    parser.add_argument("--copies", type=int, default=2, help="every clip so many times")
+    parser.add_argument("--rounds", type=int, default=2)
+    args = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    files = sorted((p for p in args.folder.iterdir() if p.suffix in VIDEO), key=lambda p: p.stat().st_size)[:args.clips]
+    params, many = load_params(), files * args.copies
+    settings = preprocess.worker_settings(params)
+    decode = decoding(many, args.workers)
+    print(f"decode  {decode}", flush=True)
+    loops, stages = [], []
+    for _ in range(args.rounds):
+        loops.append(plain_loop(many, settings))
+        print(f"loop    {loops[-1]}", flush=True)
+        stages.append(whole_stage(files, args.copies, params, args.workers))
+        print(f"stage   {stages[-1]}", flush=True)
+    start = start_of_worker(settings, params)
+    print(f"start   {start.wall_s:.1f} s wall, {start.cpu_s:.1f} s CPU for one of the stage's processes", flush=True)
+    _ratios(decode, min(loops), min(stages), start, args.workers)
+    _parts(files, settings)
+
+
+def decoding(files: list[Path], workers: int) -> Cost:
+    """All frames of all files, one decoder thread a process."""
+    wall, cpu = time.perf_counter(), cpu_s()
+    with ProcessPoolExecutor(workers) as pool:
+        frames = sum(pool.map(_decode, files))
+    return Cost(time.perf_counter() - wall, cpu_s() - cpu, len(files), frames)
+
+
+def _decode(path: Path) -> int:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        return sum(1 for _ in container.decode(stream))
+
+
+def plain_loop(files: list[Path], settings: dict, profile: cProfile.Profile | None = None) -> Cost:
+    """One clip after another in this process; the networks are loaded before the clock starts."""
+    worker = make_worker(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        wall, cpu, frames = time.perf_counter(), cpu_s(), 0
+        for number, path in enumerate(files):
+            task = _task(path, str(Path(folder, str(number))))
+            Path(task["folder"]).mkdir()
+            answer = profile.runcall(worker, task) if profile else worker(task)
+            frames += sum(piece["frames"] for piece in answer["pieces"])
+        return Cost(time.perf_counter() - wall, cpu_s() - cpu, len(files), frames)
+
+
+def _task(path: Path, folder: str) -> dict:
+    sound = path.with_suffix(".wav")
+    return {"media": str(path), "audio": str(sound) if sound.exists() else None, "start_s": None, "end_s": None,
+            "hint": None, "box": None, "corpus": "hdtf", "key": path.stem, "folder": folder}
+
+
+def start_of_worker(settings: dict, params: Params) -> Cost:
+    """What a guarded process costs before its first clip."""
+    wall, cpu = time.perf_counter(), cpu_s()
+    with preprocess_workers.guarded(settings, params.preprocess) as worker:
+        worker.run({"media": "/nowhere", "start_s": None, "end_s": None, "audio": None})
+    return Cost(time.perf_counter() - wall, cpu_s() - cpu, 0, 0)
+
+
+def whole_stage(files: list[Path], copies: int, params: Params, workers: int) -> Cost:
+    """The stage on links to the files, each under `copies` names, as a corpus without a list."""
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw" / "hdtf"
+        raw.mkdir(parents=True)
+        for path, copy in itertools.product(files, range(copies)):
+            for found in {path, path.with_suffix(".wav")}:
+                if found.exists():
+                    shutil.copy(found, raw / f"{copy}{found.name}")
+        ours = params.model_copy(update={"raw": params.raw.model_copy(update={"root": str(raw.parent)}),
+                                         "ray": params.ray.model_copy(update={"num_cpus": workers})})
+        os.chdir(folder)
+        try:
+            wall, cpu = time.perf_counter(), cpu_s()
+            rows = preprocess.preprocess("hdtf", ours)
+            frames = sum(row["frames"] or 0 for row in rows)
+            return Cost(time.perf_counter() - wall, cpu_s() - cpu, copies * len(files), frames)
+        finally:
+            os.chdir(here)
+
+
+def _ratios(decode: Cost, loop: Cost, stage: Cost, start: Cost, workers: int) -> None:
+    print(f"stage against loop, by the wall: {loop.wall_s / stage.wall_s:.2f}x, without the start of its processes "
+          f"{loop.wall_s / (stage.wall_s - start.wall_s):.2f}x; {workers} cores by processor seconds: "
+          f"{workers * loop.cpu_s / stage.cpu_s:.2f}x")
+    print(f"stage against decoding alone: {decode.wall_s / stage.wall_s:.2f} of its speed by the wall, "
+          f"{decode.cpu_s / stage.cpu_s:.2f} by processor seconds")
+
+
+def _parts(files: list[Path], settings: dict) -> None:
+    profile = cProfile.Profile()
+    plain_loop(files, settings, profile)
+    spent: Counter[str] = Counter()
+    for (file, line, name), (_, _, own_s, _, callers) in pstats.Stats(profile).stats.items():
+        part = _part(f"{file}:{line}:{name}") or _by_callers(callers)
+        spent[part] += own_s
+    total = sum(spent.values())
+    print("cost by part, share of the loop: " + ", ".join(f"{part} {s / total:.0%}" for part, s in spent.most_common()))
+
+
+def _part(place: str) -> str | None:
+    return next((part for part, words in PARTS.items() if any(word in place for word in words)), None)
+
+
+def _by_callers(callers: dict) -> str:
+    """The part of a library's function: that of the caller of ours that spent most in it."""
+    for (file, line, name), _ in sorted(callers.items(), key=lambda item: -item[1][2]):
+        part = _part(f"{file}:{line}:{name}")
+        if part:
+            return part
+    return "rest"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Rows of the report's tables and its gallery."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from evaluation import metric_table
+from evaluation.bootstrap import Interval
+from evaluation.report_data import ReportData
+from evaluation.report_plots import mouth_plot
+from evaluation.results import MEASURED
+from pipeline.media import read_crop
+
+HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_shift_facex", "csim_mobilefacenet", "fid", "fvd", "sync_c", "csim")
+GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
+POSTER_QUALITY = 70  # JPEG
+
+
+def metric_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Table rows of measured metrics; a control stands in the row of what it controls."""
+    if data.summary is None:
+        return []
+    values = data.summary.metrics
+    controls = {metric.control for metric in metric_table.METRICS}
+    rows = []
+    for metric in metric_table.METRICS:
+        if metric.name in values and metric.name not in controls:
+            control = metric_table.BY_NAME.get(metric.control or "")
+            rows.append({"metric": metric, "value": values[metric.name], "control": values.get(metric.control or ""),
+                         "control_label": control.label.removeprefix("… ") if control else ""})
+    return rows
+
+
+def values(data: ReportData) -> dict[str, Interval]:
+    """The measured numbers by name; none where nothing was evaluated."""
+    return {} if data.summary is None else data.summary.metrics
+
+
+def headline(data: ReportData) -> list[dict[str, Any]]:
+    """The few numbers on top of the page."""
+    found = values(data)
+    return [{"metric": metric_table.BY_NAME[name], "value": found[name]} for name in HEADLINE if name in found]
+
+
+def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Measured clips, worst first: by the mean of their ranks in mouth, identity and picture, and in lost faces."""
+    rows = sorted((row for row in clips if row["status"] == MEASURED), key=lambda row: row["clip_id"])
+    ranks = np.zeros(len(rows))
+    for name, sign in (("mouth_r", 1), ("csim_mobilefacenet", 1), ("lpips_alexnet", -1), ("face_found_share", 1)):
+        values = np.array([sign * row[name] if row.get(name) is not None else np.nan for row in rows])
+        if rows and np.isfinite(values).all():
+            ranks += np.searchsorted(np.sort(values), values)  # equal values have equal ranks
+    return [rows[index] for index in np.argsort(ranks, kind="stable")]
+
+
+def gallery(data: ReportData) -> list[dict[str, Any]]:
+    """Clips with a video, worst first, each with its curve; of a large test set the worst and the best."""
+    rows = ranked_clips(data.clips)
+    if len(rows) > GALLERY:
+        best = GALLERY // 3
+        rows = rows[:GALLERY - best] + rows[-best:]
+    return [{"row": row, "video": video(data, f"{row['clip_id']}_side_by_side"), "curve": mouth_plot(data, row)}
+            for row in rows]
+
+
+def reject_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Reasons of rejection with their pictures inside."""
+    return [entry | {"pictures": [_uri(path.read_bytes(), "image/jpeg") for path in entry["pictures"]]}
+            for entry in data.rejects]
+
+
+def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows of equal keys as columns and cells."""
+    return {"columns": list(rows[0]) if rows else [], "rows": [list(row.values()) for row in rows]}
+
+
+@dataclass(frozen=True)
+class Film:
+    """Addresses that hold a film, and the frame in its middle to be shown before it plays."""
+
+    source: str
+    poster: str
+
+
+def video(data: ReportData, stem: str) -> Film | None:
+    """A film for the page; None where it was not made."""
+    path = data.videos.get(stem)
+    if path is None:
+        return None
+    frames = read_crop(path)
+    poster = cv2.imencode(".jpg", frames[len(frames) // 2][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])[1]
+    return Film(_uri(path.read_bytes(), "video/mp4"), _uri(poster.tobytes(), "image/jpeg"))
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

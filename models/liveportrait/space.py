@@ -1,0 +1,123 @@
+"""The `liveportrait` face space (paper 3.1): M for motion, F for appearance, W and G for pictures.
+
+Crops are expected as LivePortrait's rules cut them (`models.liveportrait.crop`). M answers for any picture, so no
+face is ever "not found" here: that is the detector's word, in preprocessing and before a portrait is cropped.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.camera import transform_keypoints
+from models.face_space import Appearance
+from models.liveportrait.networks import HeadMotion, Networks
+from models.liveportrait.runtime import Runtime, ready
+from models.liveportrait.widths import INPUT_PX, NUM_KEYPOINTS, OUTPUT_PX
+from models.motion import Motion
+
+
+class LivePortraitFaceSpace:
+    """The FaceSpace protocol over `networks`, which are made ready for inference in place."""
+
+    name = "liveportrait"
+    num_keypoints = NUM_KEYPOINTS
+
+    def __init__(self, networks: Networks, runtime: Runtime | None = None, device: str = "cpu"):
+        self.runtime, self.device = runtime or Runtime(), torch.device(device)
+        self.networks = ready(networks, self.runtime, self.device)
+        self._dtype = torch.bfloat16 if self.runtime.precision == "bf16" else torch.float32
+
+    def keypoints(self, motion: Motion, x_c: np.ndarray | None = None) -> np.ndarray:
+        """x = s (x_c R + delta) + t without t_z -> [T, K, 3]."""
+        x_c = motion.x_c if x_c is None else x_c
+        return transform_keypoints(x_c[None], motion.delta, motion.rotation, motion.t * [1, 1, 0], motion.s)
+
+    def to(self, device: str) -> LivePortraitFaceSpace:
+        """Move the networks."""
+        self.device = torch.device(device)
+        self.networks.to(self.device)
+        return self
+
+    def extract(self, frames: np.ndarray) -> Motion:
+        """frames [T, S, S, 3] uint8 -> Motion; x_c is the mean over the clip of M's canonical key points, t_z is 0."""
+        return self.extract_many([frames])[0]
+
+    @torch.inference_mode()
+    def extract_many(self, clips: list[np.ndarray]) -> list[Motion]:
+        """Motion of several clips in one pass. M always sees `runtime.batch` pictures, the last ones black if need be,
+        so that a frame's numbers do not depend on what came with it."""
+        frames = np.concatenate([small(clip) for clip in clips])
+        rows = []
+        for start in range(0, len(frames), self.runtime.batch):
+            piece = frames[start:start + self.runtime.batch]
+            whole = np.concatenate([piece, np.zeros_like(piece, shape=(self.runtime.batch - len(piece),
+                                                                      *piece.shape[1:]))])
+            rows.append(_flat(self.networks.head_motion(self._pictures(whole)))[:len(piece)])
+        stops = np.cumsum([len(clip) for clip in clips])[:-1]
+        return [as_motion(part) for part in np.split(np.concatenate(rows), stops)]
+
+    @torch.inference_mode()
+    def appearance(self, image: np.ndarray) -> Appearance:
+        """image [S, S, 3] uint8, one source crop -> its motion and feature volume [1, C, D, 64, 64]."""
+        picture = self._pictures(small(np.asarray(image)[None]))
+        return Appearance(self.extract(np.asarray(image)[None]), self.networks.appearance(picture.to(self._dtype)))
+
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        """The motion itself: M's key points of a portrait carry its looks."""
+        return motion
+
+    @torch.inference_mode()
+    def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
+        """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB, in batches."""
+        source = self._tensor(x_source)[None]
+        frames = np.empty((len(x_driving), OUTPUT_PX, OUTPUT_PX, 3), np.uint8)
+        for start in range(0, len(x_driving), self.runtime.batch):
+            driving = self._tensor(x_driving[start:start + self.runtime.batch])
+            frames[start:start + len(driving)] = self._render(appearance.content, source, driving)
+        return frames
+
+    def _render(self, volume: Tensor, source: Tensor, driving: Tensor) -> np.ndarray:
+        count, batch = len(driving), self.runtime.batch
+        if self.runtime.compile and count < batch:  # one shape, or it would be compiled again
+            driving = driving[torch.arange(batch, device=self.device).clamp(max=count - 1)]
+        source = source.expand_as(driving)
+        if self.runtime.stitching:
+            driving = self.networks.retargeting.stitch(source, driving)
+        images = self.networks.image(volume.expand(len(driving), *volume.shape[1:]), source, driving)[:count]
+        return (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def _pictures(self, frames: np.ndarray) -> Tensor:
+        return torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float() / 255
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
+
+
+def _flat(motion: HeadMotion) -> np.ndarray:
+    """[B, 63 + 63 + 3 + 3 + 1]: x_c, delta, angles, t, s."""
+    values = (motion.x_c, motion.delta, motion.angles_deg, motion.t, motion.s)
+    return torch.cat([value.flatten(1) for value in values], 1).float().cpu().numpy()
+
+
+def as_motion(rows: np.ndarray) -> Motion:
+    """`_flat` rows [T, 133] of one clip -> Motion."""
+    x_c, delta, angles, t, s = np.split(rows, np.cumsum([63, 63, 3, 3]), axis=1)
+    points = (-1, NUM_KEYPOINTS, 3)
+    return Motion(x_c.astype(np.float64).mean(0).astype(np.float32).reshape(points[1:]), delta.reshape(points), angles,
+                  np.concatenate([t[:, :2], np.zeros_like(s)], 1), s)
+
+
+def small(frames: np.ndarray) -> np.ndarray:
+    """Square crops [T, S, S, 3] uint8 at the networks' 256 px; raises ValueError for anything else."""
+    if (frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1] != frames.shape[2] or frames.shape[3] != 3
+            or len(frames) == 0):
+        raise ValueError(f"the liveportrait face space takes square crops [T, S, S, 3] uint8, got {frames.dtype} "
+                         f"{frames.shape}")
+    side = frames.shape[1]
+    if side == INPUT_PX:
+        return frames
+    method = cv2.INTER_AREA if side > INPUT_PX else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(frame, (INPUT_PX, INPUT_PX), interpolation=method) for frame in frames])

@@ -1,0 +1,68 @@
+"""The three small networks of LivePortrait's second stage: stitching, lip and eye retargeting."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from models.liveportrait.widths import NUM_KEYPOINTS
+
+FLAT = 3 * NUM_KEYPOINTS
+STITCHING = (2 * FLAT, 128, 128, 64, FLAT + 2)
+LIP = (FLAT + 2, 128, 128, 64, FLAT)
+EYE = (FLAT + 3, 256, 256, 128, 128, 64, FLAT)
+
+
+class RetargetingMlp(nn.Module):
+    """Linear layers of the given sizes with ReLU between: x [B, sizes[0]] -> [B, sizes[-1]]."""
+
+    def __init__(self, sizes: tuple[int, ...]):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        self.mlp = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mlp(x)
+
+
+class Retargeting(nn.Module):
+    """Corrections of driving key points; every method takes and gives key points [B, 21, 3]."""
+
+    def __init__(self):
+        super().__init__()
+        self.stitching = RetargetingMlp(STITCHING)
+        self.lip = RetargetingMlp(LIP)
+        self.eye = RetargetingMlp(EYE)
+
+    def stitch(self, x_source: Tensor, x_driving: Tensor) -> Tensor:
+        """Move driving key points so that the crop's border (shoulders, hair) stays where the portrait has it."""
+        change = self.stitching(torch.cat([x_source.flatten(1), x_driving.flatten(1)], 1))
+        moved = x_driving + change[:, :FLAT].unflatten(1, (NUM_KEYPOINTS, 3))
+        return torch.cat([moved[..., :2] + change[:, None, FLAT:], moved[..., 2:]], -1)
+
+    def retarget_lip(self, x_source: Tensor, ratios: Tensor) -> Tensor:
+        """Change of key points that opens lips from ratios[:, 0] to ratios[:, 1] ([B, 2], `lip_ratio`)."""
+        return self.lip(torch.cat([x_source.flatten(1), ratios], 1)).unflatten(1, (NUM_KEYPOINTS, 3))
+
+    def retarget_eye(self, x_source: Tensor, ratios: Tensor) -> Tensor:
+        """Change of key points that opens eyes from ratios[:, :2] (left, right) to ratios[:, 2] ([B, 3])."""
+        return self.eye(torch.cat([x_source.flatten(1), ratios], 1)).unflatten(1, (NUM_KEYPOINTS, 3))
+
+
+def eye_ratios(landmarks: Tensor) -> Tensor:
+    """Height over width of both eyes in the 203 landmarks [B, 203, 2] -> [B, 2]."""
+    return torch.stack([_ratio(landmarks, 6, 18, 0, 12), _ratio(landmarks, 30, 42, 24, 36)], 1)
+
+
+def lip_ratio(landmarks: Tensor) -> Tensor:
+    """Inner height over outer width of the lips in the 203 landmarks [B, 203, 2] -> [B, 1]."""
+    return _ratio(landmarks, 90, 102, 48, 66)[:, None]
+
+
+def _ratio(points: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+    height = torch.linalg.vector_norm(points[:, top] - points[:, bottom], dim=-1)
+    return height / (torch.linalg.vector_norm(points[:, left] - points[:, right], dim=-1) + 1e-6)

@@ -1,0 +1,57 @@
+"""Run the jobs of extraction: a line of progress, the heartbeat, quarantined clips, the rates that were measured."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+from pipeline import heartbeat
+from pipeline.config import Params
+from pipeline.storage import Storage
+from stages.extraction.plan import Clip, limits_of, store_location
+from stages.extraction.rates import Rates
+
+SAY_EVERY_S = 5.0
+Jobs = Callable[[], Iterator[tuple[Clip, list[str]]]]
+
+
+def computed(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], None]) -> None:
+    """Compute all of `jobs`; what is finished or given up lies in `storage` when a clip's status comes back."""
+    from stages.extraction.cluster import compute
+
+    clips, frames = 0, 0
+    for clip, _ in jobs():
+        clips, frames = clips + 1, frames + clip.row["frames"]
+    told = _Telling(clips, frames, say)
+    rates = Rates()
+    for status in compute(jobs(), params, store_location(params)):
+        if status.get("quarantine"):
+            _quarantine(storage, status, params)
+        rates.add(status, time.monotonic() - told.began)
+        told.one(status)
+    rates.save()
+
+
+def _quarantine(storage: Storage, status: dict, params: Params) -> None:
+    value = {"reject": json.loads(status["reject"]), "limits": limits_of(params)}
+    storage.put(status["quarantine"], json.dumps(value, sort_keys=True).encode())
+
+
+class _Telling:
+    """One line every few seconds: clips, frames, rate, rejects, time left."""
+
+    def __init__(self, clips: int, frames: int, say: Callable[[str], None]):
+        self.clips, self.frames, self.say = clips, frames, say
+        self.began, self.told, self.done, self.seen, self.lost = time.monotonic(), 0.0, 0, 0, 0
+
+    def one(self, status: dict) -> None:
+        self.done, self.seen = self.done + 1, self.seen + status["frames"]
+        self.lost += bool(status["reject"])
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        left = elapsed / max(self.seen, 1) * (self.frames - self.seen)
+        heartbeat.report(self.done, self.clips, "clips", self.lost, left_s=left)
+        if elapsed - self.told >= SAY_EVERY_S or self.done == self.clips:
+            self.told = elapsed
+            self.say(f"extract: {self.done} of {self.clips} clips, {self.seen} frames, "
+                     f"{self.seen / elapsed:.0f} frames/s, {self.lost} rejected, {left:.0f} s left")

@@ -1,0 +1,61 @@
+"""What a frame cost, measured: processor seconds of each family, kept for `playmate plan` in `.playmate/rates.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pipeline.atomic import write_json
+from pipeline.paths import WORK
+
+PATH = WORK / "rates.json"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds of one actor a frame, over `frames` frames of one fingerprint."""
+
+    frames: int
+    seconds: float
+    fingerprint: str
+
+    @property
+    def per_frame_s(self) -> float:
+        return self.seconds / self.frames
+
+
+class Rates:
+    """Sums up the statuses of one run; `start_s` is the time until the first clip was finished."""
+
+    def __init__(self):
+        self.sums: dict[str, Rate] = {}
+        self.start_s: float | None = None
+
+    def add(self, status: dict, elapsed_s: float) -> None:
+        """One clip's status: `seconds` is JSON of family -> [fingerprint, frames, seconds]."""
+        for family, (fingerprint, frames, seconds) in json.loads(status.get("seconds") or "{}").items():
+            old = self.sums.get(family, Rate(0, 0.0, fingerprint))
+            self.sums[family] = Rate(old.frames + frames, old.seconds + seconds, fingerprint)
+            if self.start_s is None:
+                self.start_s = max(elapsed_s - seconds, 0.0)
+
+    def save(self) -> None:
+        """Keep what was measured last of each family."""
+        if not self.sums:
+            return
+        value = {family: vars(rate) for family, rate in ({**read_rates(), **self.sums}).items()}
+        write_json(PATH, {"families": value, "start_s": self.start_s or 0.0})
+
+
+def read_rates() -> dict[str, Rate]:
+    """The last measured rate of each family; empty before the first extraction."""
+    return {family: Rate(**rate) for family, rate in _stored().get("families", {}).items()}
+
+
+def read_start_s() -> float:
+    """Seconds until the first clip of a run is in work: Ray's start and loading the models."""
+    return float(_stored().get("start_s", 0.0))
+
+
+def _stored() -> dict:
+    return json.loads(PATH.read_text()) if PATH.is_file() else {}

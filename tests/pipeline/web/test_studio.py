@@ -1,0 +1,85 @@
+"""What the page does, without the page: limits, uploads, one film."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from pipeline.animator import Animator
+from pipeline.provenance import inspect_media
+from pipeline.web.studio import Limits, Studio, Wish, emotion_texts
+from tests.pipeline.fakes import LABELS, FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
+
+
+@pytest.fixture
+def studio(tmp_path) -> Studio:
+    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "t/1")
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    Image.new("RGB", (100, 120), "white").save(folder / "face.png")
+    soundfile.write(folder / "speech.wav", 0.3 * np.sin(np.arange(16000) * 0.2), 16000)
+    return Studio(animator, Limits(upload_mb=1, speech_s=2.0), folder)
+
+
+def wish(studio: Studio, **changes) -> Wish:
+    made = Wish(str(studio.uploads / "face.png"), str(studio.uploads / "speech.wav"), [(0.0, "happy", 0.5)],
+                "generated", None, 1.5, 1.5, 3, False, True, True)
+    return replace(made, **changes)
+
+
+def test_a_film_is_made_below_the_uploads(studio):
+    seen = []
+    film = studio.film(wish(studio), lambda done, total: seen.append((done, total)))
+    assert film.is_relative_to(studio.uploads)
+    assert seen == [(i + 1, 25) for i in range(25)]
+    assert inspect_media(film)["credentials"]["facts"]["emotion"] == ["happy:0.5@0"]
+    assert studio.animator.generator.overrides == [{"audio_scale": 1.5, "emotion_scale": 1.5}]
+
+
+def test_files_elsewhere_are_not_read(studio, tmp_path):
+    Image.new("RGB", (100, 120), "white").save(tmp_path / "secret.png")
+    (studio.uploads / "link.png").symlink_to(tmp_path / "secret.png")
+    for place in (str(tmp_path / "secret.png"), str(studio.uploads / ".." / "secret.png"),
+                  str(studio.uploads / "link.png"), "/etc/passwd", str(studio.uploads)):
+        with pytest.raises(ValueError, match="is not an upload of this page"):
+            studio.film(wish(studio, portrait=place), lambda done, total: None)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"consent": False}, "agreed"), ({"portrait": None}, "portrait is missing"),
+    ({"speech": None}, "speech is missing"),
+    ({"pose": "/etc/passwd"}, "pose must be one of"), ({"pose": "video"}, "pose video is missing"),
+    ({"audio_scale": 99.0}, "guidance of speech"), ({"emotion_scale": float("nan")}, "guidance of emotion"),
+    ({"seed": -1}, "seed"), ({"timeline": [(0, "joy", 1)]}, "unknown emotion 'joy'"),
+    ({"timeline": [(9.0, "sad", 1)]}, "lies within the speech"), ({"timeline": [(0, "sad", 2)]}, "strength"),
+    ({"timeline": [(0.0, "sad", 0.1)] * 51}, "more than 50")])
+def test_what_a_visitor_can_mend(studio, changes, message):
+    with pytest.raises(ValueError, match=message) as error:
+        studio.film(wish(studio, **changes), lambda done, total: None)
+    assert str(studio.uploads) not in str(error.value)
+
+
+def test_limits_of_length_and_size(studio):
+    soundfile.write(studio.uploads / "long.wav", 0.3 * np.sin(np.arange(40000) * 0.2), 16000)
+    with pytest.raises(ValueError, match="longer than 2 s"):
+        studio.film(wish(studio, speech=str(studio.uploads / "long.wav")), lambda done, total: None)
+    Path(studio.uploads / "big.png").write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(ValueError, match="larger than 1 MB"):
+        studio.film(wish(studio, portrait=str(studio.uploads / "big.png")), lambda done, total: None)
+
+
+def test_timeline_rows_become_emotions():
+    assert emotion_texts([(0, "happy", 1), (2.5, "sad", 0.25)], LABELS, 10.0) == ["happy:1@0", "sad:0.25@2.5"]
+
+
+def test_without_gradio_the_command_says_what_to_install(monkeypatch):
+    from pipeline import cli
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"playmate-pipeline\[web\]"):
+        cli.web()
