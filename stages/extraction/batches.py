@@ -76,25 +76,41 @@ def _row(clip: Clip, families: list[str]) -> dict:
         {"family": key.family, "fingerprint": key.fingerprint, "content": key.content} for key in keys]}
 
 
-def make_batches(frames: np.ndarray, max_clips: int, max_frames: int) -> list[np.ndarray]:
-    """Positions of the clips of each batch, longest clips first, at most `max_clips` clips and `max_frames` frames.
+@dataclass(frozen=True)
+class Batches:
+    """Clips that are computed together: those of batch i are `order[starts[i]:starts[i + 1]]`."""
+
+    order: np.ndarray  # positions of all clips [N] int32
+    starts: np.ndarray  # [B + 1] int32; the last is N
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def positions(self, batch: int) -> np.ndarray:
+        return self.order[self.starts[batch]:self.starts[batch + 1]]
+
+
+def make_batches(frames: np.ndarray, max_clips: int, max_frames: int) -> Batches:
+    """Batches of clips with `frames` [N], longest clips first, at most `max_clips` clips and `max_frames` frames.
 
     A clip of more than `max_frames` is a batch of its own. The longest first: no long clip is left for the end, and
     the clips of a batch are of about one length.
     """
-    order = np.argsort(-frames.astype(np.int64), kind="stable").astype(np.int32)
-    batches, start, total = [], 0, 0
-    for end, count in enumerate(frames[order].tolist()):
+    order = np.argsort(-frames, kind="stable").astype(np.int32)
+    starts, start, total = array("i", [0]), 0, 0
+    for end, count in enumerate(memoryview(frames[order])):
         if end > start and (end - start == max_clips or total + count > max_frames):
-            batches.append(order[start:end])
+            starts.append(end)
             start, total = end, 0
         total += count
-    return [*batches, order[start:]] if len(order) else []
+    if len(order):
+        starts.append(len(order))
+    return Batches(order, np.frombuffer(starts, np.int32))
 
 
-def batch_tables(batches: list[np.ndarray], blocks: int) -> list[pa.Table]:
+def batch_tables(batches: Batches, blocks: int) -> list[pa.Table]:
     """The batches as rows {positions: list<int32>}, dealt to `blocks` tables: each holds long and short clips."""
-    return [_table(batches[block::blocks]) for block in range(blocks)]
+    return [_table([batches.positions(i) for i in range(block, len(batches), blocks)]) for block in range(blocks)]
 
 
 def _table(batches: list[np.ndarray]) -> pa.Table:

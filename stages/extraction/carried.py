@@ -6,6 +6,7 @@ A batch of clips is one row: its positions, its decoded pictures and waveforms, 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -115,12 +116,15 @@ class BatchedSpace:
 
     def __init__(self, space: FaceSpace):
         self.space, self._ready = space, {}
+        self.seconds_per_frame = 0.0  # that `prepare` took
 
     def prepare(self, clips: list[np.ndarray]) -> None:
         """Compute `clips`, each [T, H, W, 3]; `extract` of the very same arrays then costs nothing."""
+        began = time.monotonic()
         if hasattr(self.space, "extract_many"):
             results = self.space.extract_many(clips)
             self._ready = {id(frames): result for frames, result in zip(clips, results, strict=True)}
+        self.seconds_per_frame = (time.monotonic() - began) / max(sum(map(len, clips)), 1)
 
     def extract(self, frames: np.ndarray) -> Motion:
         result = self._ready.pop(id(frames), None)

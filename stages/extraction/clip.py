@@ -14,6 +14,7 @@ from models.face_space import FaceNotFound, FaceSpace
 from models.speech.encoder import SpeechEncoder
 from pipeline.media import read_crop, read_wav
 from pipeline.storage import Storage
+from stages.media.guarded_child import is_memory_error
 
 MAX_LAG_FRAMES = 2  # by which speech may be shorter than the picture: codecs end on different boundaries
 
@@ -69,6 +70,8 @@ class ClipExtractor:
             except Exception as error:
                 if type(error).__name__ == "OutOfMemoryError":  # torch's, which is a RuntimeError
                     raise MemoryError(f"the GPU is full: lower extract.batch_frames ({error})") from error
+                if is_memory_error(error):  # torch's allocator, OpenCV and others have errors of their own for it
+                    raise MemoryError(_first_line(error)) from error
                 reject = reject_of(key.clip_id, error)
                 write_reject(self.storage, key, reject)
                 return reject
@@ -103,6 +106,8 @@ def reject_of(clip_id: str, error: Exception) -> Reject:
         return Reject(clip_id, "extract", error.code, str(error), error.value)
     if isinstance(error, FaceNotFound):
         return Reject(clip_id, "extract", "face_not_found", str(error), float(error.frame))
-    return Reject(clip_id, "extract", type(error).__name__, str(error).splitlines()[0][:200] if str(error) else "")
+    return Reject(clip_id, "extract", type(error).__name__, _first_line(error))
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else ""

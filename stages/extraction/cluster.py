@@ -21,7 +21,8 @@ from stages.extraction.attempts import sweep
 from stages.extraction.batches import batch_tables, make_batches, spooled
 from stages.extraction.clip import ClipExtractor
 from stages.extraction.plan import Clip
-from stages.extraction.steps import ATTEMPTS, Decoder, ExtractionActor, Forward, Maker, Work, Writer
+from stages.extraction.pools import Decoder, Forward, Writer
+from stages.extraction.steps import ATTEMPTS, ExtractionActor, Maker, Work
 
 MAX_BLOCKS = 1000  # tasks of the first step; Ray's driver holds some 20 KB of each
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pipeline.clip_table import KEPT, iterate_clip_table
 from pipeline.components import face_space_identity, speech_identity
 from pipeline.config import Params
 from pipeline.fingerprint import code_digest, digest
+from pipeline.media import read_crop, read_wav
 from pipeline.paths import CROPS, FACE_SPACE, FEATURES, WORK
 from pipeline.storage import Storage
 
@@ -22,9 +24,12 @@ MOTION_CODE = {"landmark": ("models.landmark.points", "models.landmark.pose", "m
                             "models.landmark.template", "models.landmarker"),
                "liveportrait": ("models.liveportrait",)}
 SHARED_CODE = ("models.camera", "models.motion", "stages.extraction.clip")
+# beside ours; torch is not among them: another version of it moves features by rounding alone
+MOTION_LIBRARIES = {"landmark": ("decord", "mediapipe"), "liveportrait": ("decord",)}
 SPEECH_CODE = {"whisper": ("models.speech.whisper", "models.speech.log_mel", "models.speech.ctranslate2"),
                "wav2vec2": ("models.speech.huggingface",), "hubert": ("models.speech.huggingface",)}
 SHARED_SPEECH_CODE = ("models.speech.encoder", "models.speech.pieces", "stages.extraction.clip")
+SPEECH_LIBRARIES = {"whisper": (), "wav2vec2": ("transformers",), "hubert": ("transformers",)}
 LABELS = ("corpus", "identity", "emotion", "level", "language")
 COLUMNS = ["clip_id", *LABELS, "frames", "crop_sha256", "speech_sha256"]
 
@@ -37,15 +42,19 @@ def fingerprints(params: Params) -> dict[str, str]:
 def motion_fingerprint(params: Params) -> str:
     """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
-    libraries = {name: version(name) for name in ("decord", "mediapipe")} if kind == "landmark" else {}
-    return digest(MOTION, VERSION, code_digest(*MOTION_CODE[kind], *SHARED_CODE), libraries,
-                  face_space_identity(FACE_SPACE), params.preprocess.fps)
+    return digest(MOTION, VERSION, code_digest(*MOTION_CODE[kind], *SHARED_CODE), inspect.getsource(read_crop),
+                  _versions(MOTION_LIBRARIES[kind]), face_space_identity(FACE_SPACE), params.preprocess.fps)
 
 
 def speech_fingerprint(params: Params) -> str:
     """Raises WeightsError where the encoder's weights are missing."""
-    return digest(SPEECH, VERSION, code_digest(*SPEECH_CODE[params.speech.kind], *SHARED_SPEECH_CODE),
-                  speech_identity(params.speech), params.preprocess.fps)
+    kind = params.speech.kind
+    return digest(SPEECH, VERSION, code_digest(*SPEECH_CODE[kind], *SHARED_SPEECH_CODE), inspect.getsource(read_wav),
+                  _versions(SPEECH_LIBRARIES[kind]), speech_identity(params.speech), params.preprocess.fps)
+
+
+def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    return {name: version(name) for name in libraries}
 
 
 def store_location(params: Params) -> str:

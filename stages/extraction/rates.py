@@ -1,4 +1,4 @@
-"""What a frame cost, measured: processor seconds of each family, kept for `playmate plan` in `.playmate/rates.json`."""
+"""What a frame cost one actor, measured in seconds of each family: for `playmate plan`, in `.playmate/rates.json`."""
 
 from __future__ import annotations
 

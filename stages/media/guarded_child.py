@@ -43,12 +43,13 @@ def _result(worker: Callable[[dict], dict], task: dict[str, Any]) -> dict[str, A
     try:
         return worker(task)
     except Exception as error:
-        if _is_memory(error):
+        if is_memory_error(error):
             return {"failed": "memory"}
         return {"failed": "error", "detail": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_memory_error(error: BaseException) -> bool:
+    """Whether `error` says that memory has run out: Python's own, or one of the forms that native libraries use."""
     text = str(error)
     return isinstance(error, MemoryError) or "bad_alloc" in text or "Insufficient memory" in text \
         or "Cannot allocate memory" in text or "Failed to allocate" in text

@@ -15,7 +15,8 @@ from pipeline.config import Params, parse_params
 from pipeline.storage import ObjectMissing
 from stages.extraction.batches import spooled
 from stages.extraction.plan import Clip, kept_clips
-from stages.extraction.steps import Decoder, ExtractionActor, Forward, Work, Writer
+from stages.extraction.pools import Decoder, Forward, Writer
+from stages.extraction.steps import ExtractionActor, Work
 from tests.stages.extraction import made
 
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}
@@ -94,6 +95,22 @@ def test_a_missing_file_stops_the_job(work):
         apart(work("three"))
 
 
+def test_the_time_of_a_batch_is_shared_by_its_frames(work, monkeypatch):
+    """`playmate plan` would take a batched face space for one that costs nothing."""
+    forward = Forward(work("three"))
+
+    def prepare(clips):
+        forward.extractor.space.seconds_per_frame = 2.0
+
+    monkeypatch.setattr(forward.extractor.space, "prepare", prepare)
+    (said,) = forward(Decoder(work("three"))(BATCH))["statuses"].to_pylist()
+    seconds = [json.loads(status["seconds"]) for status in json.loads(said)]
+    assert [found["motion"][1] for found in seconds if "motion" in found] == [made.FRAMES] * 3
+    for found in seconds:
+        if "motion" in found:
+            assert 2.0 * made.FRAMES <= found["motion"][2] < 2.0 * made.FRAMES + 1
+
+
 def test_a_batch_that_died_is_taken_apart(work, monkeypatch):
     """The second attempt computes clip by clip, each with a note of its own."""
     job, together = work("three"), []
@@ -129,6 +146,20 @@ def test_a_full_gpu_is_no_fault_of_the_clip(work, monkeypatch):
     monkeypatch.setattr(made.MadeSpace, "extract", full)
     with pytest.raises(MemoryError, match="batch_frames"):
         apart(work("three"))
+
+
+@pytest.mark.parametrize("said", [
+    "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+    "68719476736 bytes. Error code 12 (Cannot allocate memory)", "std::bad_alloc"])
+def test_memory_that_native_code_did_not_get_is_no_lasting_fault_of_the_clip(work, monkeypatch, said):
+    """It is tried again under other limits, so no `.reject.json` may say that it would fail for ever."""
+    def hungry(*_):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(made.MadeSpace, "extract", hungry)
+    with pytest.raises(MemoryError, match="alloc"):
+        ExtractionActor(work("one"))(BATCH)
+    assert objects("one") == {}
 
 
 def test_decoded_batches_hold_the_pictures_once(work):
