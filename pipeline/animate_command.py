@@ -30,6 +30,8 @@ from pipeline.speech_input import SAMPLE_RATE_HZ, SpeechError, read_speech
 console = Console(stderr=True)
 LOOK_S = 60                 # speech is looked for minute by minute, until there is some
 MIN_SPEECH_S = 0.3
+POSES = ("generated", "still")
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,25 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     several = len(portraits) * len(speeches) > 1
     jobs = [(portrait, speech, out_path(out, portrait, speech, several))
             for portrait in portraits for speech in speeches]
+    if settings.pose not in POSES and not Path(settings.pose).is_file():
+        raise ValueError(f"--pose {settings.pose}: generated, still, or a video file, and no such file is there")
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
     signer = settings.signer()
+    if settings.preview is not None:
+        sheet_path(settings.preview, out, several)
     animator, which = load_animator(model, detector)
-    console.print(f"model: {which}", highlight=False)
+    console.print(f"model: {which}", highlight=False, soft_wrap=True)
     films, failures = [], []
     for portrait, speech, path in jobs:
         try:
-            _one(animator, portrait, speech, path, settings, signer)
+            _one(animator, portrait, speech, path, settings, signer, several)
             films.append(path)
         except ValueError as error:
             if not several:
                 raise
             failures.append(f"{path.name}: {error}")
-            console.print(f"not made: {failures[-1]}", highlight=False)
+            console.print(f"not made: {failures[-1]}", highlight=False, soft_wrap=True)
     if failures:
         raise ValueError(f"{len(failures)} of {len(jobs)} films were not made:\n" + "\n".join(failures))
     return films
@@ -103,14 +109,25 @@ def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
     return out
 
 
+def sheet_path(preview: Path, out: Path, several: bool) -> Path:
+    """Where the contact sheet of the film `out` goes: a picture, or a folder, which several films need."""
+    if several or preview.is_dir():
+        if preview.suffix and not preview.is_dir():
+            raise ValueError(f"--preview {preview}: several films need a folder for their contact sheets")
+        return preview / f"{out.stem}.png"
+    if preview.suffix.lower() not in SHEET_SUFFIXES:
+        raise ValueError(f"--preview {preview}: a contact sheet ends in {', '.join(SHEET_SUFFIXES)}")
+    return preview
+
+
 def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
-         signer: Credentials | bool) -> None:
+         signer: Credentials | bool, several: bool) -> None:
     waveform = read_speech(speech)
     _check_speech(waveform, speech, settings.speech_share)
     source = _portrait(animator, portrait, out, settings.face)
     frames = frame_count(waveform)
     sheet = ContactSheet(frames, FPS)
-    pose = settings.pose if settings.pose in ("generated", "still") else Path(settings.pose)
+    pose = settings.pose if settings.pose in POSES else Path(settings.pose)
     emotion = list(settings.emotions) or None
     with _progress() as progress:
         task = progress.add_task(out.name, total=frames)
@@ -126,11 +143,11 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
     rate = "" if speed is None else f", {speed:.1f} fps"
     console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",
-                  highlight=False)
+                  highlight=False, soft_wrap=True)
     if settings.preview is not None:
-        place = settings.preview / f"{out.stem}.png" if settings.preview.is_dir() else settings.preview
+        place = sheet_path(settings.preview, out, several)
         sheet.save(place)
-        console.print(f"{place}: contact sheet", highlight=False)
+        console.print(f"{place}: contact sheet", highlight=False, soft_wrap=True)
 
 
 def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
@@ -162,7 +179,7 @@ def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Po
     found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
     if rivals(portrait.faces):
         raise SeveralFacesError(f"{found}: choose one with --face N")
-    console.print(f"{found}. The largest is animated; --face N chooses another", highlight=False)
+    console.print(f"{found}. The largest is animated; --face N chooses another", highlight=False, soft_wrap=True)
     return portrait
 
 

@@ -9,6 +9,7 @@ Speech, sampling, rendering and encoding run window by window, so memory does no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ import numpy as np
 
 from models.detectors import Face, FaceDetector
 from models.face_space import Appearance, FaceNotFound, FaceSpace
-from models.generate import MotionGenerator, Request
+from models.generate import MotionGenerator
+from models.generation_request import Request
 from models.motion import Motion
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
 from pipeline.driving import driving_pose
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 CRF = 18
 RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
+MAX_SCALE = 10.0  # of guidance; faces fall apart long before
 
 Emotion = str | Mapping[str, float] | Sequence[str] | None
 Picture = Path | str | bytes | np.ndarray
@@ -129,7 +132,7 @@ class Animator:
         weights = as_weights(emotion, self.labels, frames, FPS)
         motions = self.motions(source, whole_features(self.encoder, waveform, frames), weights,
                                self._pose(pose, source, frames), seed, audio_scale, emotion_scale, steps)
-        return self.render(source, prefetch(motions), paste_back)
+        return self._rendered(source, motions, paste_back)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
                         credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:
@@ -146,14 +149,18 @@ class Animator:
         draw = None if mark is None else VisibleMark(mark)
         waveform = read_speech(speech)
         frames = _finished(self.animate(portrait, waveform, **options), draw, progress)
-        return write_video(Path(out), prefetch(frames, 16), FPS, waveform, SAMPLE_RATE_HZ, CRF, metadata_tags(facts),
-                           finish)
+        with closing(prefetch(frames, 16)) as ahead:
+            return write_video(Path(out), ahead, FPS, waveform, SAMPLE_RATE_HZ, CRF, metadata_tags(facts), finish)
 
     def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
                 pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None,
                 window: int | None = None) -> Iterator[np.ndarray]:
-        """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generate.Request`."""
+        """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generate.Request`.
+
+        Raises ValueError for scales or a seed out of their range.
+        """
+        _check_settings(audio_scale, emotion_scale, seed)
         request = Request(speech=features, x_c=source.appearance.motion.x_c, emotion=emotion, pose=pose, seed=seed,
                           source_rho=source.appearance.motion.rho[0], window=window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
@@ -171,6 +178,10 @@ class Animator:
                                                driving[start:start + RENDER_FRAMES]):
                     yield frame if paste is None else paste(frame)
 
+    def _rendered(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
+        with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
+            yield from self.render(source, ahead, paste_back)
+
     def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int) -> str | np.ndarray:
         if pose in ("generated", "still"):
             return pose
@@ -180,6 +191,14 @@ class Animator:
 def frame_count(waveform: np.ndarray) -> int:
     """Frames of a film of this speech [N]: round(25 x duration), at least one."""
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
+
+
+def _check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
+    for name, scale in (("speech (audio scale)", audio_scale), ("emotion (emotion scale)", emotion_scale)):
+        if scale is not None and not 0 <= scale <= MAX_SCALE:
+            raise ValueError(f"the guidance of {name} is {scale:g}: it must lie between 0 and {MAX_SCALE:g}")
+    if seed < 0:
+        raise ValueError(f"the seed is {seed}: it must be a whole number from 0 on")
 
 
 def _finished(frames: Iterator[np.ndarray], draw: VisibleMark | None, progress) -> Iterator[np.ndarray]:

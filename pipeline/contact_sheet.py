@@ -12,7 +12,7 @@ from pipeline.atomic import atomic_path
 
 
 class ContactSheet:
-    """Collects `tiles` of `frames` frames as they pass by; memory does not grow with the film."""
+    """Collects `tiles` of `frames` frames as they pass by, `tile_px` wide; memory does not grow with the film."""
 
     def __init__(self, frames: int, fps: float, tiles: int = 12, columns: int = 4, tile_px: int = 256):
         self._wanted = set(sheet_indices(frames, tiles))
@@ -22,7 +22,8 @@ class ContactSheet:
     def see(self, frame: np.ndarray) -> None:
         """Look at the next frame [H, W, 3]."""
         if self._seen in self._wanted:
-            tile = cv2.resize(frame, (self._tile_px, self._tile_px), interpolation=cv2.INTER_AREA)
+            height_px = max(1, round(self._tile_px * frame.shape[0] / frame.shape[1]))
+            tile = cv2.resize(frame, (self._tile_px, height_px), interpolation=cv2.INTER_AREA)
             text = f"{self._seen / self._fps:.2f} s"
             for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
                 cv2.putText(tile, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, width, cv2.LINE_AA)
@@ -30,9 +31,9 @@ class ContactSheet:
         self._seen += 1
 
     def picture(self) -> np.ndarray:
-        """RGB [rows x tile, columns x tile, 3]."""
+        """RGB [rows x tile height, columns x tile width, 3]."""
         missing = -len(self._tiles) % self._columns
-        tiles = self._tiles + [np.zeros((self._tile_px, self._tile_px, 3), np.uint8)] * missing
+        tiles = self._tiles + [np.zeros_like(self._tiles[0])] * missing
         rows = [np.hstack(tiles[start:start + self._columns]) for start in range(0, len(tiles), self._columns)]
         return np.vstack(rows)
 

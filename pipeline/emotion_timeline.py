@@ -37,7 +37,12 @@ def _parse(text: str) -> tuple[float, dict[str, float]]:
 
 
 def timeline_weights(timeline: Timeline, labels: tuple[str, ...], frames: int, fps: float) -> np.ndarray:
-    """Weights [frames, labels + 1] of a timeline; before its first entry nothing is asked for (the null class)."""
+    """Weights [frames, labels + 1] of a timeline; before its first entry nothing is asked for (the null class).
+
+    Raises ValueError for an entry that begins after the end.
+    """
+    if timeline and timeline[-1][0] > frames / fps:
+        raise ValueError(f"an emotion begins at {timeline[-1][0]:g} s, but the speech ends at {frames / fps:.2f} s")
     mixes: list[Mapping[str, float]] = [mix for _, mix in timeline]
     starts = [start for start, _ in timeline]
     if starts and starts[0] > 0:
@@ -62,7 +67,7 @@ def as_weights(emotion: str | Mapping[str, float] | Sequence[str] | None, labels
                fps: float) -> np.ndarray | None:
     """What a caller gave as emotion -> weights [labels + 1] (constant) or [frames, labels + 1], or None.
 
-    Raises ValueError that lists the known labels.
+    Raises ValueError that lists the known labels, and for an entry that begins after the end.
     """
     if emotion is None or len(emotion) == 0:
         return None

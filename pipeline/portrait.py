@@ -39,41 +39,45 @@ class SeveralFacesError(PortraitError):
 def read_portrait(source: Path | str | bytes | np.ndarray) -> np.ndarray:
     """Decode a picture, upright, opaque, at most `MAX_SIDE_PX` wide or high -> RGB uint8 [H, W, 3].
 
-    `source`: a path, the bytes of a picture file, or an array [H, W], [H, W, 1|3|4] of uint8. Raises PortraitError.
+    `source`: a path, the bytes of a picture file, or an array [H, W], [H, W, 1|3|4] of uint8. Raises PortraitError,
+    whose messages leave it to the caller to name the file.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    name = "the portrait" if isinstance(source, bytes) else str(source)
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     if isinstance(file, Path) and not file.is_file():
-        raise PortraitError(f"{name} does not exist or is not a file")
+        raise PortraitError("the portrait does not exist or is not a file")
     try:
         with Image.open(file, formats=FORMATS) as image:
-            _check_size(image.size, name)
+            _check_size(image.size)
             image.draft("RGB", (MAX_SIDE_PX, MAX_SIDE_PX))  # JPEG decodes straight to a smaller picture
             return _finish(image)
     except UnidentifiedImageError as error:
-        raise PortraitError(f"{name} is not a picture that can be read; accepted: {', '.join(FORMATS)}") from error
+        raise PortraitError("the portrait is not a picture that can be read; accepted: " + ", ".join(FORMATS)) from error
     except PortraitError:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PortraitError(f"{name} is damaged: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise PortraitError(f"the portrait is too large, scale it down: {error}") from error
+    except PermissionError as error:
+        raise PortraitError(f"the portrait cannot be read: {error.strerror}") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PortraitError(f"the portrait is damaged: {error}") from error
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise PortraitError(f"a portrait array is uint8 [H, W] or [H, W, 1|3|4], got {array.dtype} {array.shape}")
-    _check_size(array.shape[1::-1], "the portrait")
+    _check_size(array.shape[1::-1])
     return _finish(Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array))
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise PortraitError(f"{name} has {width}x{height} pixels, more than {MAX_PIXELS // 10**6} million: "
+        raise PortraitError(f"the portrait has {width}x{height} pixels, more than {MAX_PIXELS // 10**6} million: "
                             "scale it down")
     if min(width, height) < MIN_SIDE_PX:
-        raise PortraitError(f"{name} has {width}x{height} pixels; at least {MIN_SIDE_PX} on each side are needed")
+        raise PortraitError(f"the portrait has {width}x{height} pixels; at least {MIN_SIDE_PX} on each side are needed")
 
 
 def _finish(image: Image.Image) -> np.ndarray:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -34,9 +35,17 @@ def open_media(source: Path | str | bytes) -> Iterator[av.container.InputContain
     if not isinstance(source, bytes) and not Path(source).is_file():
         raise SpeechError(f"{source} does not exist or is not a file")
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    with (io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")) as file, \
-            av.open(file, "r", options=options) as media:
+    with _stream(source) as file, av.open(file, "r", options=options) as media:
         yield media
+
+
+def _stream(source: Path | str | bytes) -> BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return Path(source).open("rb")
+    except PermissionError as error:
+        raise SpeechError(f"{source} cannot be read: {error.strerror}") from error
 
 
 def read_speech(source: Path | str | bytes | np.ndarray, max_duration_s: float = MAX_DURATION_S) -> np.ndarray:

@@ -95,6 +95,22 @@ def test_several_films_go_into_a_folder(made, tmp_path):
         animate([portraits[0], portraits[0]], speeches, tmp_path / "films", None, Settings())
 
 
+def test_every_film_of_several_has_its_own_contact_sheet(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    animate(portraits, speeches, tmp_path / "films", None, Settings(face=1, preview=tmp_path / "sheets"))
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["a_speech.png", "b_speech.png"]
+    with pytest.raises(ValueError, match="several films need a folder"):
+        animate(portraits, speeches, tmp_path / "films", None, Settings(preview=tmp_path / "sheet.png"))
+    with pytest.raises(ValueError, match="a contact sheet ends in"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(preview=tmp_path / "sheet"))
+
+
+def test_a_pose_that_is_no_file(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    with pytest.raises(ValueError, match="--pose dance: generated, still, or a video file"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(pose="dance"))
+
+
 def test_the_output_is_an_mp4():
     with pytest.raises(ValueError, match=r"must end in \.mp4"):
         out_path(Path("out.avi"), Path("a.png"), Path("b.wav"), several=False)
@@ -112,4 +128,7 @@ def test_a_sheet_holds_the_wanted_frames_alone():
         sheet.see(np.full((128, 128, 3), level, np.uint8))
     picture = sheet.picture()
     assert picture.shape == (128, 128, 3)
+    wide = ContactSheet(frames=1, fps=25, tiles=1, columns=2, tile_px=64)
+    wide.see(np.full((50, 100, 3), 9, np.uint8))
+    assert wide.picture().shape == (32, 128, 3)  # its shape is kept
     assert [int(picture[y, x, 0]) for y, x in ((50, 32), (50, 96), (110, 32), (110, 96))] == [0, 33, 66, 99]

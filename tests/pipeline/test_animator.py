@@ -120,6 +120,24 @@ def test_a_consumer_that_stops_leaves_no_thread_behind():
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
+def test_a_failure_in_the_middle_leaves_no_thread_behind(tmp_path, monkeypatch):
+    """A thread that still computes while Python ends would abort the process."""
+    monkeypatch.setattr(FakeSpace, "render", lambda *_: (_ for _ in ()).throw(ValueError("render broke")))
+    with pytest.raises(ValueError, match="render broke") as error:
+        animator().animate_to_file(PORTRAIT, tone(60), tmp_path / "out.mp4", credentials=False)
+    assert error.value.__traceback__ is not None  # which keeps the frames of all generators alive
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"audio_scale": float("nan")}, "guidance of speech .* between 0 and 10"), ({"emotion_scale": -0.1}, "of emotion"),
+    ({"audio_scale": 10.1}, "is 10.1"), ({"seed": -1}, "seed is -1"), ({"emotion": ["sad@1.01"]}, "ends at 1.00 s")])
+def test_settings_out_of_range_are_refused_before_the_first_frame(changes, message):
+    with pytest.raises(ValueError, match=message):
+        animator().animate(PORTRAIT, tone(1), **changes)
+
+
 def test_pasted_back_frames_are_the_whole_picture():
     picture = np.full((200, 301, 3), 77, np.uint8)
     made = animator(FakeDetector((100, 60, 140, 100)))

@@ -95,10 +95,21 @@ def test_what_is_no_picture_is_refused(tmp_path):
         read_portrait(whole[:len(whole) // 2])
     with pytest.raises(PortraitError, match="does not exist"):
         read_portrait(tmp_path / "none.png")
+    with pytest.raises(PortraitError, match="too large, scale it down"):
+        read_portrait(encoded(Image.new("1", (20000, 10000)), "PNG"))
     with pytest.raises(PortraitError, match="at least 32"):
         read_portrait(np.zeros((20, 200, 3), np.uint8))
     with pytest.raises(PortraitError, match="uint8"):
         read_portrait(np.zeros((64, 64, 3)))
+
+
+def test_a_picture_that_may_not_be_read(monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(PortraitError, match="cannot be read: Permission denied"):
+        read_portrait(__file__)
 
 
 def test_faces_are_numbered_by_size():
