@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.generate import MotionGenerator, Request
+from models.generate import MotionGenerator
+from models.generation_request import Request
 from models.landmark.points import positions
 from models.motion import RHO_DIM
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ

@@ -23,7 +23,8 @@ from models.diffusion.guidance import guide
 from models.diffusion.sampler import ddim_step, sampling_times
 from models.diffusion.schedule import add_noise, alpha_bars
 from models.emotions import CORE8, emotion_weights
-from models.generate import MotionGenerator, Request, SampleSettings
+from models.generate import MotionGenerator
+from models.generation_request import Request, SampleSettings
 from models.motion import RHO_DIM
 from models.motion_transformer import ModelShape, MotionTransformer, time_frequencies
 from models.normalization import MotionStatistics, Normalizer

@@ -16,7 +16,8 @@ from evaluation.curves import face_curves
 from evaluation.jobs import FPS, Clip
 from evaluation.measure import pose_numbers
 from evaluation.motion import pearson
-from models.generate import MotionGenerator, Request
+from models.generate import MotionGenerator
+from models.generation_request import Request
 from models.landmark.points import NUM_KEYPOINTS
 from models.motion import RHO_DIM
 from models.normalization import Normalizer

@@ -10,7 +10,8 @@ import numpy as np
 
 from evaluation.judges import Judges, load_judges
 from models.face_space import Appearance, FaceSpace
-from models.generate import MotionGenerator, Request
+from models.generate import MotionGenerator
+from models.generation_request import Request
 from models.motion import Motion
 
 

@@ -12,7 +12,7 @@ from evaluation.measure import pose_numbers
 from evaluation.motion import pearson
 from evaluation.parts import Parts, make_portrait, render_motion
 from evaluation.results import Result
-from models.generate import Request
+from models.generation_request import Request
 from pipeline.driving import forth_and_back, relative_pose
 from pipeline.media import read_crop, write_video
 

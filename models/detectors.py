@@ -1,8 +1,9 @@
 """Face detectors behind one seam: picture -> faces. InsightFace's SCRFD, or MediaPipe's landmarker (Apache-2.0).
 
 Every detector's box is brought to one convention, the landmark box: brows to chin and temple to temple, the box
-LivePortrait's crop rule is written for. SCRFD's own box reaches up to the hairline; over 109 pictures of 17 people
-the landmark box is 0.765 of its larger side (standard deviation 0.04), its centre 0.118 of it lower (0.02).
+LivePortrait's crop rule is written for: that of InsightFace's 106 landmarks where its pack is there. SCRFD's own box
+reaches up to the hairline; over 109 pictures of 17 people the landmark box is 0.765 of its larger side (standard
+deviation 0.04), its centre 0.118 of it lower (0.02).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from models.liveportrait.crop import eyes_and_lips, face_rect
 from models.onnx import one_thread
 
 LANDMARK_SIDE, LANDMARK_DOWN = 0.765, 0.118   # landmark box in terms of SCRFD's larger side
@@ -33,7 +35,7 @@ class Face:
     box: np.ndarray      # [4] left, top, right, bottom of the landmark box
     score: float
     points: np.ndarray   # [5, 2] eyes, nose tip, mouth corners; the one on the picture's left first
-    outline: np.ndarray | None = None   # [N, 2] the landmarks that the box is around; [106, 2]: InsightFace's set
+    outline: np.ndarray | None = None   # [N, 2] the landmarks that the box is of; [106, 2]: InsightFace's set
 
 
 class FaceDetector(Protocol):
@@ -73,10 +75,14 @@ class InsightFaceDetector:
 
     def _look(self, image: np.ndarray, offset: np.ndarray) -> list[Face]:
         boxes, points = self._network.detect(np.ascontiguousarray(image[:, :, ::-1]), input_size=self._size)
-        faces = [Face(landmark_box(box[:4] - np.tile(offset, 2)), float(box[4]), eyes_to_mouth - offset,
-                      self._outline(image, box[:4], offset))
+        faces = [self._face(image, box, eyes_to_mouth, offset)
                  for box, eyes_to_mouth in zip(boxes.astype(np.float64), points.astype(np.float64), strict=True)]
         return sorted(faces, key=lambda face: (-face.score, *face.box))
+
+    def _face(self, image: np.ndarray, box: np.ndarray, points: np.ndarray, offset: np.ndarray) -> Face:
+        outline = self._outline(image, box[:4], offset)
+        around = landmark_box(box[:4] - np.tile(offset, 2)) if outline is None else outline_box(outline)
+        return Face(around, float(box[4]), points - offset, outline)
 
     def _outline(self, image: np.ndarray, box: np.ndarray, offset: np.ndarray) -> np.ndarray | None:
         if self._landmarks is None:
@@ -101,6 +107,13 @@ def landmark_box(box: np.ndarray) -> np.ndarray:
     centre = (box[:2] + box[2:]) / 2 + [0.0, LANDMARK_DOWN * side]
     half = LANDMARK_SIDE * side / 2
     return np.concatenate([centre - half, centre + half])
+
+
+def outline_box(points: np.ndarray) -> np.ndarray:
+    """Landmarks [106, 2] -> the landmark box [4] as LivePortrait takes it: a square as large as the face is along its
+    own axes, so that a head that leans is not given a larger one."""
+    rect = face_rect(points, *eyes_and_lips(points), scale=1.0, shift_y=0.0)
+    return np.concatenate([rect.centre - rect.side / 2, rect.centre + rect.side / 2])
 
 
 def _place(source: Path, target: Path, size_px: int) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from models.generate import REPEATED
+from models.generation_request import REPEATED
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ
 from pipeline.animator import Animator, Emotion, Portrait
 from pipeline.emotion_timeline import as_weights, timeline_frames

@@ -21,7 +21,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from models.diffusion.schedule import alpha_bars
-from models.generate import MotionGenerator, SampleSettings
+from models.generate import MotionGenerator
+from models.generation_request import SampleSettings
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics
 from pipeline.atomic import write_bytes, write_json

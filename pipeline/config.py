@@ -390,6 +390,12 @@ class Params(Section):
                              f"{self.diffusion.target}): only there does the network predict motion")
         return self
 
+    @model_validator(mode="after")
+    def _steps_that_were_trained(self) -> Params:
+        if self.sample.steps > self.diffusion.steps:
+            raise ValueError(f"sample.steps {self.sample.steps} must not exceed diffusion.steps {self.diffusion.steps}")
+        return self
+
     @property
     def untrained(self) -> tuple[str, ...]:
         """Parts whose networks are seeded toys; what they make is no result and is marked so everywhere."""

@@ -10,11 +10,17 @@ import cv2
 import numpy as np
 
 from models.detectors import Face
-from models.liveportrait.crop import CENTRES, face_rect, source_rect
+from models.liveportrait import crop as liveportrait
+from models.liveportrait.crop import (
+    CENTRES,
+    CROP_PX,
+    SOURCE_SCALE,
+    SOURCE_SHIFT_Y,
+    Rect,
+    face_rect,
+    source_rect,
+)
 
-CROP_PX = 512
-SCALE = 2.3
-SHIFT_Y = -0.125
 TIGHTEST_SCALE = 1.6    # as far as the square shrinks to stay inside the picture
 
 
@@ -42,8 +48,8 @@ def face_square(face: Face) -> tuple[np.ndarray, float, float]:
     """Centre [2] px, side px and roll (radians) of the source crop."""
     eyes, mouth = face.points[:2].mean(axis=0), face.points[3:].mean(axis=0)
     down = (mouth - eyes) / max(np.linalg.norm(mouth - eyes), 1e-6)
-    side = float(np.max(face.box[2:] - face.box[:2])) * SCALE
-    centre = (face.box[:2] + face.box[2:]) / 2 + down * SHIFT_Y * side
+    side = float(np.max(face.box[2:] - face.box[:2])) * SOURCE_SCALE
+    centre = (face.box[:2] + face.box[2:]) / 2 + down * SOURCE_SHIFT_Y * side
     return centre, side, float(np.arctan2(-down[0], down[1]))
 
 
@@ -53,19 +59,17 @@ def landmark_square(face: Face) -> tuple[np.ndarray, float, float]:
     if len(points) in CENTRES:
         rect = source_rect(points)
     else:
-        rect = face_rect(points, face.points[:2].mean(axis=0), face.points[3:].mean(axis=0), SCALE, SHIFT_Y)
+        eyes, mouth = face.points[:2].mean(axis=0), face.points[3:].mean(axis=0)
+        rect = face_rect(points, eyes, mouth, SOURCE_SCALE, SOURCE_SHIFT_Y)
     return rect.centre, rect.side, rect.angle_rad
 
 
 def crop_matrix(centre: np.ndarray, side: float, angle_rad: float) -> np.ndarray:
     """Affine map [2, 3] from the picture's pixels to the crop's; the direction `angle_rad` off down becomes down."""
-    scale, half = CROP_PX / side, CROP_PX / 2
-    cos, sin = scale * np.cos(angle_rad), scale * np.sin(angle_rad)
-    linear = np.array([[cos, sin], [-sin, cos]])
-    return np.concatenate([linear, (half - linear @ centre)[:, None]], axis=1)
+    return liveportrait.crop_matrix(Rect(centre, side, angle_rad))
 
 
 def _inside(centre: np.ndarray, side: float, width: int, height: int) -> tuple[np.ndarray, float]:
-    side = max(min(side, width, height), side * TIGHTEST_SCALE / SCALE)
+    side = max(min(side, width, height), side * TIGHTEST_SCALE / SOURCE_SCALE)
     low = np.minimum(side / 2, [width / 2, height / 2])
     return np.clip(centre, low, np.array([width, height]) - low), side

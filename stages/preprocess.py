@@ -74,7 +74,7 @@ def worker_settings(params: Params) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     sync = str(weight_path("syncnet")) if params.preprocess.sync_corpora else None
     return {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
-            "voice": str(weight_path("silero_vad")), "sync": sync}
+            "landmarks": landmarks_path(params), "voice": str(weight_path("silero_vad")), "sync": sync}
 
 
 def detector_path(params: Params) -> Path:
@@ -86,6 +86,16 @@ def detector_path(params: Params) -> Path:
     if not found:
         raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
     return found[0]
+
+
+def landmarks_path(params: Params) -> str | None:
+    """InsightFace's 106 landmarks, by which crops are cut where `buffalo_l` is chosen; raises WeightsError."""
+    if params.preprocess.detector != "buffalo_l":
+        return None
+    path = weight_path("buffalo_l") / "2d106det.onnx"
+    if not path.is_file():
+        raise WeightsError(f"{path.parent} holds no {path.name}: unpack buffalo_l.zip there")
+    return str(path)
 
 
 def _with_progress(done: Iterable[Unit], total: int, corpus: str) -> Iterable[Unit]:

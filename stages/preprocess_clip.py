@@ -29,13 +29,18 @@ MIN_SIDE_PX = 32      # smaller pictures hold no face that a detector could find
 
 
 def make_worker(settings: dict[str, Any]) -> ClipWorker:
-    """`settings`: params (the section `preprocess`), detector, voice and perhaps sync (paths of weights)."""
+    """`settings`: params (the section `preprocess`), detector, voice and perhaps landmarks, sync (paths of weights)."""
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
-    detector = InsightFaceDetector(Path(settings["detector"]), params.detector_px) \
-        if params.detector != "mediapipe" else MediaPipeDetector(Path(settings["detector"]))
+    detector = _detector(params, Path(settings["detector"]), settings["landmarks"])
     lip_sync = load_lip_sync(Path(settings["sync"])) if settings["sync"] else None
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
+
+
+def _detector(params: Preprocess, path: Path, landmarks: str | None) -> FaceDetector:
+    if params.detector == "mediapipe":
+        return MediaPipeDetector(path)
+    return InsightFaceDetector(path, params.detector_px, None if landmarks is None else Path(landmarks))
 
 
 class ClipWorker:

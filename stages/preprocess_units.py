@@ -24,7 +24,7 @@ THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "min_detection_share", "min_insi
               "max_sync_offset_frames", "duplicate_share"}
 LIMITS = {"max_decode_s", "max_memory_gb"}  # only clips that ran into one are done again
 NEITHER = {"ray_min_clips", "keep_frames_gb"}
-WEIGHTS = ("detector", "voice", "sync")
+WEIGHTS = ("detector", "landmarks", "voice", "sync")
 VALUES_ONLY = {Path("pipeline") / "config.py"}  # it types the values, which are hashed themselves
 WORKER_ERROR = "worker_error"  # a mistake of ours that a file brought to light: tried again at every run
 LIMIT_CODES = ("timeout", "out_of_memory", "crash")

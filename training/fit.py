@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models.emotions import LABEL_SETS
-from models.generate import SampleSettings
+from models.generation_request import SampleSettings
 from models.normalization import MotionStatistics
 from pipeline.bundle import BundleConfig, save_bundle
 from pipeline.config import Params

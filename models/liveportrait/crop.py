@@ -1,18 +1,17 @@
-"""LivePortrait's crops: the upright square around a source portrait, and one square for a whole driving video.
+"""LivePortrait's crop of a source portrait, in which the face is upright.
 
-Both come from landmarks: their box in the frame that the line from the eyes to the lips spans, made square, enlarged
-and moved along that line. Putting a source crop back is `pipeline.paste_back` with `crop_matrix`.
+It comes from landmarks: their box in the frame that the line from the eyes to the lips spans, made square, enlarged and
+moved along that line. The one square of a driving video is `models.crop.driving_square`, of boxes from the same
+landmarks (`models.detectors.outline_box`); putting a source crop back is `pipeline.paste_back` with `crop_matrix`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 SOURCE_SCALE, SOURCE_SHIFT_Y = 2.3, -0.125
-DRIVING_SCALE, DRIVING_SHIFT_Y = 2.2, -0.1
 CROP_PX = 512
 # landmark set -> the points whose means are the left eye, the right eye, the lips
 CENTRES = {203: ([0, 6, 12, 18], [24, 30, 36, 42], [48, 66]),
@@ -55,22 +54,9 @@ def source_rect(points: np.ndarray) -> Rect:
     return face_rect(points, *eyes_and_lips(points), SOURCE_SCALE, SOURCE_SHIFT_Y)
 
 
-def driving_rect(points: np.ndarray) -> Rect:
-    """One square, not turned, for a video with landmarks [T, 106 | 203, 2]: the mean of the frames' boxes."""
-    rects = [face_rect(frame, *eyes_and_lips(frame), DRIVING_SCALE, DRIVING_SHIFT_Y) for frame in points]
-    if not rects:
-        raise ValueError("no frame has landmarks")
-    return Rect(np.mean([rect.centre for rect in rects], axis=0), float(np.mean([rect.side for rect in rects])), 0.0)
-
-
 def crop_matrix(rect: Rect, size_px: int = CROP_PX) -> np.ndarray:
     """Affine map [2, 3] from the picture's pixels to those of the crop, in which the face is upright."""
     scale = size_px / rect.side
     cos, sin = scale * np.cos(rect.angle_rad), scale * np.sin(rect.angle_rad)
     linear = np.array([[cos, sin], [-sin, cos]])
     return np.concatenate([linear, (size_px / 2 - linear @ rect.centre)[:, None]], axis=1)
-
-
-def cut(image: np.ndarray, rect: Rect, size_px: int = CROP_PX) -> np.ndarray:
-    """image [H, W, 3] -> [size_px, size_px, 3], black beyond the picture."""
-    return cv2.warpAffine(image, crop_matrix(rect, size_px), (size_px, size_px), flags=cv2.INTER_LINEAR)

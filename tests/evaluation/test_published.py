@@ -17,7 +17,7 @@ from evaluation.backbones.inception import FidFeatures, FidInception
 from evaluation.backbones.inception import prepare as prepare_inception
 from evaluation.backbones.mfcc import mfcc
 from evaluation.backbones.syncnet import SyncNet, SyncVectors
-from tests.filled import filled, picture
+from tests.golden.filled import fill, network_input
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -28,14 +28,14 @@ def assert_equal(ours: torch.Tensor, stored: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def syncnet() -> SyncNet:
-    return filled(SyncNet())
+    return fill(SyncNet())
 
 
 @torch.inference_mode()
 def test_syncnet_is_the_published_one(syncnet):
     golden = np.load(GOLDEN / "syncnet.npz")
-    assert_equal(syncnet.lips(picture("lip", (2, 3, 5, 224, 224), 0, 255)), golden["lip"])
-    assert_equal(syncnet.sound(picture("mfcc", (2, 1, 13, 20), -20, 20)), golden["audio"])
+    assert_equal(syncnet.lips(network_input("lip", (2, 3, 5, 224, 224), 0, 255)), golden["lip"])
+    assert_equal(syncnet.sound(network_input("mfcc", (2, 1, 13, 20), -20, 20)), golden["audio"])
     counts = [sum(value.numel() for value in part.parameters()) for part in (
         syncnet.netcnnaud, syncnet.netcnnlip, syncnet.netfcaud, syncnet.netfclip)]
     assert counts == [4_875_712, 7_177_920, 788_992, 788_992]
@@ -58,8 +58,8 @@ def test_syncnet_windows_and_channels(syncnet, tmp_path):
 
 @torch.inference_mode()
 def test_i3d_is_the_published_one(tmp_path):
-    network, golden = filled(I3d()), np.load(GOLDEN / "i3d.npz")
-    clip = picture("i3d_video", (1, 3, 16, 224, 224), -1, 1)
+    network, golden = fill(I3d()), np.load(GOLDEN / "i3d.npz")
+    clip = network_input("i3d_video", (1, 3, 16, 224, 224), -1, 1)
     features = network.features(clip)
     assert_equal(features, golden["features"])
     assert_equal(network.logits(features).flatten(2).mean(2), golden["logits_time_mean"])
@@ -78,8 +78,8 @@ def test_clips_for_i3d_are_cut_in_the_middle_and_span_minus_one_to_one():
 @torch.inference_mode()
 def test_inception_is_torch_fidelitys(tmp_path):
     """The stored features are those of torch-fidelity 0.4.0's network, filled by the same rule."""
-    network = filled(FidInception())
-    uint8 = picture("fid", (2, 3, 299, 299), 0, 256).to(torch.uint8).float()
+    network = fill(FidInception())
+    uint8 = network_input("fid", (2, 3, 299, 299), 0, 256).to(torch.uint8).float()
     assert_equal(network((uint8 - 128) / 128), np.load(GOLDEN / "inception.npz")["features"])
     torch.save(network.state_dict(), tmp_path / "inception.pth")
     assert FidFeatures(tmp_path / "inception.pth")(np.zeros((1, 20, 20, 3), np.uint8)).shape == (1, 2048)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detectors import YAW_SLOPE, InsightFaceDetector, MediaPipeDetector, landmark_box, padded_twice, yaw_deg
+from models.crop import driving_square
+from models.detectors import (
+    YAW_SLOPE,
+    InsightFaceDetector,
+    MediaPipeDetector,
+    landmark_box,
+    outline_box,
+    padded_twice,
+    yaw_deg,
+)
+from tests.models.liveportrait.test_crop import landmarks
 from tests.needs import weight
 
 
@@ -75,11 +85,14 @@ def test_a_face_that_fills_the_picture_and_none(detector):
 
 
 def landmark_network(path):
-    """A network of 2d106det's shapes that always answers the middle of its picture, moved right by a quarter."""
+    """A network of 2d106det's shapes that always answers four corners, 58 x 96 px of its picture's 192, and their
+    middle, all moved right by a quarter of it."""
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 
-    answer = np.tile(np.float32([0.5, 0.0]), 106)[None]
+    answer = np.tile(np.float32([0.5, 0.0]), (106, 1))
+    answer[:4] += np.float32([[-0.3, -0.5], [0.3, -0.5], [-0.3, 0.5], [0.3, 0.5]])
+    answer = answer.reshape(1, 212)
     nodes = [helper.make_node("Flatten", ["data"], ["flat"]), helper.make_node("Mul", ["flat", "zero"], ["nothing"]),
              helper.make_node("ReduceSum", ["nothing"], ["sum"], keepdims=1),
              helper.make_node("Add", ["sum", "answer"], ["fc1"])]
@@ -92,15 +105,30 @@ def landmark_network(path):
 
 
 def test_a_pack_with_landmarks_gives_outlines(tmp_path):
-    """All 106 points lie where the network puts them in its crop, which is 1.5 times SCRFD's larger side wide."""
+    """All points lie where the network puts them in its crop, which is 1.5 times SCRFD's larger side wide, and the box
+    is theirs: half as large as that crop."""
+    scrfd = InsightFaceDetector(weight("scrfd"), 320)
     found = InsightFaceDetector(weight("scrfd"), 320, landmark_network(tmp_path / "2d106det.onnx"))
     for image in (astronaut(), np.ascontiguousarray(astronaut()[60:210, 150:300])):  # as it is, and with a margin
         [face] = found.detect(image)
-        assert face.outline.shape == (106, 2) and np.ptp(face.outline, axis=0).max() < 1e-3
-        side = (face.box[2] - face.box[0]) / 0.765
-        middle = (face.box[:2] + face.box[2:]) / 2 - [0, 0.118 * side]
+        [plain] = scrfd.detect(image)
+        assert face.outline.shape == (106, 2) and plain.outline is None
+        side = (plain.box[2] - plain.box[0]) / 0.765
+        middle = (plain.box[:2] + plain.box[2:]) / 2 - [0, 0.118 * side]
         # (0.5 + 1) * 96 = 144 px of 192: a quarter of the crop to the right of its middle
-        assert face.outline[0] == pytest.approx(middle + np.array([1.5 * side / 4, 0]), abs=2.0)
+        there = middle + np.array([1.5 * side / 4, 0])
+        assert face.outline[105] == pytest.approx(there, abs=2.0)
+        half = 1.5 * side / 4
+        assert face.box == pytest.approx(np.concatenate([there - half, there + half]), abs=2.0)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 25.0, -40.0])
+def test_the_box_of_landmarks_does_not_grow_when_the_head_leans(turn_deg):
+    """The driving square of LivePortrait by hand: 2.2 x 120 = 264, moved up by 26.4."""
+    points = landmarks(106, np.radians(turn_deg))
+    assert outline_box(points) == pytest.approx([440, 340, 560, 460])
+    square = driving_square(outline_box(points)[None], 2.2, -0.1)
+    assert (square.x, square.y, square.side) == pytest.approx((500, 400 - 26.4, 264))
 
 
 def test_outlines_lie_in_the_box_of_mediapipe():

@@ -8,7 +8,9 @@ from models.diffusion.denoise import Conditions, Denoiser
 from models.diffusion.guidance import guide
 from models.diffusion.schedule import alpha_bars
 from models.emotions import CORE8, emotion_weights
-from models.generate import MotionGenerator, Request, SampleSettings, _Track, rewindow
+from models.generate import MotionGenerator
+from models.generation_request import Request, SampleSettings
+from models.generation_track import Track, rewindow
 from tests.training.toy import MOTION_DIM, SPEECH_DIM, K, model, statistics
 
 RHO = np.array([1.0, 0.1, 0.2, 0, 5, -5, 1], np.float32)
@@ -71,7 +73,8 @@ def test_windows_depend_on_the_motion_before_them():
 
 def test_a_joint_leads_over_from_the_frame_before():
     """Without the fade the window's own motion; with it, the miss at the repeated frame times 3/4, 2/4, 1/4."""
-    track = _Track(0, request(), generator(), SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0))
+    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0)
+    track = Track(0, request(), model().shape, statistics(), settings)
     track.advance()
     first = np.zeros((8, MOTION_DIM), np.float32)
     first[7] = 2.0  # the last frame
@@ -93,6 +96,15 @@ def test_still_pose_is_the_portraits_own():
     for feeling in (None, emotion("happy")):
         pose = generator().generate(request(pose="still", emotion=feeling))[:, EXPRESSION:]
         np.testing.assert_allclose(pose, np.broadcast_to(RHO, pose.shape), rtol=1e-6)
+
+
+def test_a_still_head_keeps_its_pose_where_statistics_are_global_too():
+    """There normalised zeros are the mean pose of training, which is not the portrait's; dead dimensions neither."""
+    maker = generator()
+    far = np.full(7, 5.0)
+    maker.statistics = replace(maker.statistics, pose_group="global", pose_center=far, pose_spread=np.full(7, 0.5))
+    pose = maker.generate(request(pose="still", emotion=emotion("sad")))[:, EXPRESSION:]
+    assert np.array_equal(pose, np.broadcast_to(RHO, pose.shape))
 
 
 def test_driving_pose_is_returned_as_given_and_shapes_the_expression():
@@ -185,6 +197,11 @@ def test_bad_requests_say_what_is_wrong():
         stage_one.generate(request(emotion=emotion("happy")))
     with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):
         stage_one.generate(request(speech=np.zeros((30, 5), np.float32)))
+    for bad in (np.zeros((30, 6), np.float32), np.zeros((0, 7), np.float32)):
+        with pytest.raises(ValueError, match=r"a pose to follow must be \[T, 7\]"):
+            stage_one.generate(request(pose=bad))
+    with pytest.raises(ValueError, match=r"unknown pose 'nodding'"):
+        stage_one.generate(request(pose="nodding"))
     with pytest.raises(ValueError, match=r"x_c must be \[3, 3\]"):
         stage_one.generate(request(x_c=np.zeros((4, 3), np.float32)))
     with pytest.raises(ValueError, match="9 columns, got 12"):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from models.generate import MotionGenerator, Request, SampleSettings
+from models.generate import MotionGenerator
+from models.generation_request import Request, SampleSettings
 from models.speech.pieces import spans
 from models.speech.whisper import WhisperSpeechEncoder
 from pipeline.bundle import load_bundle

@@ -6,7 +6,8 @@ import numpy as np
 
 from models.detectors import Face
 from models.face_space import Appearance, FaceNotFound
-from models.generate import REPEATED, SampleSettings, rewindow
+from models.generation_request import REPEATED, SampleSettings
+from models.generation_track import rewindow
 from models.motion import Motion
 
 LABELS = ("neutral", "happy", "sad")

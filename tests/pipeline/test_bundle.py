@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.emotions import CORE8, emotion_weights
-from models.generate import Request, SampleSettings
+from models.generation_request import Request, SampleSettings
 from pipeline.bundle import BundleConfig, BundleError, bundle_digest, load_bundle, load_generator, save_bundle
 from tests.training.toy import SPEECH_DIM, K, model, shape, statistics
 

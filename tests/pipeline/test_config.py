@@ -35,6 +35,7 @@ def test_no_section_has_a_default():
     (("train_audio", "batch"), 1, "batch 1 must be at least workers 2"),
     (("register", "min_mouth_r"), float("nan"), "register.min_mouth_r: Input should be a finite number"),
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
+    (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
     (("preprocess", "min_duration_s"), 40.0, "must be below max_duration_s"),
     (("corpora",), ["avspeech", "voxceleb"], "corpora.1"),
     (("speech", "overlap_s"), 15.0, "more than twice overlap_s"),

@@ -18,8 +18,12 @@ from pipeline.clip_table import read_clip_table
 from pipeline.config import Params, parse_params
 from pipeline.fingerprint import file_sha256
 from pipeline.media import read_crop, read_wav
+from pipeline.weights import WeightsError
 from stages import preprocess as stage
 from stages import preprocess_workers
+from stages.preprocess_clip import make_worker
+from stages.preprocess_units import WorkFolder
+from tests.models.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.media.makers import clicks, regular, write
 
@@ -225,3 +229,18 @@ def test_ray_data_gives_the_same_bytes(ray_session, first, project, corpus, monk
     monkeypatch.chdir(tmp_path)
     stage.preprocess("avspeech", params(project, corpus, preprocess={"ray_min_clips": 0}))
     assert contents(tmp_path / "data") == first[2]
+
+
+def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
+    """A pack of that name with the embedded detector: without landmarks an error, with them faces have outlines."""
+    (tmp_path / "det_10g.onnx").symlink_to(weight("scrfd"))
+    there = {"silero_vad": weight("silero_vad"), "buffalo_l": tmp_path}
+    monkeypatch.setattr(stage, "weight_path", there.__getitem__)
+    chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
+    with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
+        stage.worker_settings(chosen)
+    landmark_network(tmp_path / "2d106det.onnx")
+    settings = stage.worker_settings(chosen)
+    [face] = make_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
+    assert face.outline.shape == (106, 2)
+    assert WorkFolder.of(settings) != WorkFolder.of(settings | {"landmarks": None})

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from models.generate import SampleSettings
+from models.generation_request import SampleSettings
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from pipeline import paths

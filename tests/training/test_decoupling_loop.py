@@ -20,6 +20,7 @@ from models.liveportrait.networks import seeded_networks
 from models.liveportrait.widths import TOY
 from models.vgg import VggFeatures
 from pipeline.clip_table import write_clip_table
+from pipeline.components import make_networks
 from pipeline.config import Tune, load_params
 from pipeline.media import read_crop, write_video
 from pipeline.storage import LocalStorage
@@ -234,5 +235,10 @@ def test_the_stage_under_ray_train_equals_one_process(tmp_path, project, monkeyp
     write_project(tmp_path, project, workers=0)
     monkeypatch.chdir(tmp_path)
     alone, _ = tune(load_params(), lambda text: None)
-    for name, value in alone.items():
-        torch.testing.assert_close(together[name], value, rtol=0, atol=1e-4)  # a step of Adam moves weights by 1e-3
+    start = make_networks(load_params().face_space, load_params().seed).state_dict()
+    tuned = [name for name in start if name.startswith("motion.")]
+    moved, apart = (torch.cat([(together[name] - other[name]).flatten() for name in tuned]).square().mean().sqrt()
+                    for other in (start, alone))
+    # not bit for bit: where a gradient is next to nothing, Adam makes a step of its rounding
+    assert moved > 1e-4 and apart < 0.01 * moved
+    assert all(torch.equal(together[name], start[name]) for name in start if name not in tuned)

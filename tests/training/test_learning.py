@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.generate import MotionGenerator, Request, SampleSettings
+from models.generate import MotionGenerator
+from models.generation_request import Request, SampleSettings
 from models.motion import RHO_DIM
 from models.normalization import MotionStatistics, Normalizer
 from tests.training.toy import SPEECH_DIM, K, clips, job, model, statistics

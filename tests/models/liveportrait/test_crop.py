@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from models.liveportrait.crop import CENTRES, crop_matrix, cut, driving_rect, eyes_and_lips, face_rect, source_rect
+from models.liveportrait.crop import CENTRES, crop_matrix, eyes_and_lips, face_rect, source_rect
+from pipeline.paste_back import PasteBack
 
 
 def landmarks(count: int, turn_rad: float = 0.0, at: tuple[float, float] = (500.0, 400.0)) -> np.ndarray:
@@ -53,15 +55,6 @@ def test_the_crop_turns_the_face_upright():
     assert lips[1] - eyes[1] == pytest.approx(60 * 512 / 276)
 
 
-def test_the_driving_square_is_the_mean_of_the_frames_and_does_not_turn():
-    """2.2 x 120 = 264, 26.4 towards the forehead, mean of two places."""
-    rect = driving_rect(np.stack([landmarks(203), landmarks(203, at=(520.0, 440.0))]))
-    assert rect.side == pytest.approx(264) and rect.angle_rad == 0
-    assert rect.centre.tolist() == pytest.approx([510, 420 - 26.4])
-    with pytest.raises(ValueError, match="no frame"):
-        driving_rect(np.zeros((0, 203, 2)))
-
-
 def test_eyes_on_the_lips_count_as_upright():
     points = landmarks(203)
     rect = face_rect(points, np.array([500.0, 400.0]), np.array([500.0, 400.0]), 2.3, 0.0)
@@ -69,10 +62,8 @@ def test_eyes_on_the_lips_count_as_upright():
 
 
 def test_a_crop_goes_back_to_where_it_came_from(picture):
-    from pipeline.paste_back import PasteBack
-
     rect = source_rect(landmarks(203, np.radians(15), at=(190.0, 170.0)) * 0.7 + 60)
-    crop = cut(picture, rect)
+    crop = cv2.warpAffine(picture, crop_matrix(rect), (512, 512))
     back = PasteBack(picture, crop_matrix(rect))(crop)
     assert crop.shape == (512, 512, 3) and back.shape == picture.shape
     assert np.abs(back.astype(int) - picture).mean() < 1.0  # nothing but resampling

@@ -96,5 +96,6 @@ def test_stitching_is_applied_where_it_is_on(frames):
     appearance = spaces[True].appearance(frames[0])
     x = spaces[True].keypoints(appearance.motion)
     shifted = spaces[False].render(appearance, x[0], x + np.float32([0.2, 0, 0]))
-    assert np.array_equal(spaces[True].render(appearance, x[0], x), shifted)
-    assert not np.array_equal(spaces[False].render(appearance, x[0], x), shifted)
+    stitched, plain = (spaces[on].render(appearance, x[0], x).astype(int) for on in (True, False))
+    assert np.abs(stitched - shifted).max() <= 1  # the shift is added in another precision
+    assert np.abs(plain - shifted).max() > 10
