@@ -45,8 +45,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     params, section = load_params(), load_params().evaluate
     parts = load_parts(params.face_space.kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, section.metrics)
-    settings = JobSettings(section.samples, section.frame_stride, section.control_stride, section.max_lag_frames,
-                           section.panel_px, section.crf, section.emo_a)
+    settings = JobSettings.of(section)
     jobs = clip_jobs(test_clips(open_store(params.corpora), read_split(paths.SPLIT), params, chosen.clips,
                                 section.max_duration_s))
     _report(jobs, parts, settings, chosen.repeats, params)

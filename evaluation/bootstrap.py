@@ -27,9 +27,19 @@ def mean_interval(values: list[float], draws: int, seed: int, level: float = 0.9
         raise ValueError(f"a mean needs finite numbers, got {values}")
     if numbers.size == 1:
         return Interval(float(numbers[0]), None, None, 1)
-    picks = np.random.default_rng(seed).integers(0, numbers.size, (draws, numbers.size))
-    low, high = np.quantile(numbers[picks].mean(1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(numbers.mean()), float(low), float(high), int(numbers.size))
+    return percentile_interval(float(numbers.mean()), numbers[picked(numbers.size, draws, seed)].mean(1), numbers.size,
+                               level)
+
+
+def picked(count: int, draws: int, seed: int) -> np.ndarray:
+    """Which of `count` clips each of `draws` samples holds, with repeats, seeded: [draws, count]."""
+    return np.random.default_rng(seed).integers(0, count, (draws, count))
+
+
+def percentile_interval(value: float, drawn: np.ndarray, count: int, level: float = 0.95) -> Interval:
+    """`value` of `count` clips with the percentiles of the same statistic of drawn samples [draws]."""
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), count)
 
 
 def paired_p_value(first: list[float], second: list[float], draws: int, seed: int) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.bootstrap import Interval, mean_interval
+from evaluation.bootstrap import Interval, mean_interval, percentile_interval, picked
 
 NEUTRAL = "neutral"
 LOG_FLOOR = 1e-4  # added to a probability: below it the classifier's answers are rounding
@@ -54,7 +54,7 @@ def emotion_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> di
         return {}
     asked, seen = [row["emotion"] for row in rows], [row["seen"] for row in rows]
     metrics = {"emo_agree_facex": agreement(asked, seen, draws, seed),
-               "emo_agree_facex_chance": Interval(chance_agreement(asked, seen), None, None, len(rows))}
+               "emo_agree_facex_chance": chance_agreement(asked, seen, draws, seed)}
     gains = [row["probability"] - row["probability_neutral"] for row in rows if row["probability_neutral"] is not None]
     if gains:
         metrics["emo_target_gain_facex"] = mean_interval(gains, draws, seed)
@@ -68,7 +68,7 @@ def shift_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int, name: s
         return {}
     asked, seen = [row["emotion"] for row in rows], [row["seen_shift"] for row in rows]
     return {name: agreement(asked, seen, draws, seed),
-            f"{name}_chance": Interval(chance_agreement(asked, seen), None, None, len(rows)),
+            f"{name}_chance": chance_agreement(asked, seen, draws, seed),
             f"{name}_nats": mean_interval([row["shift"] for row in rows], draws, seed)}
 
 
@@ -77,10 +77,15 @@ def agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed: int) 
     return mean_interval([float(a == s) for a, s in zip(asked, seen, strict=True)], draws, seed)
 
 
-def chance_agreement(asked: Sequence[str], seen: Sequence[str]) -> float:
+def chance_agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed: int) -> Interval:
     """Expected agreement when the labels asked for are dealt out at random: an answer that is always the same gains
-    nothing."""
-    return float(np.mean([[a == s for a in asked] for s in seen]))
+    nothing. With N videos, the sum over labels of (times asked) x (times seen) / N^2."""
+    labels = sorted({*asked, *seen})
+    asked_is, seen_is = (np.array([[name == label for label in labels] for name in names]) for names in (asked, seen))
+    picks = picked(len(asked), draws, seed)
+    drawn = (asked_is[picks].mean(1) * seen_is[picks].mean(1)).sum(-1)  # [draws]
+    value = float((asked_is.mean(0) * seen_is.mean(0)).sum())
+    return Interval(value, None, None, 1) if len(asked) == 1 else percentile_interval(value, drawn, len(asked))
 
 
 def _counted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,6 +22,11 @@ def to_pixels(points: np.ndarray, width: int, height: int) -> np.ndarray:
     return (points[..., :2] + 1.0) * np.array([width, height]) / 2.0
 
 
+def undistorted(points: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Crop coordinates [..., 3], each side of the picture spanning [-1, 1] -> all in half widths; z is already."""
+    return points * np.array([1.0, height / width, 1.0], np.float32)
+
+
 def five_points(points_px: np.ndarray) -> np.ndarray:
     """478 landmarks [478, 2] -> the five points of ArcFace [5, 2]."""
     eyes = [points_px[list(corners)].mean(0) for corners in _EYES]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from evaluation.curves import lip_points
 from evaluation.emo_a import Aggregation
 from evaluation.judges import Judges
 from evaluation.lip_sync import SpeechToMouth
-from evaluation.motion import audio_beats, beat_alignment, chance_beat_alignment, diversity, motion_beats
+from evaluation.motion import diversity
 from evaluation.motion import lip_vertex_error as lip_error
 from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
 from evaluation.results import Result
+from models.face_space import FaceSpace
 from models.landmark.points import NUM_KEYPOINTS
 from models.motion import Motion
+from pipeline.config import Evaluate
 from pipeline.media import read_crop, read_wav, write_video
 
 FPS, RATE_HZ = 25, 16000
@@ -54,7 +56,7 @@ class ClipJob:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """How clips are generated and measured; all from params.yaml."""
+    """How clips are generated and measured; all from params.yaml, section evaluate."""
 
     samples: int
     frame_stride: int  # of the frames that networks look at
@@ -62,7 +64,11 @@ class JobSettings:
     max_lag_frames: int
     panel_px: int
     crf: int
-    emo_a: Aggregation = "mean_logits"
+    emo_a: Aggregation
+
+    @classmethod
+    def of(cls, section: Evaluate) -> JobSettings:
+        return cls(**{item.name: getattr(section, item.name) for item in fields(cls)})
 
 
 def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: JobSettings, folder: Path) -> Result:
@@ -83,10 +89,11 @@ def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: J
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
     numbers, arrays = pair_numbers(reference, made, waveform, judges, settings)
     row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
-           "wrong_clip_id": job.wrong_clip_id, **numbers,
+           "seed": clip.seed, "wrong_clip_id": job.wrong_clip_id, **numbers,
            **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
            **_sync_numbers(sync, clip, job.wrong_speech, made, reference),
-           **_motion_numbers(clip, parts, portrait, motions, waveform)}
+           **_motion_numbers(clip, parts, portrait, motions, waveform),
+           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.space)}
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
     return Result(row, curves, arrays)
 
@@ -132,20 +139,24 @@ def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, se
 
 def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[np.ndarray],
                     waveform: np.ndarray) -> dict[str, float | None]:
-    angles = motions[0][:, -3:]
-    sound, head = audio_beats(waveform, RATE_HZ, FPS), motion_beats(angles, FPS)
-    keypoints = [driving_keypoints(parts.space, portrait, motion) for motion in motions]
-    semantic = parts.space.num_keypoints == NUM_KEYPOINTS and parts.space.name == "landmark"
-    return {**measure.pose_numbers(angles),
-            "diversity": diversity(np.stack(keypoints)) if len(keypoints) > 1 else None,
-            "lip_vertex_error": _lip_error(clip, motions[0]) if semantic else None,
-            "beat_alignment": beat_alignment(sound, head, FPS),
-            "beat_alignment_chance": chance_beat_alignment(sound, head, len(angles), FPS)}
+    """Of the generated motion, and of the true one of the same clip (`_reference`)."""
+    made, true = motions[0][:, -3:], clip.motion[:, -3:]
+    keypoints = np.stack([driving_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
+    return {**measure.pose_numbers(made), **measure.of_the_truth(measure.pose_numbers(true)),
+            "diversity": diversity(keypoints[:-1]) if len(motions) > 1 else None,
+            "diversity_reference": diversity(keypoints[[0, -1]]),
+            "lip_vertex_error": _lip_error(clip, motions[0], parts.space),
+            **measure.beat_numbers(waveform, RATE_HZ, FPS, made),
+            "beat_alignment_reference": measure.beat_numbers(waveform, RATE_HZ, FPS, true)["beat_alignment"]}
 
 
-def _lip_error(clip: Clip, motion: np.ndarray) -> float:
-    """On the clip's own identity and without pose: expression alone is compared."""
-    true, made = (clip.x_c + Motion.from_vector(clip.x_c, vector).delta for vector in (clip.motion, motion))
+def _lip_error(clip: Clip, motion: np.ndarray, space: FaceSpace) -> float | None:
+    """On the clip's own identity and without pose: expression alone is compared, as long as `motion` lasts. None in a
+    face space whose key points have no names."""
+    if space.num_keypoints != NUM_KEYPOINTS or space.name != "landmark":
+        return None
+    true, made = (clip.x_c + Motion.from_vector(clip.x_c, vector).delta for vector in (
+        clip.motion[:len(motion)], motion))
     return lip_error(lip_points(true), lip_points(made))
 
 

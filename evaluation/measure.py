@@ -9,10 +9,19 @@ import numpy as np
 
 from evaluation.backbones.mfcc import mfcc
 from evaluation.curves import FaceCurves, face_curves
-from evaluation.faces import BOX_SCALES, align, face_box, to_pixels
+from evaluation.faces import BOX_SCALES, align, face_box, to_pixels, undistorted
 from evaluation.judges import Judges
 from evaluation.lip_sync import SpeechToMouth, fill_gaps, mouth_sync
-from evaluation.motion import count_blinks, jitter, mouth_correlation, value_range
+from evaluation.motion import (
+    audio_beats,
+    beat_alignment,
+    chance_beat_alignment,
+    count_blinks,
+    jitter,
+    motion_beats,
+    mouth_correlation,
+    value_range,
+)
 from evaluation.sync_score import face_crops, sync_score
 from models.face_space import FaceNotFound
 from models.landmarker import Landmarks
@@ -28,13 +37,18 @@ class Seen:
     landmarks: Landmarks
     curves: FaceCurves
 
+    @property
+    def points(self) -> np.ndarray:
+        """Landmarks [T, 478, 3] in half widths of the picture."""
+        return undistorted(self.landmarks.points, self.frames.shape[2], self.frames.shape[1])
+
 
 def look_at(frames: np.ndarray, judges: Judges) -> Seen:
     """Find the face in every frame; raises FaceNotFound where there is none at all."""
     landmarks = judges.landmarks(frames)
     if not landmarks.found.any():
         raise FaceNotFound(0, f"no face in any of {len(frames)} frames")
-    return Seen(frames, landmarks, face_curves(landmarks.points))
+    return Seen(frames, landmarks, face_curves(undistorted(landmarks.points, frames.shape[2], frames.shape[1])))
 
 
 def mouth_numbers(reference: FaceCurves, generated: FaceCurves, max_lag: int) -> dict[str, float]:
@@ -122,6 +136,18 @@ def pose_numbers(angles_deg: np.ndarray) -> dict[str, float]:
     pitch, yaw, _ = value_range(angles_deg)
     return {"pitch_range_deg": float(pitch), "yaw_range_deg": float(yaw),
             "yaw_jitter_deg": float(jitter(angles_deg)[1])}
+
+
+def beat_numbers(waveform: np.ndarray, rate_hz: int, fps: int, angles_deg: np.ndarray) -> dict[str, float | None]:
+    """Alignment of sound onsets with turns of the head [T, 3] in degrees, and what coincidence scores."""
+    sound, head = audio_beats(waveform, rate_hz, fps), motion_beats(angles_deg, fps)
+    return {"beat_alignment": beat_alignment(sound, head, fps),
+            "beat_alignment_chance": chance_beat_alignment(sound, head, len(angles_deg), fps)}
+
+
+def of_the_truth(numbers: dict[str, float | None]) -> dict[str, float | None]:
+    """The same numbers of a true video, by the names under which they stand beside a generated one's."""
+    return {f"{name}_reference": value for name, value in numbers.items()}
 
 
 def blinks_per_min(curves: FaceCurves, fps: float) -> float:

@@ -8,28 +8,32 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Metric:
-    """`control` names the metric that says what chance, or the wrong input, would score."""
+    """`beside` names the metrics to read it against: the truth's value, chance's, or the wrong input's. One that is
+    beside another has no row of its own; its label begins with an ellipsis, which stands for the other's."""
 
     name: str
     label: str
     better: Literal["higher", "lower", "closer"]
     what: str
-    control: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 METRICS = (
     Metric("mouth_r", "Mouth follows speech, r", "higher",
            "Correlation of the mouth opening seen on the generated video with the true video's, at the best lag "
-           "within two frames. Mean over clips.", "mouth_r_wrong_speech"),
+           "within two frames. Mean over clips.", ("mouth_r_wrong_speech", "mouth_r_other_video")),
     Metric("mouth_r_wrong_speech", "… with the wrong speech, r", "lower",
            "The same portrait and seed, but another clip's speech, against the true video. Chance is not quite zero: "
            "the best of five lags is taken."),
+    Metric("mouth_r_other_video", "… another true video's", "lower",
+           "The same video's mouth against another true video's of the set. Chance is not quite zero: the best of five "
+           "lags is taken."),
     Metric("mouth_lag_frames", "Mouth lag, frames", "closer",
            "The lag of that correlation; above zero the generated mouth is late."),
     Metric("mouth_sync_c", "mouth_sync confidence", "higher",
            "No SyncNet: a ridge regression from speech features to mouth opening, fitted on training clips, predicts "
            "the mouth; peak minus median of its correlation with the seen mouth over lags of ±15 frames.",
-           "mouth_sync_c_wrong_speech"),
+           ("mouth_sync_c_wrong_speech", "mouth_sync_c_reference")),
     Metric("mouth_sync_c_wrong_speech", "… with the wrong speech", "lower", "The generated video against another "
            "clip's speech."),
     Metric("mouth_sync_c_reference", "… of the true videos", "closer", "What the true videos score: the ceiling."),
@@ -37,11 +41,17 @@ METRICS = (
            "Mean distance from zero of the lag of that peak."),
     Metric("lip_vertex_error", "Lip vertex error", "lower",
            "Largest distance of a lip point to the true one in each frame, mean over frames; in the face space's own "
-           "frame, so head pose does not count. Face spaces with lip points only."),
+           "frame, in half crop widths, so head pose does not count. Face spaces with lip points only.",
+           ("lip_vertex_error_wrong_speech",)),
+    Metric("lip_vertex_error_wrong_speech", "… with the wrong speech", "higher", ""),
+    Metric("lip_error_seen", "Lip error, seen", "lower",
+           "The same by the landmarks of both videos, each generated face laid on the true one by its rigid points; in "
+           "distances of the outer eye corners."),
     Metric("csim_mobilefacenet", "CSIM (MobileFaceNet)", "higher",
            "Cosine of identity vectors, portrait against generated frames. Not ArcFace: never beside the paper's CSIM.",
-           "csim_mobilefacenet_other"),
-    Metric("csim_mobilefacenet_same_time", "… generated against true frames of the same time", "higher", ""),
+           ("csim_mobilefacenet_reference", "csim_mobilefacenet_other")),
+    Metric("csim_mobilefacenet_same_time", "CSIM (MobileFaceNet), same time", "higher",
+           "Generated against true frames of the same time."),
     Metric("csim_mobilefacenet_reference", "… true frames", "closer", "Portrait against the true video's frames."),
     Metric("csim_mobilefacenet_other", "… another person", "lower", "Portrait against generated frames of another "
            "identity, where the test set has one."),
@@ -53,56 +63,68 @@ METRICS = (
            "fewer frames than feature dimensions it is biased upwards."),
     Metric("emo_agree_facex", "Emotion agreement (facex)", "higher",
            "Share of emotion videos whose most probable class, by mean probability over frames, is the label asked "
-           "for. Labels the classifier lacks (contempt) are left out.", "emo_agree_facex_chance"),
+           "for. Labels the classifier lacks (contempt) are left out.", ("emo_agree_facex_chance",)),
     Metric("emo_agree_facex_chance", "… by chance", "closer",
            "The same classifier's answers against labels dealt at random."),
     Metric("emo_shift_facex", "Emotion seen by its shift (facex)", "higher",
            "Share of emotion videos on which the label asked for gained more log probability, against the neutral "
            "video of the same portrait, speech and seed, than any other emotion. What the classifier reads in the "
-           "resting face is in both videos and cancels.", "emo_shift_facex_chance"),
+           "resting face is in both videos and cancels.", ("emo_shift_facex_chance",)),
     Metric("emo_shift_facex_chance", "… by chance", "closer",
            "The labels that gained most against labels dealt at random."),
     Metric("emo_shift_facex_nats", "Log probability gained, nats", "higher",
-           "Mean gain of the label's log probability over the neutral video.", "emo_shift_facex_true_nats"),
+           "Mean gain of the label's log probability over the neutral video.", ("emo_shift_facex_true_nats",)),
     Metric("emo_shift_facex_true_nats", "… of true emotional clips", "closer", ""),
     Metric("emo_shift_facex_true", "Emotion of true clips by its shift", "closer",
            "The same of true emotional clips against the same person's true neutral clips: the upper bound of what "
            "this classifier can see. Another set of labels than the generated videos' where the data have another. "
            "How well it names renders of known emotion (79 % of 42) is an optimistic figure: this form is the best "
            "of 26 that were tried on those same renders.",
-           "emo_shift_facex_true_chance"),
+           ("emo_shift_facex_true_chance",)),
     Metric("emo_shift_facex_true_chance", "… by chance", "closer", ""),
     Metric("emo_target_gain_facex", "Gain of the label's probability", "higher",
            "Probability of the label asked for, minus the same on the neutral video of that speech and seed."),
     Metric("fid", "FID", "lower", "Fréchet Inception Distance, the published network (pytorch-fid 0.3.0)."),
     Metric("fvd", "FVD", "lower", "Fréchet Video Distance, I3D logits of 16-frame clips at 25 fps. With fewer than "
            "about 400 clips the covariance has not full rank."),
-    Metric("sync_c", "Sync-C", "higher", "SyncNet's confidence, the published network.", "sync_c_reference"),
+    Metric("sync_c", "Sync-C", "higher", "SyncNet's confidence, the published network.", ("sync_c_reference",)),
     Metric("sync_c_reference", "… of the true videos", "closer", ""),
-    Metric("sync_d", "Sync-D", "lower", "SyncNet's smallest distance, the published network.", "sync_d_reference"),
+    Metric("sync_d", "Sync-D", "lower", "SyncNet's smallest distance, the published network.", ("sync_d_reference",)),
     Metric("sync_d_reference", "… of the true videos", "closer", ""),
-    Metric("sync_offset_frames", "SyncNet's offset, frames", "closer", "Mean distance from zero."),
-    Metric("csim", "CSIM", "higher", "Cosine of ArcFace vectors, portrait against generated frames.", "csim_other"),
-    Metric("csim_same_time", "… generated against true frames of the same time", "higher", ""),
+    Metric("sync_offset_frames", "SyncNet's offset, frames", "closer", "Mean distance from zero.",
+           ("sync_offset_frames_reference",)),
+    Metric("sync_offset_frames_reference", "… of the true videos", "closer", ""),
+    Metric("csim", "CSIM", "higher", "Cosine of ArcFace vectors, portrait against generated frames.",
+           ("csim_reference", "csim_other")),
+    Metric("csim_same_time", "CSIM, same time", "higher", "Generated against true frames of the same time."),
     Metric("csim_reference", "… true frames", "closer", "Portrait against the true video's frames."),
     Metric("csim_other", "… another person", "lower", ""),
-    Metric("emo_a", "Emo-A, percent", "higher", "Share of emotion videos whose label HSEmotion sees; the published "
-           "network."),
+    Metric("emo_a", "Emo-A, percent", "higher", "Share of emotion videos whose label HSEmotion sees, neutral ones "
+           "too; the published network."),
     Metric("blinks_per_min", "Blinks per minute", "closer", "Counted on the generated videos.",
-           "blinks_per_min_training"),
-    Metric("blinks_per_min_training", "… in the training clips", "closer", "Counted on training clips."),
+           ("blinks_per_min_reference", "blinks_per_min_training")),
+    Metric("blinks_per_min_reference", "… of the true videos", "closer", ""),
+    Metric("blinks_per_min_training", "… in the training clips", "closer", ""),
     Metric("yaw_range_deg", "Yaw range, degrees", "closer", "5th to 95th percentile within a clip, generated.",
-           "yaw_range_deg_training"),
+           ("yaw_range_deg_reference", "yaw_range_deg_training")),
+    Metric("yaw_range_deg_reference", "… of the true videos", "closer", ""),
     Metric("yaw_range_deg_training", "… in the training clips", "closer", ""),
-    Metric("pitch_range_deg", "Pitch range, degrees", "closer", "", "pitch_range_deg_training"),
+    Metric("pitch_range_deg", "Pitch range, degrees", "closer", "As for yaw.",
+           ("pitch_range_deg_reference", "pitch_range_deg_training")),
+    Metric("pitch_range_deg_reference", "… of the true videos", "closer", ""),
     Metric("pitch_range_deg_training", "… in the training clips", "closer", ""),
     Metric("yaw_jitter_deg", "Yaw jitter, degrees per frame²", "closer",
-           "Standard deviation of the second difference.", "yaw_jitter_deg_training"),
+           "Standard deviation of the second difference.", ("yaw_jitter_deg_reference", "yaw_jitter_deg_training")),
+    Metric("yaw_jitter_deg_reference", "… of the true videos", "closer", ""),
     Metric("yaw_jitter_deg_training", "… in the training clips", "closer", ""),
-    Metric("diversity", "Diversity over seeds", "higher",
-           "Mean distance of key points between samples of the same speech, in half crop widths."),
+    Metric("diversity", "Diversity over seeds", "closer",
+           "Mean distance of key points between samples of the same speech, in half crop widths. Samples that are as "
+           "varied as people lie as far from each other as from the truth.", ("diversity_reference",)),
+    Metric("diversity_reference", "… from a sample to the true motion", "closer", ""),
     Metric("beat_alignment", "Head and sound on the beat", "higher",
-           "Sound onsets against turning points of the head (AIST++), sigma 0.08 s.", "beat_alignment_chance"),
+           "Sound onsets against turning points of the head (AIST++), sigma 0.08 s.",
+           ("beat_alignment_reference", "beat_alignment_chance")),
+    Metric("beat_alignment_reference", "… of the true videos", "closer", ""),
     Metric("beat_alignment_chance", "… by chance", "lower", "The same with the sound turned around the clip."),
     Metric("face_found_share", "Frames with a face", "higher", "Of the generated frames, by the landmarker."),
 )

@@ -116,6 +116,8 @@ def audio_beats(waveform: np.ndarray, rate_hz: int, fps: float) -> np.ndarray:
     """Frames of sound onsets: peaks of the rise of log energy, above its mean by one standard deviation."""
     hop = round(rate_hz / fps)
     count = len(waveform) // hop
+    if count < 3:  # no peak without a neighbour on both sides
+        return np.zeros(0, int)
     energy = np.square(np.asarray(waveform[:count * hop], np.float64)).reshape(count, hop).mean(1)
     rise = np.maximum(np.diff(np.log(energy + 1e-6), prepend=np.log(energy[:1] + 1e-6)), 0.0)
     return _peaks(rise, rise.mean() + rise.std(), round(BEAT_MIN_GAP_S * fps))

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from evaluation import measure
-from evaluation.jobs import JobSettings, pair_numbers
+from evaluation.jobs import FPS, RATE_HZ, JobSettings, pair_numbers
 from evaluation.judges import Judges
+from evaluation.lip_sync import fill_gaps
 from evaluation.results import Result
+from evaluation.seen_pose import head_angles_deg, seen_lip_error
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 Reader = Callable[[Path], tuple[np.ndarray, np.ndarray | None]]  # -> frames [T, H, W, 3] at 25 fps, 16 kHz sound [N]
@@ -75,5 +77,27 @@ def run_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) 
         sound = np.zeros(0, np.float32)
     numbers, arrays = pair_numbers(true, made, sound, judges, settings)
     row = {"clip_id": job.name, "identity": "", "frames": frames, "frames_generated": len(made_frames),
-           "frames_reference": len(true_frames), "has_sound": bool(len(sound)), **numbers}
+           "frames_reference": len(true_frames), "has_sound": bool(len(sound)), **numbers,
+           **_motion_numbers(true, made, sound)}
     return Result(row, {"reference": true.curves.mouth, "generated": made.curves.mouth}, arrays)
+
+
+def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> float | None:
+    """`mouth_r` of a generated mouth [T] against another video's true one [U] over their common length: what chance
+    gives. Frames without a face are filled over time; None where the common part is too short or has none."""
+    frames = min(len(generated), len(other))
+    curves = [curve[:frames] for curve in (other, generated)]
+    if frames <= max_lag + 2 or not all(np.isfinite(curve).any() for curve in curves):
+        return None
+    return measure.mouth_correlation(*map(fill_gaps, curves), max_lag).r
+
+
+def _motion_numbers(true: measure.Seen, made: measure.Seen, sound: np.ndarray) -> dict[str, float | None]:
+    """Lips, head pose and beats by the landmarks, of both videos: their motion itself is not known."""
+    angles = {"generated": head_angles_deg(made.points), "true": head_angles_deg(true.points)}
+    found = measure.pose_numbers(angles["generated"]) | measure.of_the_truth(measure.pose_numbers(angles["true"]))
+    found["lip_error_seen"] = seen_lip_error(true.points, made.points)
+    if len(sound):
+        found |= measure.beat_numbers(sound, RATE_HZ, FPS, angles["generated"])
+        found["beat_alignment_reference"] = measure.beat_numbers(sound, RATE_HZ, FPS, angles["true"])["beat_alignment"]
+    return found

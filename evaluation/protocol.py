@@ -16,7 +16,7 @@ DEFINITIONS = {
     "sync": "syncnet_v2, syncnet_python's crop around the box of the landmarks (not S3FD's), 31 shifts",
     "csim": "ArcFace w600k_r50, five-point alignment, portrait against frames of the generated video",
     "lpips_alexnet": "LPIPS v0.1, AlexNet, scalar over the picture, frames of the same time",
-    "emo_a": "HSEmotion enet_b0_8_best_vgaf on the landmarks' box, percent of videos",
+    "emo_a": "HSEmotion enet_b0_8_best_vgaf on the landmarks' box, percent of videos, neutral ones too",
 }
 
 
@@ -26,7 +26,8 @@ def of_pairs(clips: Sequence[dict[str, Any]], section: Evaluate) -> dict[str, An
     return {"frames": sum(row["frames"] for row in clips), "fps": FPS,
             "frames_without_face": {"generated": sum(row["frames_without_face"] for row in clips),
                                     "reference": sum(row["frames_without_face_reference"] for row in clips)},
-            "frame_stride": section.frame_stride, "max_lag_frames": section.max_lag_frames,
+            "max_duration_s": section.max_duration_s, "frame_stride": section.frame_stride,
+            "max_lag_frames": section.max_lag_frames,
             "bootstrap_draws": section.bootstrap, "emo_a": section.emo_a, "metrics": sorted(section.metrics),
             "definitions": {name: DEFINITIONS[name] for name in sorted(networks)},
             "weights_sha256": judge_weights(section.metrics)}

@@ -9,7 +9,7 @@ import jinja2
 from evaluation import metric_table, report_plots, report_tables
 from evaluation.published import TABLE_2, TABLE_2_COLUMNS
 from evaluation.report_data import ReportData
-from evaluation.report_text import interval_text, markdown_cell, number
+from evaluation.report_text import interval_text, markdown_cell, number, share_text
 from evaluation.substitutes import validation
 from evaluation.tables import table_1
 
@@ -22,7 +22,8 @@ def render_html(data: ReportData) -> str:
         data=data, metrics=report_tables.metric_rows(data), headline=report_tables.headline(data),
         gallery=report_tables.gallery(data), ranked=report_tables.ranked_clips(data.clips),
         emotion_video=report_tables.video(data, "emotions"), pose_video=report_tables.video(data, "poses"),
-        emotion_rows=data.emotions, true_emotions=data.true_emotions, curves=report_plots.training_plots(data),
+        emotion_rows=data.emotions, by_emotion=report_tables.by_emotion(data.emotions),
+        true_emotions=data.true_emotions, curves=report_plots.training_plots(data),
         distributions=report_plots.distribution_plots(data), measured=report_plots.measured_plots(data),
         rejects=report_tables.reject_rows(data), ablation=report_tables.table(data.ablation),
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
@@ -34,12 +35,13 @@ def render_html(data: ReportData) -> str:
 
 def render_markdown(data: ReportData) -> str:
     """A short form for pull requests."""
-    return _environment().get_template("report.md.j2").render(data=data, metrics=report_tables.metric_rows(data))
+    return _environment().get_template("report.md.j2").render(
+        data=data, metrics=report_tables.metric_rows(data), by_emotion=report_tables.by_emotion(data.emotions))
 
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, autoescape=jinja2.select_autoescape(("html", "html.j2")))
-    environment.filters |= {"number": number, "interval": interval_text, "cell": markdown_cell}
+    environment.filters |= {"number": number, "interval": interval_text, "share": share_text, "cell": markdown_cell}
     return environment

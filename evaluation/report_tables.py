@@ -22,18 +22,40 @@ POSTER_QUALITY = 70  # JPEG
 
 
 def metric_rows(data: ReportData) -> list[dict[str, Any]]:
-    """Table rows of measured metrics; a control stands in the row of what it controls."""
-    if data.summary is None:
-        return []
-    values = data.summary.metrics
-    controls = {metric.control for metric in metric_table.METRICS}
-    rows = []
-    for metric in metric_table.METRICS:
-        if metric.name in values and metric.name not in controls:
-            control = metric_table.BY_NAME.get(metric.control or "")
-            rows.append({"metric": metric, "value": values[metric.name], "control": values.get(metric.control or ""),
-                         "control_label": control.label.removeprefix("… ") if control else ""})
-    return rows
+    """Table rows of measured metrics; what a number is read against stands in its row."""
+    found = values(data)
+    companions = {name for metric in metric_table.METRICS for name in metric.beside}
+    return [{"metric": metric, "value": found[metric.name], "beside": [
+        {"value": found[name], "label": metric_table.BY_NAME[name].label.removeprefix("… ")}
+        for name in metric.beside if name in found]}
+        for metric in metric_table.METRICS if metric.name in found and metric.name not in companions]
+
+
+def by_emotion(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Generated videos' rows by the label that was asked for: how many, in how many it was seen and how much it gained.
+
+    `shifted`, `agreed` (facex) and `emo_a` (HSEmotion) are counts {hits, of}; None where the classifier was not asked
+    or has no such class.
+    """
+    table = []
+    for name in sorted({row["emotion"] for row in rows}):
+        group = [row for row in rows if row["emotion"] == name]
+        known = [row for row in group if row.get("probability") is not None]
+        table.append({"emotion": name, "videos": len(group), "gain": _mean([row.get("shift") for row in known]),
+                      "shifted": _seen([row.get("seen_shift") for row in known], name),
+                      "agreed": _seen([row.get("seen") for row in known], name),
+                      "emo_a": _seen([row.get("emo_a_seen") for row in group], name)})
+    return table
+
+
+def _mean(numbers: list[float | None]) -> float | None:
+    found = [number for number in numbers if number is not None]
+    return float(np.mean(found)) if found else None
+
+
+def _seen(labels: list[str | None], name: str) -> dict[str, int] | None:
+    found = [label for label in labels if label is not None]
+    return {"hits": found.count(name), "of": len(found)} if found else None
 
 
 def values(data: ReportData) -> dict[str, Interval]:

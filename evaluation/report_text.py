@@ -23,6 +23,11 @@ def interval_text(interval: Interval) -> str:
     return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
+def share_text(counts: dict[str, int] | None) -> str:
+    """`3 of 4`, a dash for none."""
+    return "–" if counts is None else f"{counts['hits']} of {counts['of']}"
+
+
 def markdown_cell(text: Any) -> str:
     """Text that cannot break a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -9,6 +9,7 @@ distributions and videos.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,10 +58,8 @@ def main(say: Callable[[str], None] = print) -> None:
     store, split = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora), read_split(paths.SPLIT)
     sync, training = _training(store, split, params, say)
     clips = test_clips(store, split, params, section.max_clips, section.max_duration_s)
-    settings = JobSettings(section.samples, section.frame_stride, section.control_stride, section.max_lag_frames,
-                           section.panel_px, section.crf, section.emo_a)
     spec = WorkerSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
-                      tuple(section.metrics), sync, settings)
+                      tuple(section.metrics), sync, JobSettings.of(section))
     base = _base_digest(params, spec)
     tasks = [Task(job, WORK.resolve() / job_digest(base, job)) for job in [
         *clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
@@ -167,7 +166,9 @@ def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], pa
               fingerprints: dict[str, str]) -> dict[str, Any]:
     """What must be equal for two evaluations to be comparable; no time, host or path."""
     section = params.evaluate
-    return {"clips": [row["clip_id"] for row in clips],
+    return {"test_sets": dict(Counter(row["corpus"] for row in clips)),  # clips of each corpus
+            "clips": [row["clip_id"] for row in clips],
+            "identities": len({row["identity"] for row in clips}),
             "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
             **protocol.of_pairs(clips, section),
             "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],

@@ -17,7 +17,7 @@ from evaluation import protocol, results
 from evaluation.jobs import FPS, JobSettings
 from evaluation.judges import judge_weights
 from evaluation.metric_table import BY_NAME
-from evaluation.pairs import Pairing, find_pairs
+from evaluation.pairs import Pairing, find_pairs, other_video_r
 from evaluation.partial import load_result
 from evaluation.results_writer import CurveFiles
 from evaluation.summarise import ClipSummary
@@ -54,11 +54,9 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
 def _spec(params: Params) -> WorkerSpec:
     section, limits = params.evaluate, params.preprocess
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
-    settings = JobSettings(section.samples, section.frame_stride, section.control_stride, section.max_lag_frames,
-                           section.panel_px, section.crf, section.emo_a)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
                "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
-    return WorkerSpec("", Path(), None, FPS, metrics, None, settings, {
+    return WorkerSpec("", Path(), None, FPS, metrics, None, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 
 
@@ -79,10 +77,14 @@ def _run(tasks: list[Task], spec: WorkerSpec, params: Params, say: Callable[[str
 def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[str, Any]], params: Params,
            spec: WorkerSpec) -> None:
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
-    for task in tasks:
-        if (result := load_result(task.folder)) is not None:
-            clips.add(result)
-            curves.add(result)
+    measured = [task for task in tasks if load_result(task.folder) is not None]
+    for index, task in enumerate(measured):
+        result = load_result(task.folder)
+        if len(measured) > 1:  # read again rather than kept: memory does not grow with the number of videos
+            other = load_result(measured[index - 1].folder).curves["reference"]
+            result.row["mouth_r_other_video"] = other_video_r(result.curves["generated"], other, section.max_lag_frames)
+        clips.add(result)
+        curves.add(result)
     curves.close()
     lost = [{"clip_id": Path(name).stem, "stage": side, "code": UNPAIRED, "detail": name}
             for side, name in pairing.unpaired]
@@ -91,7 +93,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[s
         clips.metrics(section.bootstrap, params.seed),
         protocol.of_pairs(clips.rows, judged) | {
             "clips": [row["clip_id"] for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
-            "max_duration_s": section.max_duration_s, "unpaired": len(lost),
+            "unpaired": len(lost), "measured_on": "the two videos alone: motion too is what the landmarks show",
             "reference": "the true video's first frame; both videos are cut to the shorter"},
         len(clips.rows), failures + lost)
     results.write_summary(out, summary)

@@ -78,5 +78,10 @@ def test_an_emotion_without_a_class_or_a_neutral_video_gives_no_number():
 
 def test_chance_agreement_by_hand():
     # labels a, b; answers a, a: dealt at random each answer is right with probability 1/2
-    assert chance_agreement(["a", "b"], ["a", "a"]) == 0.5
-    assert chance_agreement(["a", "b", "c"], ["d", "d", "d"]) == 0.0
+    found = chance_agreement(["a", "b"], ["a", "a"], 2000, 0)
+    assert found.value == 0.5 and found.n == 2
+    # drawn videos: first twice 1, one of each 1/2, second twice 0, with 1/4, 1/2, 1/4
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert chance_agreement(["a", "b", "c"], ["d", "d", "d"], 10, 0).value == 0.0
+    assert chance_agreement(["a", "a", "b"], ["a", "b", "b"], 10, 0).value == pytest.approx(4 / 9)  # 2 x 1 + 1 x 2
+    assert chance_agreement(["a"], ["a"], 10, 0).low is None

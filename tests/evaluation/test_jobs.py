@@ -19,7 +19,8 @@ from pipeline.media import read_crop, write_video, write_wav
 from tests.evaluation.fakes import SIDE, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES = 80
-SETTINGS = JobSettings(samples=2, frame_stride=5, control_stride=2, max_lag_frames=2, panel_px=64, crf=20)
+SETTINGS = JobSettings(samples=2, frame_stride=5, control_stride=2, max_lag_frames=2, panel_px=64, crf=20,
+                       emo_a="mean_logits")
 
 
 def mouth(seed: int) -> np.ndarray:
@@ -58,6 +59,17 @@ def test_the_right_speech_is_told_from_the_wrong_one(result):
     assert row["mouth_sync_c_wrong_speech"] < row["mouth_sync_c"]
     assert row["csim_mobilefacenet"] == pytest.approx(1) and row["face_found_share"] == 1
     assert row["lip_vertex_error"] < 0.05 and row["diversity"] > 0
+    assert row["lip_vertex_error_wrong_speech"] > 3 * row["lip_vertex_error"]
+
+
+def test_generated_motion_stands_beside_the_true_one(result, clip):
+    row = result[0].row
+    assert row["yaw_range_deg_reference"] == 0 and row["yaw_range_deg"] > 1  # the true head of the fixture is still
+    assert row["yaw_jitter_deg_reference"] == 0 and row["blinks_per_min_reference"] == row["blinks_per_min"]
+    assert row["beat_alignment_reference"] is None  # a still head has no beat
+    assert 0 < row["beat_alignment"] <= 1 and 0 < row["beat_alignment_chance"] < 1
+    assert 0 < row["diversity_reference"] < row["diversity"]  # two samples turn, each about a truth that does not
+    assert row["seed"] == clip.seed
 
 
 def test_wrong_speech_is_rendered_on_every_second_frame(result):

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from evaluation.jobs import JobSettings
-from evaluation.pairs import PairJob, find_pairs, run_pair
+from evaluation.pairs import PairJob, find_pairs, other_video_r, run_pair
 from evaluation.tables import markdown_table, table_1
 from tests.evaluation.fakes import fake_parts, picture
 
-SETTINGS = JobSettings(samples=1, frame_stride=2, control_stride=2, max_lag_frames=2, panel_px=64, crf=20)
+SETTINGS = JobSettings(samples=1, frame_stride=2, control_stride=2, max_lag_frames=2, panel_px=64, crf=20,
+                       emo_a="mean_logits")
 
 
 def touch(folder, *names):
@@ -48,7 +49,18 @@ def test_a_pair_is_cut_to_the_shorter_and_measured():
     assert (row["frames"], row["frames_generated"], row["frames_reference"]) == (50, 50, 60)
     assert row["mouth_r"] == pytest.approx(1) and row["lpips_alexnet"] == 0 and row["has_sound"]
     assert row["csim_mobilefacenet_same_time"] == pytest.approx(1) and "sync_c" not in row
+    assert row["yaw_range_deg"] == row["yaw_range_deg_reference"] == pytest.approx(0, abs=1e-4)
+    assert row["lip_error_seen"] == pytest.approx(0, abs=1e-4) and row["beat_alignment_reference"] is None
     assert result.arrays["fd_efficientnet_lite0.true"].shape[0] == 25
+
+
+def test_another_videos_mouth_is_chance():
+    mouth = np.sin(np.arange(40) ** 1.3)
+    assert other_video_r(mouth, mouth[:30], 2) == pytest.approx(1)
+    assert abs(other_video_r(mouth, np.cos(np.arange(60) ** 1.7), 2)) < 0.6
+    gap = np.where(np.arange(40) == 7, np.nan, mouth)
+    assert other_video_r(gap, mouth, 2) > 0.9
+    assert other_video_r(mouth, mouth[:4], 2) is None and other_video_r(mouth, np.full(40, np.nan), 2) is None
 
 
 def test_table_1_fills_only_what_the_published_network_gave():

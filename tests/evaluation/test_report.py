@@ -13,7 +13,8 @@ from evaluation.bootstrap import Interval
 from evaluation.report_data import collect
 from evaluation.report_files import flat_metrics, plot_files
 from evaluation.report_page import render_html, render_markdown
-from evaluation.report_text import number
+from evaluation.report_tables import by_emotion
+from evaluation.report_text import number, share_text
 from evaluation.results import Summary
 from feature_store.split import write_split
 from pipeline.atomic import write_json
@@ -126,6 +127,18 @@ def test_numbers_and_plots_for_dvc(project):
     data = collect(project)
     assert flat_metrics(data)["mouth_r"] == 0.8421 and flat_metrics(data)["clips_kept"] == 1
     assert set(plot_files(data)) == {"loss_audio", "mouth", "mouth_all", "long_speech"}
+
+
+def test_emotions_are_counted_by_name_and_a_class_that_is_lacking_counts_nothing():
+    rows = [{"emotion": asked, "seen": seen, "seen_shift": shift, "shift": gain, "probability": known,
+             "emo_a_seen": "happy"} for asked, seen, shift, gain, known in (
+        ("happy", "happy", "happy", 0.5, 0.6), ("happy", "sad", "happy", 0.1, 0.2), ("neutral", "sad", None, None, 0.3),
+        ("contempt", "sad", "sad", None, None))]
+    contempt, happy, neutral = by_emotion(rows)
+    assert happy == {"emotion": "happy", "videos": 2, "gain": pytest.approx(0.3), "shifted": {"hits": 2, "of": 2},
+                     "agreed": {"hits": 1, "of": 2}, "emo_a": {"hits": 2, "of": 2}}
+    assert contempt["shifted"] is None and contempt["agreed"] is None and share_text(contempt["emo_a"]) == "0 of 1"
+    assert neutral["shifted"] is None and share_text(neutral["agreed"]) == "0 of 1" and share_text(None) == "–"
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.84213, "0.842"), (3.0, "3"), (12345.6, "12,346"),

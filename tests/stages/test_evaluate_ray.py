@@ -33,7 +33,8 @@ def test_ray_and_this_process_give_the_same_bytes(films, project, ray_session):
     for name in ("face_landmarker", "mobilefacenet"):
         weight(name)
     section = load_params(project / "params.yaml").ray.model_copy(update={"address": "auto"})
-    spec = WorkerSpec("", films, None, FPS, ("csim_mobilefacenet",), None, JobSettings(1, 5, 2, 2, 64, 27), READING)
+    spec = WorkerSpec("", films, None, FPS, ("csim_mobilefacenet",), None,
+                      JobSettings(1, 5, 2, 2, 64, 27, "mean_logits"), READING)
 
     def tasks(folder):
         return [Task(PairJob(name, str(films / "made" / f"{name}.mp4"), str(films / "true" / f"{name}.mp4")),
