@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from feature_store.manifest import Shard
 from feature_store.schema import shard_schema
-from feature_store.units import UnitKey, read_unit
+from feature_store.units import UnitDamaged, UnitKey, read_unit
 from pipeline.fingerprint import code_digest, digest, file_sha256
 from pipeline.storage import ObjectDamaged, ObjectMissing, Storage
 
@@ -53,7 +53,8 @@ def shard_key(name: str) -> str:
 def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Path | None) -> list[Shard]:
     """Write the shards of one family to `storage` and lay them into `folder`, if there is one.
 
-    Holds the clips of one shard in memory, the others in a temporary file. Raises where a unit is missing or damaged.
+    Holds the clips of one shard in memory, the others in a temporary file. Raises ObjectMissing where there is no unit,
+    UnitDamaged where its bytes do not check: such a unit is removed, so that the next run computes it anew.
     """
     layout = digest(code_digest("feature_store.shards", "feature_store.schema"), pa.__version__)
     return [_shard(storage, members, bucket, layout, folder) for bucket, members in _by_bucket(clips, buckets)]
@@ -127,10 +128,18 @@ def _write_rows(storage: Storage, clips: list[PackedClip], path: Path) -> int:
 
 
 def _row(storage: Storage, clip: PackedClip) -> pa.Table:
-    unit = read_unit(storage, clip.key)
+    unit = _sound_unit(storage, clip.key)
     schema = shard_schema(clip.key.family, unit.schema)
     values = {name: unit[name] if name in unit.schema.names else [clip.labels[name]] for name in schema.names}
     return pa.table(values, schema=schema)
+
+
+def _sound_unit(storage: Storage, key: UnitKey) -> pa.Table:
+    try:
+        return read_unit(storage, key)
+    except UnitDamaged as error:
+        storage.delete(str(key))
+        raise UnitDamaged(f"{error}: it was removed; run again, which computes that clip anew") from error
 
 
 def _sync(path: Path) -> None:

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 
 from feature_store.manifest import Reject
 from feature_store.schema import Tensor, check_version, encode_tensor, unit_schema
-from pipeline.storage import Storage
+from pipeline.storage import ObjectDamaged, Storage
 
 
 class UnitDamaged(RuntimeError):
-    """A stored unit cannot be read; the message says how to get rid of it."""
+    """The bytes of a stored unit are not those that were written."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,14 @@ def read_quarantine(storage: Storage, key: UnitKey, limits: dict[str, float]) ->
 
 def read_unit(storage: Storage, key: UnitKey) -> pa.Table:
     """One-row table of a unit; raises ObjectMissing, or UnitDamaged where its bytes do not check."""
-    data = storage.get(str(key))
+    try:
+        data = storage.get(str(key))
+    except ObjectDamaged as error:
+        raise UnitDamaged(f"stored unit {key} is damaged ({error})") from error
     try:
         table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise UnitDamaged(f"stored unit {key} is damaged ({error}): delete it and run again") from error
+        raise UnitDamaged(f"stored unit {key} is damaged ({error})") from error
     check_version(table.schema.metadata[b"playmate_features"].decode(), str(key))
     return table
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from feature_store import garbage, migration
-from feature_store.manifest import NAME, read_manifest
+from feature_store.manifest import NAME, Manifest, read_manifest
+from feature_store.reader import FETCHED
 from feature_store.schema import FAMILIES, VERSION, major
 from feature_store.verify import verify
 from pipeline.config import Params
@@ -44,15 +45,31 @@ def collect_garbage(params: Params, delete: bool, say: Say) -> list[garbage.Garb
         storage = open_storage(store_location(params))
         with held(storage, LEASE, "extraction") as lease:
             manifests = [read_manifest(folder) for folder in _committed()]
-            found = garbage.find(storage, manifests, fingerprints(params))
-            for item in found:
-                say(f"{item.name}: {item.why} ({item.bytes / 1e6:.1f} MB)")
+            found, copies = garbage.find(storage, manifests, fingerprints(params)), _idle_copies(manifests)
+            total = _listed(found, copies, say)
             if delete:
                 lease.check()
                 garbage.remove(storage, found)
-    total = sum(item.bytes for item in found) / 1e6
-    say(f"{len(found)} objects, {total:.1f} MB: " + ("deleted" if delete else "nothing deleted; --yes deletes them"))
+                for path in copies:
+                    path.unlink()
+    say(f"{len(found) + len(copies)} objects, {total:.1f} MB: "
+        + ("deleted" if delete else "nothing deleted; --yes deletes them"))
     return found
+
+
+def _idle_copies(manifests: list[Manifest]) -> list[Path]:
+    """Shards fetched from S3 that no manifest here names any more."""
+    named = {shard.name for manifest in manifests for shard in manifest.shards}
+    return [path for path in sorted(FETCHED.glob("*.parquet")) if path.name not in named]
+
+
+def _listed(found: list[garbage.Garbage], copies: list[Path], say: Say) -> float:
+    """Say every item; return their megabytes."""
+    lines = [(item.name, item.why, item.bytes / 1e6) for item in found]
+    lines += [(str(path), "copy of a shard that no manifest names", path.stat().st_size / 1e6) for path in copies]
+    for name, why, megabytes in lines:
+        say(f"{name}: {why} ({megabytes:.1f} MB)")
+    return sum(megabytes for _, _, megabytes in lines)
 
 
 def retry(params: Params, say: Say) -> int:

@@ -118,8 +118,11 @@ def test_a_damaged_unit_says_so(tmp_path):
     write_clip(storage, 3)
     path = tmp_path / str(key("motion", 3))
     flip(path, 60)
-    with pytest.raises(UnitDamaged, match="delete it and run again"):
+    with pytest.raises(UnitDamaged, match="is damaged"):
         read_unit(storage, key("motion", 3))
+    with pytest.raises(UnitDamaged, match="was removed; run again"):
+        pack(storage, packed("motion", [3]), 1, tmp_path / "out")
+    assert not path.exists() and not (tmp_path / "out").exists() and storage.list("packed") == []
     with pytest.raises(ObjectMissing):
         read_unit(storage, key("motion", 4))
 

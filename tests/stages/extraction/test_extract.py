@@ -11,6 +11,10 @@ import pytest
 
 from feature_store.reader import FeatureStore
 from feature_store.verify import verify
+from pipeline.lease import LeaseLost
+from pipeline.lock import Busy, exclusive
+from pipeline.paths import WORK
+from pipeline.storage import open_storage
 from stages import extract
 from stages.extraction import attempts, cluster, plan
 from stages.extraction.attempts import Attempts
@@ -168,3 +172,26 @@ def test_an_attempt_that_ends_leaves_no_note(tmp_path):
     with Attempts(tmp_path, 60.0).attempt("clip"):
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_beside_the_first_is_refused(computed):
+    made.write_corpus("avspeech", ["good"])
+    with exclusive(WORK / "extract.lock", "extraction"), pytest.raises(Busy, match="another extraction is running"):
+        extract.main("avspeech", quiet)
+    assert computed == [] and not Path("data/features").exists()
+
+
+def test_a_run_that_was_overtaken_commits_nothing_and_keeps_its_clips(computed, monkeypatch):
+    """It slept while it computed; another machine took it for dead and went on."""
+    made.write_corpus("avspeech", ["good"])
+    whole = cluster.compute
+
+    def overtaken(jobs, params, store):
+        yield from whole(jobs, params, store)
+        open_storage(store).put("leases/extract/000000002.json", b"{}")
+
+    monkeypatch.setattr(cluster, "compute", overtaken)
+    with pytest.raises(LeaseLost, match="number 2 after our 1"):
+        extract.main("avspeech", quiet)
+    assert not (Path("data/features/avspeech") / "manifest.json").exists()
+    assert len(list(Path(".playmate/store/motion").rglob("*.parquet"))) == 1

@@ -12,6 +12,7 @@ import pytest
 from feature_store import reader
 from feature_store.garbage import published
 from feature_store.reader import FeatureStore, open_store
+from feature_store.units import UnitDamaged
 from feature_store.verify import verify
 from pipeline import lease
 from pipeline.config import ParamsError, parse_params
@@ -83,6 +84,22 @@ def test_a_damaged_or_missing_shard_is_found_and_never_read(root, monkeypatch):
     assert verify(FEATURES) == []
 
 
+def test_a_unit_that_was_altered_on_the_server_is_computed_again(root, computed, monkeypatch):
+    golden = extract.main("avspeech", quiet)
+    storage = open_storage(root)
+    (unit, *_) = [key for key in storage.list("motion") if key.endswith(".parquet")]
+    head = storage._head(unit)["Metadata"]
+    storage.client.put_object(Bucket=storage.bucket, Key=storage._key(unit), Body=b"x" + storage.get(unit)[1:],
+                              Metadata=head)  # the checksum of what it was
+    for key in storage.list("packed"):
+        storage.delete(key)
+    monkeypatch.setattr("pipeline.storage_s3.ATTEMPTS", 1)
+    with pytest.raises(UnitDamaged, match="was removed; run again"):
+        extract.main("avspeech", quiet)
+    computed.clear()
+    assert extract.main("avspeech", quiet) == golden and computed == [f"{unit.split('/')[2][:10]} motion"]
+
+
 def test_gc_spares_what_another_clone_has_committed(root, params, computed):
     extract.main("avspeech", quiet)
     made.write_corpus("avspeech", ["good"])  # another clone's data: other shards
@@ -93,6 +110,21 @@ def test_gc_spares_what_another_clone_has_committed(root, params, computed):
     storage.put("shards/motion-000-dead.parquet", b"x")
     found = upkeep.collect_garbage(extract.load_params(), True, quiet)
     assert [item.name for item in found] == ["shards/motion-000-dead.parquet"]
+
+
+def test_gc_sweeps_copies_of_shards_that_are_no_longer_named_here(root, computed):
+    extract.main("avspeech", quiet)
+    open_store(["avspeech"])
+    fetched = {path.name for path in reader.FETCHED.iterdir()}
+    made.write_corpus("avspeech", ["good"])
+    named = {shard.name for shard in extract.main("avspeech", quiet).shards}
+    said: list[str] = []
+    upkeep.collect_garbage(extract.load_params(), False, said.append)
+    assert {path.name for path in reader.FETCHED.iterdir()} == fetched
+    assert sum("copy of a shard" in line for line in said) == len(fetched - named) > 0
+    upkeep.collect_garbage(extract.load_params(), True, quiet)
+    assert {path.name for path in reader.FETCHED.iterdir()} == fetched & named
+    assert len(open_store(["avspeech"]).clips()) == 1
 
 
 class Killed(BaseException):
