@@ -19,14 +19,16 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.conditions import time_frequencies
 from models.diffusion.guidance import guide
 from models.diffusion.sampler import ddim_step, sampling_times
 from models.diffusion.schedule import add_noise, alpha_bars
 from models.emotions import CORE8, emotion_weights
 from models.generate import MotionGenerator
 from models.generation_request import Request, SampleSettings
+from models.model_shape import ModelShape
 from models.motion import RHO_DIM
-from models.motion_transformer import ModelShape, MotionTransformer, time_frequencies
+from models.motion_transformer import MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from training.adam import AdamW
 

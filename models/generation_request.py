@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from models.diffusion.sampler import Solver
+from models.model_shape import ModelShape
 from models.motion import RHO_DIM
-from models.motion_transformer import ModelShape
 
 REPEATED = 1  # frames of the window before that a window begins with
 Pose = Literal["generated", "still"] | np.ndarray

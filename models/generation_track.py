@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from models.generation_request import REPEATED, Request, SampleSettings, check_request
+from models.model_shape import ModelShape
 from models.motion import RHO_DIM
-from models.motion_transformer import ModelShape
 from models.normalization import MotionStatistics, Normalizer
 
 

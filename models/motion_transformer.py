@@ -8,44 +8,14 @@ L = P + W, A speech features, K key points, D = 3K + 7, d width, E emotion label
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from models.conformer import ConformerBlock, ConvNorm, SelfAttention
+from models.conditions import TIME_FREQUENCIES, AudioEncoder, Standardise, mlp, time_frequencies
+from models.conformer import ConformerBlock
 from models.dit import EmotionControl
+from models.model_shape import ModelShape
 from models.motion import RHO_DIM
-
-TIME_FREQUENCIES = 256
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """Everything that fixes the parameters' shapes and meaning; `num_emotions` 0 is a stage-1 model."""
-
-    dim: int
-    heads: int
-    layers: int
-    conv_kernel: int
-    conv_norm: ConvNorm
-    mlp_ratio: int
-    dropout: float
-    audio_align_layers: int
-    window: int
-    previous: int
-    emotion_blocks: int
-    num_keypoints: int
-    speech_dim: int
-    num_emotions: int
-
-    @property
-    def expression_dim(self) -> int:
-        return 3 * self.num_keypoints
-
-    @property
-    def motion_dim(self) -> int:
-        return self.expression_dim + RHO_DIM
 
 
 class MotionTransformer(nn.Module):
@@ -59,15 +29,15 @@ class MotionTransformer(nn.Module):
         self.register_buffer("motion_mask", torch.ones(shape.motion_dim))
         self.audio = AudioEncoder(shape)
         self.motion_projection = nn.Linear(shape.motion_dim, shape.dim)
-        self.identity_projection = _mlp(shape.expression_dim, shape.dim, shape.dim)
-        self.time_projection = _mlp(TIME_FREQUENCIES, shape.dim, shape.dim)
+        self.identity_projection = mlp(shape.expression_dim, shape.dim, shape.dim)
+        self.time_projection = mlp(TIME_FREQUENCIES, shape.dim, shape.dim)
         self.segment = nn.Parameter(0.02 * torch.randn(2, shape.dim))  # previous frames, window
         self.start_motion = nn.Parameter(0.02 * torch.randn(shape.previous, shape.dim))
         self.conformer = nn.ModuleList(
             ConformerBlock(shape.dim, shape.heads, shape.mlp_ratio, shape.conv_kernel, shape.conv_norm, shape.dropout)
             for _ in range(shape.layers))
-        self.pose_mlp = _mlp(shape.dim, shape.dim, RHO_DIM)
-        self.expression_mlp = _mlp(shape.dim, shape.dim, shape.expression_dim)
+        self.pose_mlp = mlp(shape.dim, shape.dim, RHO_DIM)
+        self.expression_mlp = mlp(shape.dim, shape.dim, shape.expression_dim)
         self.emotion = None
         if shape.num_emotions:
             self.emotion = EmotionControl(shape.dim, shape.heads, shape.mlp_ratio, shape.emotion_blocks,
@@ -124,67 +94,3 @@ class MotionTransformer(nn.Module):
     def stage_one_parameters(self) -> list[nn.Parameter]:
         """All that stage 2 freezes."""
         return [p for name, p in self.named_parameters() if not name.startswith("emotion.")]
-
-
-class AudioEncoder(nn.Module):
-    """The audio projection and the trained self-attention that aligns speech with motion (paper 3.2)."""
-
-    def __init__(self, shape: ModelShape):
-        super().__init__()
-        self.projection = nn.Linear(shape.speech_dim, shape.dim)
-        self.layers = nn.ModuleList(AlignLayer(shape) for _ in range(shape.audio_align_layers))
-        self.start = nn.Parameter(0.02 * torch.randn(shape.previous, shape.dim))
-        self.null = nn.Parameter(0.02 * torch.randn(shape.dim))
-
-    def forward(self, speech: Tensor, has_previous: Tensor, drop: Tensor | None, mask: Tensor | None) -> Tensor:
-        x = self.projection(speech)
-        before = torch.where(has_previous[:, None, None], x[:, :len(self.start)], self.start.to(x))
-        x = torch.cat([before, x[:, len(self.start):]], dim=1)
-        for layer in self.layers:
-            x = layer(x, mask)
-        return x if drop is None else torch.where(drop[:, None, None], self.null.to(x), x)
-
-
-class AlignLayer(nn.Module):
-    """x + attention(LayerNorm(x))."""
-
-    def __init__(self, shape: ModelShape):
-        super().__init__()
-        self.norm = nn.LayerNorm(shape.dim)
-        self.attention = SelfAttention(shape.dim, shape.heads, shape.dropout)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        return x + self.attention(self.norm(x), mask)
-
-
-class Standardise(nn.Module):
-    """(x - mean) / std with statistics that travel with the weights; set once from training clips."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(dim))
-        self.register_buffer("std", torch.ones(dim))
-
-    def fit(self, mean: Tensor, std: Tensor) -> None:
-        """mean and std [dim]; a feature that does not move (std below 1e-4 of the largest) is only centred."""
-        self.mean.copy_(mean)
-        self.std.copy_(torch.where(std > 1e-4 * std.max(), std, torch.ones_like(std)))
-
-    def limited(self, x: Tensor, limit: float) -> Tensor:
-        """x with its deviations from the mean cut at `limit` standard deviations."""
-        return x.clamp(self.mean - limit * self.std, self.mean + limit * self.std)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-
-def time_frequencies(time: Tensor) -> Tensor:
-    """DiT's sinusoidal time embedding: t [B] -> [cos, sin] of t 10000^(-i/half) [B, 256]."""
-    half = TIME_FREQUENCIES // 2
-    rates = 10000.0 ** (-torch.arange(half, device=time.device, dtype=torch.float32) / half)
-    angles = time[:, None].float() * rates
-    return torch.cat([angles.cos(), angles.sin()], dim=-1)
-
-
-def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))

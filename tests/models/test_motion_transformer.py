@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.motion_transformer import Standardise, time_frequencies
+from models.conditions import Standardise, time_frequencies
 from tests.training.toy import MOTION_DIM, SPEECH_DIM, K, model
 
 
