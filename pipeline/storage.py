@@ -1,7 +1,7 @@
 """Where finished work is kept: a local folder or an S3 prefix behind one small interface.
 
 Keys are relative paths with `/`. An object is whole or absent, and `put_if_absent` has one winner: both stores
-promise it (hard link; conditional put). boto3 is imported only in pipeline/storage_s3.py.
+promise it (hard link; conditional put). boto3 is imported only in pipeline/storage_s3*.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The S3 store: conditional puts, checksums, multipart, retries with jitter. The only module that imports boto3.
+"""The S3 store: conditional puts, checksums, multipart, retries with jitter. The door to boto3.
 
 Endpoint, region and credentials come from the standard AWS places (environment, ~/.aws, instance role). Throttling, 5xx
 and connections that break are tried again by botocore (exponential backoff with jitter); bodies that break or lie
-while they are read are tried again here. Errors that trying again cannot mend are raised at once, in words.
+while they are read are tried again here. Errors that trying again cannot mend are raised at once, in words
+(pipeline/storage_s3_errors.py).
 """
 
 from __future__ import annotations
@@ -13,39 +14,20 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.fingerprint import file_sha256
 from pipeline.storage import ObjectDamaged, ObjectMissing, checked_key
+from pipeline.storage_s3_errors import PRECONDITION_FAILED, BrokenBody, Refused, explained
 
-CONFLICT, PRECONDITION_FAILED, NOT_FOUND = 409, 412, 404
 ATTEMPTS = 8  # of one request, by botocore; and of one body that breaks or lies
 CONFLICT_RETRIES = 20
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 PART_BYTES = 16 << 20
 SHA256, WRITER = "playmate-sha256", "playmate-writer"  # metadata of every object
-SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException"}
-DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "403",
-          "Forbidden", "AllAccessDisabled"}
 Result = TypeVar("Result")
-
-
-class S3Unavailable(OSError):
-    """The server did not do its part, after all tries: nothing is wrong with what was stored or read."""
-
-
-class _BrokenBody(S3Unavailable):
-    """The connection broke inside an object's bytes."""
-
-
-class _Refused(Exception):
-    """A conditional put met an object (412) or another writer (409)."""
-
-    def __init__(self, status: int):
-        super().__init__(status)
-        self.status = status
 
 
 class S3Storage:
@@ -59,7 +41,7 @@ class S3Storage:
         for _ in range(CONFLICT_RETRIES):
             try:
                 self._put(key, data, writer, IfNoneMatch="*")
-            except _Refused as refused:
+            except Refused as refused:
                 if refused.status == PRECONDITION_FAILED:
                     # an answer that got lost makes botocore send the request again: the object may be our own
                     return self._head(key)["Metadata"].get(WRITER) == writer
@@ -161,48 +143,14 @@ class S3Storage:
         for attempt in range(ATTEMPTS):
             try:
                 return read()
-            except (ObjectDamaged, _BrokenBody):
+            except (ObjectDamaged, BrokenBody):
                 if attempt == ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))
         raise AssertionError("unreachable")
 
-    @contextmanager
-    def _explained(self, key: str) -> Iterator[None]:
-        """Errors that trying again cannot mend, in words."""
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError, NoCredentialsError
-
-        try:
-            yield
-        except FlexibleChecksumError as error:  # the server's own checksum, looked at by botocore
-            raise ObjectDamaged(f"{self._name(key)}: {error}") from error
-        except NoCredentialsError as error:
-            raise PermissionError("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-                                  "AWS_PROFILE") from error
-        except ClientError as error:
-            raise self._in_words(key, error) from error
-        except (BotoCoreError, Boto3Error) as error:
-            if isinstance(error.__context__, ClientError):  # boto3's file transfer wraps the answer
-                raise self._in_words(key, error.__context__) from error
-            kind = _BrokenBody if isinstance(error, _broken_bodies()) else S3Unavailable
-            raise kind(f"{self._name(key)}: {error}") from error
-
-    def _in_words(self, key: str, error) -> Exception:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status in (CONFLICT, PRECONDITION_FAILED):
-            return _Refused(status)
-        if code == "NoSuchBucket":
-            return FileNotFoundError(f"there is no bucket s3://{self.bucket}: create it, or change feature_store.root")
-        if status == NOT_FOUND:
-            return ObjectMissing(key)
-        if code in SKEWED:
-            return PermissionError(f"s3://{self.bucket} refuses this machine's clock ({code}): set it right")
-        if code in DENIED:
-            return PermissionError(f"{self._name(key)}: {code}: these credentials may not do that; check keys, policy "
-                                   "and AWS_ENDPOINT_URL")
-        return S3Unavailable(f"{self._name(key)}: {error}")
+    def _explained(self, key: str) -> AbstractContextManager[None]:
+        return explained(self.bucket, key, self._name(key))
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}/{key}" if self.prefix else f"s3://{self.bucket}/{key}"
@@ -219,10 +167,3 @@ def make_client():
     return boto3.session.Session().client("s3", config=Config(
         retries={"total_max_attempts": ATTEMPTS, "mode": "standard"}, connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S, max_pool_connections=16))
-
-
-def _broken_bodies() -> tuple[type[Exception], ...]:
-    from boto3.exceptions import RetriesExceededError
-    from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
-
-    return (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, RetriesExceededError)

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import storage_s3
 from pipeline.storage import ObjectDamaged, ObjectMissing
-from pipeline.storage_s3 import S3Storage, S3Unavailable
+from pipeline.storage_s3 import S3Storage
+from pipeline.storage_s3_errors import S3Unavailable
 from tests import s3_faults as faults
 from tests.s3_faults import faulty
 from tests.s3_server import READER, WRITER
