@@ -53,7 +53,7 @@ def read_portrait(source: Path | str | bytes | np.ndarray) -> np.ndarray:
             image.draft("RGB", (MAX_SIDE_PX, MAX_SIDE_PX))  # JPEG decodes straight to a smaller picture
             return _finish(image)
     except UnidentifiedImageError as error:
-        raise PortraitError("the portrait is not a picture that can be read; accepted: " + ", ".join(FORMATS)) from error
+        raise PortraitError(f"the portrait is no picture that can be read; accepted: {', '.join(FORMATS)}") from error
     except PortraitError:
         raise
     except Image.DecompressionBombError as error:

@@ -5,96 +5,145 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
-from pipeline.web.studio import MAX_SCALE, POSES, Limits, Studio, Wish
+from pipeline.web.studio import MAX_SCALE, POSES, Studio, Wish
+from pipeline.web.timeline import NO_EMOTION, timeline_bar, wished, with_entry
 
 TITLE = "Playmate"
 TERMS = ("Animate only people who agreed to it, with speech that you may use. Not for deception, impersonation, "
          "harassment or as evidence. Films say in content credentials and metadata that they are synthetic.")
-COLOURS = ("#9aa5b1", "#e4572e", "#7f5539", "#6a994e", "#5e548e", "#f2b705", "#3a86c8", "#d16ba5", "#2a9d8f", "#8d99ae",
-           "#bc6c25")
 # names of fonts only: nothing is fetched
 THEME = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+LARGEST = "the largest"
 
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a function
+AT_ONCE = {"api_visibility": "private", "queue": False}  # quick, touches no upload
+LOOK = {"api_visibility": "private", "concurrency_limit": 1, "show_progress": "hidden"}  # looks at an upload
 
-Entry = tuple[float, str, float]
+
+@dataclass(frozen=True)
+class Controls:
+    """What a visitor sets, in the order of `_animate`."""
+
+    portrait: Any
+    face: Any
+    speech: Any
+    entries: Any
+    label: Any
+    strength: Any
+    pose: Any
+    pose_video: Any
+    w_a: Any
+    w_e: Any
+    seed: Any
+    paste_back: Any
+    mark: Any
+    consent: Any
 
 
 def build_page(studio: Studio) -> gr.Blocks:
     """The page, its queue limited to `studio.limits`."""
-    limits, labels = studio.limits, studio.animator.labels
-    audio_scale, emotion_scale = studio.animator.guidance
+    limits = studio.limits
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}\n{TERMS}")
-        entries = gr.State([])
         with gr.Row():
             with gr.Column():
-                portrait = gr.Image(label="Portrait", sources=["upload", "webcam"], type="filepath", image_mode=None,
-                                    elem_id="portrait", height=260, buttons=[])
-                speech = gr.Audio(label=f"Speech, up to {limits.speech_s:g} s", sources=["upload", "microphone"],
-                                  type="filepath", elem_id="speech", buttons=[])
-                pose = gr.Radio(list(POSES), value=POSES[0], label="Head pose", elem_id="pose")
-                pose_video = gr.Video(label="Video to follow", sources=["upload"], visible=False, height=200,
-                                      buttons=[])
+                inputs = _inputs(studio)
             with gr.Column():
-                bar = gr.HTML(timeline_bar([], labels), elem_id="timeline")
-                with gr.Row():
-                    start = gr.Number(0, label="from second", minimum=0, maximum=limits.speech_s, elem_id="start")
-                    label = gr.Dropdown(list(labels), value=labels[0], label="emotion", elem_id="emotion")
-                    strength = gr.Slider(0, 1, 1, step=0.05, label="strength")
-                with gr.Row():
-                    add = gr.Button("Put on the timeline", elem_id="add")
-                    clear = gr.Button("Clear the timeline", elem_id="clear")
-                w_a = gr.Slider(0, MAX_SCALE, audio_scale, step=0.1, label="guidance by speech")
-                w_e = gr.Slider(0, MAX_SCALE, emotion_scale, step=0.1, label="guidance by emotion")
-                seed = gr.Number(0, precision=0, minimum=0, label="seed: another number, another performance")
-                paste_back = gr.Checkbox(label="whole picture instead of the face's square")
-                mark = gr.Checkbox(label="a visible mark on every frame")
-                consent = gr.Checkbox(label="The person shown agreed, and I may use this speech.", elem_id="consent")
+                emotions = _emotions(studio, inputs["speech"])
+                settings = _settings(studio)
                 go = gr.Button("Animate", variant="primary", elem_id="go")
             with gr.Column():
                 film = gr.Video(label="Film", interactive=False, elem_id="film", autoplay=True, buttons=["download"])
                 said = gr.Markdown(elem_id="said")
-        hidden = {"api_visibility": "private", "queue": False}
-        pose.change(lambda chosen: gr.update(visible=chosen == "video"), pose, pose_video, **hidden)
-        add.click(lambda rows, *entry: _added(rows, entry, labels), [entries, start, label, strength], [entries, bar],
-                  **hidden)
-        clear.click(lambda: ([], timeline_bar([], labels)), None, [entries, bar], **hidden)
-        go.click(_animate(studio), [portrait, speech, entries, pose, pose_video, w_a, w_e, seed, paste_back, mark,
-                                    consent], [film, said], api_visibility="private", concurrency_limit=limits.jobs)
+        controls = Controls(**inputs, **emotions, **settings)
+        go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
+                 concurrency_limit=limits.jobs)
     page.queue(max_size=limits.waiting, api_open=False, default_concurrency_limit=limits.jobs)
     return page
 
 
-def _added(rows: Sequence[Entry], entry: Entry, labels: Sequence[str]) -> tuple[list[Entry], str]:
-    """The timeline with one more entry, which replaces one of the same start."""
-    start = float(entry[0] or 0)
-    rows = sorted([row for row in rows if row[0] != start] + [(start, str(entry[1]), float(entry[2]))])
-    return rows, timeline_bar(rows, labels)
+def _inputs(studio: Studio) -> dict[str, Any]:
+    """Portrait, which face of it, speech, head pose."""
+    portrait = gr.Image(label="Portrait", sources=["upload", "webcam"], type="filepath", image_mode=None,
+                        elem_id="portrait", height=260, buttons=[])
+    numbered = gr.Image(label="Faces", visible=False, interactive=False, height=200, buttons=[])
+    face = gr.Radio([LARGEST], value=LARGEST, label="Whose face", visible=False, elem_id="face")
+    speech = gr.Audio(label=f"Speech, up to {studio.limits.speech_s:g} s", sources=["upload", "microphone"],
+                      type="filepath", elem_id="speech", buttons=[])
+    pose = gr.Radio(list(POSES), value=POSES[0], label="Head pose", elem_id="pose")
+    pose_video = gr.Video(label="Video to follow", sources=["upload"], visible=False, height=200, buttons=[])
+    portrait.change(_faces(studio), portrait, [numbered, face], **LOOK)
+    pose.change(lambda chosen: gr.update(visible=chosen == "video"), pose, pose_video, **AT_ONCE)
+    return {"portrait": portrait, "face": face, "speech": speech, "pose": pose, "pose_video": pose_video}
 
 
-def timeline_bar(rows: Sequence[Entry], labels: Sequence[str]) -> str:
-    """The timeline as a coloured bar; the last entry lasts to the end."""
-    if not rows:
-        return "<p>Timeline: no emotion is asked for.</p>"
-    ends = [row[0] for row in rows[1:]] + [rows[-1][0] + 3]
-    parts = []
-    for (start, label, strength), end in zip(rows, ends, strict=True):
-        colour = COLOURS[list(labels).index(label) % len(COLOURS)] if label in labels else COLOURS[0]
-        text = html.escape(f"{start:g} s {label} {strength:g}")
-        parts.append(f'<div style="flex:{max(end - start, 0.5):g};background:{colour};color:#fff;padding:4px 6px;'
-                     f'font-size:13px;white-space:nowrap;overflow:hidden">{text}</div>')
-    return f'<div style="display:flex;border-radius:6px;overflow:hidden">{"".join(parts)}</div>'
+def _emotions(studio: Studio, speech: gr.Audio) -> dict[str, Any]:
+    """The timeline. Until something stands on it, the chosen emotion lasts for the whole film."""
+    labels = studio.animator.labels
+    entries, duration_s = gr.State([]), gr.State(None)
+    bar = gr.HTML(timeline_bar([], labels, None), label="Emotion over time", container=True,
+                  show_label=True, elem_id="timeline")
+    with gr.Row():
+        label = gr.Dropdown([NO_EMOTION, *labels], value=NO_EMOTION, label="Emotion", elem_id="emotion", min_width=110)
+        start = gr.Number(0, label="From second", minimum=0, maximum=studio.limits.speech_s, elem_id="start",
+                          min_width=90)
+    strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")
+    with gr.Row():
+        add = gr.Button("Add to timeline", elem_id="add", size="md", min_width=110)
+        clear = gr.Button("Clear", elem_id="clear", size="md", min_width=80)
+
+    def drawn(rows, chosen, weight, length_s) -> str:
+        return timeline_bar(wished(rows, chosen, weight), labels, length_s)
+
+    shown = [entries, label, strength, duration_s]
+    add.click(with_entry, [entries, start, label, strength], entries, **AT_ONCE).then(drawn, shown, bar, **AT_ONCE)
+    clear.click(lambda: ([], NO_EMOTION), None, [entries, label], **AT_ONCE).then(drawn, shown, bar, **AT_ONCE)
+    for control in (label, strength):
+        control.change(drawn, shown, bar, **AT_ONCE)
+    speech.change(_duration(studio), speech, duration_s, **LOOK).then(drawn, shown, bar, **AT_ONCE)
+    return {"entries": entries, "label": label, "strength": strength}
+
+
+def _settings(studio: Studio) -> dict[str, Any]:
+    audio_scale, emotion_scale = studio.animator.guidance
+    with gr.Accordion("More settings", open=False):
+        w_a = gr.Slider(0, MAX_SCALE, audio_scale, step=0.1, label="Guidance by speech")
+        w_e = gr.Slider(0, MAX_SCALE, emotion_scale, step=0.1, label="Guidance by emotion")
+        seed = gr.Number(0, precision=0, minimum=0, label="Seed: another number, another performance")
+        paste_back = gr.Checkbox(label="Whole picture instead of the face's square")
+        mark = gr.Checkbox(label="A visible mark on every frame")
+    consent = gr.Checkbox(label="The person shown agreed, and I may use this speech.", elem_id="consent")
+    return {"w_a": w_a, "w_e": w_e, "seed": seed, "paste_back": paste_back, "mark": mark, "consent": consent}
+
+
+def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
+    """Where several faces could be meant, show them with their numbers."""
+    def look(portrait):
+        count, numbered = (1, None) if portrait is None else _told(lambda: studio.faces(portrait))
+        choices = [LARGEST, *map(str, range(1, count + 1))]
+        several = count > 1
+        return (gr.update(visible=several, value=numbered if several else None),
+                gr.update(visible=several, choices=choices, value=LARGEST))
+
+    return look
+
+
+def _duration(studio: Studio) -> Callable[..., float | None]:
+    def look(speech):
+        return None if speech is None else _told(lambda: studio.duration_s(speech))
+
+    return look
 
 
 def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
-    def animate(portrait, speech, entries, pose, pose_video, w_a, w_e, seed, paste_back, mark, consent,
-                progress=PROGRESS) -> tuple[str, str]:
-        wish = Wish(portrait, speech, entries, pose, pose_video, w_a, w_e, seed, paste_back, mark, consent)
+    def animate(portrait, face, speech, entries, label, strength, pose, pose_video, w_a, w_e, seed, paste_back, mark,
+                consent, progress=PROGRESS) -> tuple[str, str]:
         started = time.monotonic()
 
         def show(done: int, total: int) -> None:
@@ -102,16 +151,23 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
                 rate = done / max(time.monotonic() - started, 1e-3)
                 progress(done / total, desc=f"{rate:.1f} fps, {(total - done) / rate:.0f} s left")
 
-        try:
-            film = studio.film(wish, show)
-        except (ValueError, TypeError) as error:
-            raise gr.Error(html.escape(str(error)), print_exception=False) from error
-        except Exception as error:
-            logging.getLogger(__name__).exception("a film could not be made")
-            raise gr.Error("this film could not be made; the server's log says why", print_exception=False) from error
+        def make():
+            wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
+                        paste_back, mark, consent, None if face == LARGEST else int(face))
+            return studio.film(wish, show)
+
+        film = _told(make)
         return str(film), f"Made by model {studio.animator.version}, seed {int(seed)}."
 
     return animate
 
 
-__all__ = ["Limits", "build_page", "timeline_bar"]
+def _told(work: Callable[[], Any]) -> Any:
+    """The result of `work`; its errors as messages on the page, those that no visitor can mend without their text."""
+    try:
+        return work()
+    except (ValueError, TypeError) as error:
+        raise gr.Error(html.escape(str(error)), print_exception=False) from error
+    except Exception as error:
+        logging.getLogger(__name__).exception("a film could not be made")
+        raise gr.Error("this film could not be made; the server's log says why", print_exception=False) from error

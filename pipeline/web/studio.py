@@ -11,12 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.animator import Animator, frame_count
+from pipeline.portrait import rivals
 from pipeline.speech_input import SAMPLE_RATE_HZ, read_speech
+from pipeline.web.timeline import emotion_texts
 
 POSES = ("generated", "still", "video")
 MARK = "AI generated"
-MAX_SCALE, MAX_ENTRIES, MAX_SEED = 5.0, 50, 2**31
+MAX_SCALE, MAX_SEED = 5.0, 2**31
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Wish:
     paste_back: bool
     mark: bool
     consent: bool
+    face: int | None = None  # its number in `Studio.faces`; None: the largest
 
 
 class Studio:
@@ -52,6 +57,17 @@ class Studio:
 
     def __init__(self, animator: Animator, limits: Limits, uploads: Path):
         self.animator, self.limits, self.uploads = animator, limits, Path(uploads).resolve()
+
+    def faces(self, portrait: str | None) -> tuple[int, np.ndarray]:
+        """How many faces could be meant, 1 where one is far larger than all others, and the picture [H, W, 3] that
+        numbers them. Raises ValueError for what is no portrait."""
+        picture = self._upload(portrait, "portrait")
+        found = self.animator.portrait(picture).faces
+        return (len(found) if rivals(found) else 1), self.animator.numbered_faces(picture)
+
+    def duration_s(self, speech: str | None) -> float:
+        """Length of an uploaded speech; raises ValueError for what is none, or is too long."""
+        return len(read_speech(self._upload(speech, "speech"), self.limits.speech_s)) / SAMPLE_RATE_HZ
 
     def film(self, wish: Wish, progress: Callable[[int, int], None]) -> Path:
         """Make the film and return its file; `progress(done, total)` in frames.
@@ -75,7 +91,7 @@ class Studio:
             self._upload(wish.portrait, "portrait"), waveform, out, progress=step, mark=MARK if wish.mark else None,
             emotion=emotion_texts(wish.timeline, self.animator.labels, len(waveform) / SAMPLE_RATE_HZ) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
-            seed=int(wish.seed), paste_back=bool(wish.paste_back))
+            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
         return out
 
     def _pose(self, wish: Wish) -> str | bytes:
@@ -100,19 +116,3 @@ class Studio:
         if path.stat().st_size > self.limits.upload_mb * 2**20:
             raise ValueError(f"the {name} is larger than {self.limits.upload_mb} MB")
         return path.read_bytes()
-
-
-def emotion_texts(timeline: Sequence[tuple[float, str, float]], labels: Sequence[str], duration_s: float) -> list[str]:
-    """Rows of the timeline as `Animator.animate` takes them, "happy:0.7@2.5"; raises ValueError."""
-    if len(timeline) > MAX_ENTRIES:
-        raise ValueError(f"the timeline has more than {MAX_ENTRIES} entries")
-    texts = []
-    for start, label, strength in timeline:
-        if label not in labels:
-            raise ValueError(f"unknown emotion {label!r}: this model knows {', '.join(labels)}")
-        start_s, weight = float(start), float(strength)
-        if not (0 <= start_s <= duration_s and 0 <= weight <= 1):
-            raise ValueError(f"{label} at {start_s:g} s with strength {weight:g}: the start lies within the speech's "
-                             f"{duration_s:.1f} s, strength between 0 and 1")
-        texts.append(f"{label}:{weight:g}@{start_s:g}")
-    return texts

@@ -89,7 +89,7 @@ def test_what_is_no_picture_is_refused(tmp_path):
     whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)), "PNG")
     script = tmp_path / "face.eps"
     script.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n")  # would start another program
-    with pytest.raises(PortraitError, match="not a picture that can be read"):
+    with pytest.raises(PortraitError, match="no picture that can be read"):
         read_portrait(script)
     with pytest.raises(PortraitError, match="damaged"):
         read_portrait(whole[:len(whole) // 2])

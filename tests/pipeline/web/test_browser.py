@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,14 @@ WAIT_MS = 240_000
 pytestmark = pytest.mark.slow
 
 
+class OneOrTwo:
+    """Two faces of one size in blue pictures, one in others."""
+
+    def detect(self, image: np.ndarray):
+        boxes = [(0.0, 0.0, 40.0, 40.0), (50.0, 50.0, 90.0, 90.0)]
+        return FakeDetector(*boxes[:2 if image[0, 0, 0] < 100 else 1]).detect(image)
+
+
 @pytest.fixture
 def site(tmp_path) -> Iterator[tuple[str, Path]]:
     """Address of the page and the folder of its uploads."""
@@ -31,7 +40,7 @@ def site(tmp_path) -> Iterator[tuple[str, Path]]:
     uvicorn = pytest.importorskip("uvicorn")
     from pipeline.web.server import make_app
 
-    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "test/1")
+    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), OneOrTwo(), "test/1")
     folder = tmp_path / "uploads"
     folder.mkdir()
     with socket.socket() as probe:
@@ -78,11 +87,14 @@ def test_upload_choose_and_watch(site, tmp_path):
         page.set_input_files("#portrait input[type=file]", str(tmp_path / "face.png"))
         page.set_input_files("#speech input[type=file]", str(tmp_path / "speech.wav"))
         page.wait_for_selector("#portrait img")
+        page.wait_for_selector("#timeline :text('2.0 s')")  # the length of the speech
+        page.click("#emotion input")
+        page.click("ul[role=listbox] >> text=neutral")
+        page.wait_for_selector("#timeline :text('0 s neutral 1')")  # for the whole film, as nothing else is there
         page.click("#add")
-        page.wait_for_selector("#timeline :text('0 s neutral 1')")
-        page.fill("#start input", "1")
         page.click("#emotion input")
         page.click("ul[role=listbox] >> text=happy")
+        page.fill("#start input", "1")
         page.click("#add")
         page.wait_for_selector("#timeline :text('1 s happy 1')")
         page.click("#go")
@@ -100,17 +112,51 @@ def test_upload_choose_and_watch(site, tmp_path):
     assert inspect_media(film)["credentials"]["facts"]["emotion"] == ["neutral:1@0", "happy:1@1"]
 
 
+def test_of_several_faces_one_is_chosen(site, tmp_path, monkeypatch):
+    address, _ = site
+    chosen, plain = [], Animator.portrait
+    monkeypatch.setattr(Animator, "portrait", lambda self, picture, face=None: (
+        chosen.append(face), plain(self, picture, face))[1])
+    executable = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    Image.new("RGB", (100, 120), "blue").save(tmp_path / "two.png")
+    soundfile.write(tmp_path / "speech.wav", 0.3 * np.sin(np.arange(8000) * 0.2), 16000)
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})  # a phone
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        page.set_input_files("#portrait input[type=file]", str(tmp_path / "two.png"))
+        page.set_input_files("#speech input[type=file]", str(tmp_path / "speech.wav"))
+        page.wait_for_selector("#timeline :text('0.5 s')")
+        page.click("#face label:has-text('2')")
+        page.check("#consent input")
+        page.click("#go")
+        page.wait_for_selector("#film video")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        browser.close()
+    assert chosen == [None, 2]  # a look at the upload, then the film
+
+
 def asked_by_hand(address: str, path: str, **file) -> str:
     """What the page answers to a request for a film of the file `path`, made without the page."""
     import requests
 
     config = requests.get(f"{address}/config", timeout=60).json()
-    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 11]
+    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 14]
     given = {"path": path, "meta": {"_type": "gradio.FileData"}, **file}
-    body = {"data": [given, given, [], "generated", None, 1, 1, 0, False, False, True], "fn_index": animate,
-            "session_hash": path}
+    film = [given, "the largest", given, [], "none", 1, "generated", None, 1, 1, 0, False, False, True]
+    return asked(address, animate, film)
+
+
+def asked(address: str, function: int, data: list) -> str:
+    """What the page's queue answers to this call of a function."""
+    import requests
+
+    session = uuid.uuid4().hex
+    body = {"data": data, "fn_index": function, "session_hash": session}
     requests.post(f"{address}/gradio_api/queue/join", json=body, timeout=60).raise_for_status()
-    return requests.get(f"{address}/gradio_api/queue/data", params={"session_hash": path}, timeout=120).text
+    return requests.get(f"{address}/gradio_api/queue/data", params={"session_hash": session}, timeout=120).text
 
 
 @pytest.mark.parametrize("host", ["huggingface.co", "example.com", "127.0.0.1"])  # Gradio trusts the first one
@@ -139,8 +185,12 @@ def test_requests_by_hand_reach_no_file(site):
     import requests
 
     address, folder = site
-    answer = asked_by_hand(address, "/etc/passwd")
-    assert '"success":false' in answer and "root:" not in answer
+    queued = [one for one in requests.get(f"{address}/config", timeout=60).json()["dependencies"] if one["queue"]]
+    looks = [one["id"] for one in queued if len(one["inputs"]) == 1]
+    assert (len(queued), len(looks)) == (3, 2)  # film; faces of a portrait, length of a speech
+    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    for answer in (asked_by_hand(address, "/etc/passwd"), *(asked(address, look, [stolen]) for look in looks)):
+        assert '"success":false' in answer and "root:" not in answer
     assert requests.get(f"{address}/gradio_api/file=/etc/passwd", timeout=60).status_code == 403
     assert requests.get(address, headers={"Host": "elsewhere.example"}, timeout=60).status_code == 400
     sent = requests.post(f"{address}/gradio_api/upload", files={"files": ("a.png", b"0" * (2 * 2**20))}, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from PIL import Image
 
 from pipeline.animator import Animator
 from pipeline.provenance import inspect_media
-from pipeline.web.studio import Limits, Studio, Wish, emotion_texts
+from pipeline.web.studio import Limits, Studio, Wish
+from pipeline.web.timeline import COLOURS, NO_EMOTION, emotion_texts, timeline_bar, wished, with_entry
 from tests.pipeline.fakes import LABELS, FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 
 
@@ -74,7 +76,45 @@ def test_limits_of_length_and_size(studio):
 
 
 def test_timeline_rows_become_emotions():
-    assert emotion_texts([(0, "happy", 1), (2.5, "sad", 0.25)], LABELS, 10.0) == ["happy:1@0", "sad:0.25@2.5"]
+    rows = [(0, "happy", 1), (2.5, "sad", 0.25), (4, NO_EMOTION, 1)]
+    assert emotion_texts(rows, LABELS, 10.0) == ["happy:1@0", "sad:0.25@2.5", "neutral:0@4"]
+
+
+def test_the_chosen_emotion_lasts_until_something_stands_on_the_timeline():
+    assert wished([], NO_EMOTION, 1) == []
+    assert wished([], "sad", 0.5) == [(0.0, "sad", 0.5)]
+    assert wished([(1.0, "happy", 1.0)], "sad", 0.5) == [(1.0, "happy", 1.0)]
+    rows = with_entry(with_entry([], 2, "sad", 1), None, "happy", 0.5)
+    assert rows == [(0.0, "happy", 0.5), (2.0, "sad", 1.0)]
+    assert with_entry(rows, 2.0, "neutral", 1) == [(0.0, "happy", 0.5), (2.0, "neutral", 1.0)]
+
+
+def test_the_bar_has_the_scale_of_the_speech():
+    bar = timeline_bar([(1.0, "happy", 1.0), (3.0, "<b>", 0.5), (99.0, "sad", 1.0)], LABELS, 4.0)
+    shares = re.findall(r"flex:([\d.]+) 1 0", bar)
+    assert shares == ["1", "2", "1"]  # none before 1 s; the last one to the end
+    assert "<b>" not in bar and "4.0 s" in bar and "sad" not in bar
+
+
+def test_letters_on_the_bar_can_be_read():
+    """WCAG 2: contrast (1.05) / (L + 0.05) of white on a colour of relative luminance L."""
+    for colour in COLOURS:
+        channels = np.array([int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.5
+
+
+def test_faces_and_length_are_told_before_the_film(studio):
+    assert studio.faces(str(studio.uploads / "face.png"))[0] == 1
+    studio.animator.detector = FakeDetector((0, 0, 30, 30), (40, 40, 75, 75))
+    count, numbered = studio.faces(str(studio.uploads / "face.png"))
+    assert count == 2 and numbered.shape == (120, 100, 3)
+    assert studio.duration_s(str(studio.uploads / "speech.wav")) == pytest.approx(1.0)
+    for look in (studio.faces, studio.duration_s):
+        with pytest.raises(ValueError, match="is not an upload of this page"):
+            look("/etc/passwd")
+    with pytest.raises(ValueError, match="face 3 was asked for"):
+        studio.film(wish(studio, face=3), lambda done, total: None)
 
 
 def test_without_gradio_the_command_says_what_to_install(monkeypatch):
