@@ -39,19 +39,30 @@ def _quarantine(storage: Storage, status: dict, params: Params) -> None:
 
 
 class _Telling:
-    """One line every few seconds: clips, frames, rate, rejects, time left."""
+    """One line every few seconds: clips, frames, rate, rejects, time left.
+
+    The rate is that since the first clip was finished: Ray's start and loading the models would make it look slow.
+    """
 
     def __init__(self, clips: int, frames: int, say: Callable[[str], None]):
         self.clips, self.frames, self.say = clips, frames, say
         self.began, self.told, self.done, self.seen, self.lost = time.monotonic(), 0.0, 0, 0, 0
+        self.first_s, self.first_frames = 0.0, 0
 
     def one(self, status: dict) -> None:
         self.done, self.seen = self.done + 1, self.seen + status["frames"]
         self.lost += bool(status["reject"])
         elapsed = max(time.monotonic() - self.began, 1e-9)
-        left = elapsed / max(self.seen, 1) * (self.frames - self.seen)
+        if self.done == 1:
+            self.first_s, self.first_frames = elapsed, self.seen
+        left = (self.frames - self.seen) / self._rate(elapsed)
         heartbeat.report(self.done, self.clips, "clips", self.lost, left_s=left)
         if elapsed - self.told >= SAY_EVERY_S or self.done == self.clips:
             self.told = elapsed
             self.say(f"extract: {self.done} of {self.clips} clips, {self.seen} frames, "
-                     f"{self.seen / elapsed:.0f} frames/s, {self.lost} rejected, {left:.0f} s left")
+                     f"{self._rate(elapsed):.0f} frames/s, {self.lost} rejected, {left:.0f} s left")
+
+    def _rate(self, elapsed: float) -> float:
+        """Frames a second; the first line has nothing but the whole time to go by."""
+        since, frames = elapsed - self.first_s, self.seen - self.first_frames
+        return frames / since if since >= SAY_EVERY_S and frames else max(self.seen, 1) / elapsed
