@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,24 @@ def check(started: list[str]) -> None:
 def test_one_clip_of_each_kind_among_good_ones(started, monkeypatch):
     monkeypatch.setattr(cluster, "compute", recorded(workers_that_die, started))
     check(started)
+
+
+@pytest.mark.nightly
+def test_one_in_a_hundred_of_each_kind_loses_no_good_clip(started, monkeypatch):
+    """200 clips, two of each bad kind at places drawn with a seed."""
+    section = extract.load_params().extract.model_copy(update={"max_clip_s": 2.0})
+    params = extract.load_params().model_copy(update={"extract": section})
+    monkeypatch.setattr(extract, "load_params", lambda: params)
+    monkeypatch.setattr(cluster, "compute", workers_that_die)
+    bad = {"faceless": "face_not_found", "segfault": "crash", "hang": "timeout", "hungry": "memory", "killed": "crash"}
+    kinds = ["good"] * 200
+    for i, place in enumerate(random.Random(1).sample(range(200), 10)):
+        kinds[place] = list(bad)[i % 5]
+    made.write_corpus("avspeech", kinds)
+    manifest = extract.main("avspeech", lambda _: None)
+    expected = {f"avspeech{i:02d}": bad[kind] for i, kind in enumerate(kinds) if kind != "good"}
+    assert {reject.clip_id: reject.code for reject in manifest.rejects} == expected and len(expected) == 10
+    assert manifest.clips == 190 and verify(Path("data/features/avspeech")) == []
 
 
 def test_other_limits_give_a_clip_another_chance(started, monkeypatch):
