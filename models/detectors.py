@@ -1,9 +1,6 @@
 """Face detectors behind one seam: picture -> faces. InsightFace's SCRFD, or MediaPipe's landmarker (Apache-2.0).
 
-Every detector's box is brought to one convention, the landmark box: brows to chin and temple to temple, the box
-LivePortrait's crop rule is written for: that of InsightFace's 106 landmarks where its pack is there. SCRFD's own box
-reaches up to the hairline; over 109 pictures of 17 people the landmark box is 0.765 of its larger side (standard
-deviation 0.04), its centre 0.118 of it lower (0.02).
+Every detector's box is brought to one convention, the landmark box of `models.face_boxes`.
 """
 
 from __future__ import annotations
@@ -17,10 +14,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from models.liveportrait.crop import eyes_and_lips, face_rect
+from models.face_boxes import landmark_box, outline_box
 from models.onnx import one_thread
 
-LANDMARK_SIDE, LANDMARK_DOWN = 0.765, 0.118   # landmark box in terms of SCRFD's larger side
 MIN_SCORE = 0.5
 BROWS_AND_JAW = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
                  152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356]
@@ -101,21 +97,6 @@ def _landmark_network(path: Path, options):
     return Landmark(str(path), session)
 
 
-def landmark_box(box: np.ndarray) -> np.ndarray:
-    """SCRFD's box [4] -> the landmark box [4], a square."""
-    side = np.max(box[2:] - box[:2])
-    centre = (box[:2] + box[2:]) / 2 + [0.0, LANDMARK_DOWN * side]
-    half = LANDMARK_SIDE * side / 2
-    return np.concatenate([centre - half, centre + half])
-
-
-def outline_box(points: np.ndarray) -> np.ndarray:
-    """Landmarks [106, 2] -> the landmark box [4] as LivePortrait takes it: a square as large as the face is along its
-    own axes, so that a head that leans is not given a larger one."""
-    rect = face_rect(points, *eyes_and_lips(points), scale=1.0, shift_y=0.0)
-    return np.concatenate([rect.centre - rect.side / 2, rect.centre + rect.side / 2])
-
-
 def _place(source: Path, target: Path, size_px: int) -> None:
     """Link the network into a pack folder; one with a fixed input size is rewritten to `size_px` (same weights)."""
     import onnx
@@ -171,22 +152,3 @@ def _face_of_landmarks(points: np.ndarray) -> Face:
     eyes = [points[corners].mean(0) for corners in EYE_CORNERS]
     five = np.array([*eyes, points[NOSE_TIP], *points[list(MOUTH_CORNERS)]])
     return Face(np.concatenate([outline.min(0), outline.max(0)]), 1.0, five, outline)
-
-
-# half eye distance over the nose tip's depth; fitted on the same 109 pictures: r 0.97, at most 7 degrees off
-YAW_SLOPE = 0.82
-
-
-def yaw_deg(points: np.ndarray) -> float:
-    """Head yaw in degrees from five points [5, 2], positive when the nose turns to the picture's right.
-
-    With the eyes at +-e and the nose tip n in front of their plane, yaw moves the nose by n sin(yaw) along the eye line
-    and shrinks half the eye distance to e cos(yaw), so tan(yaw) = (e / n) x (nose shift / half eye distance).
-    """
-    left, right, nose = np.asarray(points, np.float64)[:3]
-    half = (right - left) / 2
-    length = np.hypot(*half)
-    if length < 1e-6:
-        return 90.0
-    shift = (nose - (left + right) / 2) @ half / length
-    return float(np.degrees(np.arctan(YAW_SLOPE * shift / length)))

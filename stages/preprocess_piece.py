@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from models.crop import Square, cut, driving_square
-from models.detectors import yaw_deg
+from models.face_boxes import yaw_deg
 from pipeline.atomic import write_bytes
 from pipeline.config import Preprocess
 from pipeline.fingerprint import digest, file_sha256

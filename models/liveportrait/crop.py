@@ -2,7 +2,7 @@
 
 It comes from landmarks: their box in the frame that the line from the eyes to the lips spans, made square, enlarged and
 moved along that line. The one square of a driving video is `models.crop.driving_square`, of boxes from the same
-landmarks (`models.detectors.outline_box`); putting a source crop back is `pipeline.paste_back` with `crop_matrix`.
+landmarks (`models.face_boxes.outline_box`); putting a source crop back is `pipeline.paste_back` with `crop_matrix`.
 """
 
 from __future__ import annotations

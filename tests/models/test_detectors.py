@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from models.crop import driving_square
-from models.detectors import (
-    YAW_SLOPE,
-    InsightFaceDetector,
-    MediaPipeDetector,
-    landmark_box,
-    outline_box,
-    padded_twice,
-    yaw_deg,
-)
+from models.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice
+from models.face_boxes import YAW_SLOPE, landmark_box, outline_box, yaw_deg
 from tests.models.liveportrait.test_crop import landmarks
 from tests.needs import weight
 
