@@ -17,7 +17,7 @@ from pipeline.components import face_space_identity, make_face_space
 from pipeline.config import parse_params
 from pipeline.media import write_video
 from stages import face_space
-from stages.face_space import Person, solve, spread
+from stages.face_space_landmark import Person, solve, spread
 from tests.needs import weight
 
 
