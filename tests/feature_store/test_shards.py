@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -95,6 +96,23 @@ def test_a_failure_while_a_shard_is_written_leaves_no_file(tmp_path, monkeypatch
         pack(storage, packed("motion", CLIPS), 1, tmp_path / "out")
     assert not (tmp_path / "out").exists() and storage.list("shards") == storage.list("packed") == []
     assert storage.unfinished() == []
+
+
+def test_units_are_asked_for_together(tmp_path):
+    """S3 takes its time for each: one after the other, 200,000 units would take hours."""
+    class Slow(LocalStorage):
+        four = threading.Barrier(4, timeout=60)  # nobody is answered until four have asked
+
+        def get(self, key: str) -> bytes:
+            if key.startswith("motion/"):
+                self.four.wait()
+            return super().get(key)
+
+    plain = LocalStorage(tmp_path / "units")
+    for clip in range(8):
+        write_clip(plain, clip)
+    (shard,) = pack(Slow(tmp_path / "units"), packed("motion", range(8)), 1, None)
+    assert shard.rows == 8
 
 
 def flip(path, at):
