@@ -29,13 +29,23 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.types import ColSpec, DataType, Schema
 
 OPTIONS = {"audio_scale": float, "emotion_scale": float, "steps": int, "seed": int, "face": int, "paste_back": bool,
            "mark": str}
 ROOT_VARIABLE = "PLAYMATE_ALLOWED_ROOT"
 MAX_STEPS = 1000
+
+
+class RequestError(MlflowException, ValueError):
+    """A film cannot be made as asked; a served model answers 400 and says why, which MLflow does for its own
+    exceptions alone."""
+
+    def __init__(self, error: ValueError):
+        super().__init__(str(error), error_code=INVALID_PARAMETER_VALUE)
 
 
 def signature() -> ModelSignature:
@@ -67,9 +77,13 @@ class PlaymateModel(mlflow.pyfunc.PythonModel):
         self.animator = Animator.from_bundle(Path(context.artifacts["bundle"]), Path(context.artifacts["face_space"]))
 
     def predict(self, context, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """One film per row; raises RequestError for the first one that cannot be made."""
         rows = [{name: value for name, value in row.items() if not (value is None or _missing(value))}
                 for row in model_input.to_dict("records")]
-        return pd.DataFrame({"video": [self._video(row) for row in rows]})
+        try:
+            return pd.DataFrame({"video": [self._video(row) for row in rows]})
+        except ValueError as error:
+            raise RequestError(error) from error
 
     def _video(self, row: dict[str, Any]) -> bytes:
         options = {name: kind(row[name]) for name, kind in OPTIONS.items() if name in row}

@@ -158,9 +158,11 @@ def test_the_registered_model_turns_bytes_into_a_film(served):
         model.predict(pd.DataFrame([{"portrait_path": "face.png", "speech": sound.getvalue()}]))
     with pytest.raises(ValueError, match="unknown emotion 'angry'"):
         model.predict(pd.DataFrame([{**request, "emotion": "angry"}]))
-    answer = _posted(model, {"dataframe_records": [{**request, "portrait": _base64(request["portrait"]),
-                                                    "speech": _base64(request["speech"])}]})
+    posted = {**request, "portrait": _base64(request["portrait"]), "speech": _base64(request["speech"])}
+    answer = _posted(model, {"dataframe_records": [posted]})
     assert base64.b64decode(answer["predictions"][0]["video"]) == film  # the same film, byte for byte
+    refused = _posted(model, {"dataframe_records": [{**posted, "portrait": _base64(b"no picture")}]}, status=400)
+    assert "Error: the portrait is no picture that can be read" in refused["message"] and "stack_trace" not in refused
     mlflow.set_tracking_uri(None)
 
 
@@ -168,11 +170,11 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _posted(model, body: dict) -> dict:
+def _posted(model, body: dict, status: int = 200) -> dict:
     """What `mlflow models serve` answers to a POST on /invocations."""
     from mlflow.pyfunc import scoring_server
     from starlette.testclient import TestClient
 
     answer = TestClient(scoring_server.init(model)).post("/invocations", json=body)
-    assert answer.status_code == 200, answer.text[:500]
+    assert answer.status_code == status, answer.text[:500]
     return answer.json()
