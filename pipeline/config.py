@@ -81,6 +81,8 @@ class Preprocess(Section):
     min_brightness: NotNegative
     max_brightness: Positive
     min_speech_share: Share
+    singing_corpora: list[Corpus]
+    min_singing_share: Share
     sync_corpora: list[Corpus]
     min_sync_confidence: NotNegative
     max_sync_offset_frames: NotNegative

@@ -66,11 +66,12 @@ def _outcome(row: dict[str, Any]) -> str:
 
 def _decisions(row: dict[str, Any], params: Params) -> Table:
     table = _table("Decisions, by the thresholds of params.yaml today", "reason", "measure", "value", "wanted", "")
-    for t in thresholds(params.preprocess):
+    asked = thresholds(params.preprocess, row["corpus"])
+    for t in asked:
         value = row.get(t.measure)
         said = "" if value is None else "missed" if t.misses(value) else "met"
         table.add_row(f"{t.stage}/{t.code}", t.measure, "unknown" if value is None else _text(value), t.wanted, said)
-    if row["status"] != KEPT and row["code"] not in {t.code for t in thresholds(params.preprocess)}:
+    if row["status"] != KEPT and row["code"] not in {t.code for t in asked}:
         table.add_row(f"{row['stage']}/{row['code']}", "", _text(row["value"]), row["detail"], "missed")
     return table
 

@@ -57,7 +57,7 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     table = _without_repeats([row for unit in units for row in _rows(unit, records[unit.name], params)], params)
     table += [_reject_row(row) for row in rejects]
     _publish(paths.CROPS / corpus, table, units, work)
-    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess))
+    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess, corpus))
     _report(corpus, table, params)
     return table
 
@@ -128,7 +128,7 @@ def _rows(unit: Unit, record: dict, params: Params) -> list[dict]:
 
 def _piece_row(base: dict, piece: dict, params: Params) -> dict:
     values = {key: value for key, value in piece.items() if key != "reject"}
-    reason = piece.get("reject") or verdict(piece, params.preprocess)
+    reason = piece.get("reject") or verdict(piece, params.preprocess, base["corpus"])
     if reason is None:
         return base | values | {"status": KEPT}
     return _rejected(base | values, reason)

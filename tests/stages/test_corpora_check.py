@@ -14,6 +14,7 @@ from pipeline.config import Preprocess
 from stages.corpora_check import Found, _table, check, size_text, time_text
 from stages.readers import CorpusError
 from tests.stages.media.makers import clicks, flashes, regular, write
+from tests.stages.readers.test_raw import bucket  # noqa: F401 - a fixture
 from tests.stages.readers.test_readers import lay
 
 
@@ -50,6 +51,15 @@ def test_spans_of_the_list_are_believed_before_headers(params, tmp_path):
     lay(tmp_path / "avspeech", "PmD-LzPS2rg.mp4", text="404")
     [found] = check(str(tmp_path), params, 1, Console(file=io.StringIO()))
     assert found.seconds == 30.0
+
+
+def test_a_corpus_in_s3_is_counted_without_fetching_media(params, bucket):  # noqa: F811
+    console = Console(file=io.StringIO(), width=200)
+    [found] = check("s3://bucket/sets", params, 10, console)
+    assert (found.corpus, found.clips, found.looked_at, found.bytes) == ("avspeech", 2, 0, 3 + 4)
+    assert dict(found.rejects) == {"missing_media": 1, "unlisted": 1, "unsafe_path": 1}
+    assert bucket.fetched == ["sets/avspeech/avspeech_train.csv"]
+    assert "length unknown: no header was read" in console.file.getvalue()
 
 
 def test_a_root_without_a_dataset(params, tmp_path):

@@ -40,7 +40,7 @@ def done(project, media, tmp_path_factory):
 def test_who_is_kept_and_why_others_are_not(done):
     rows = done[1]
     kept = Counter(row["corpus"] for row in rows if row["status"] == "kept")
-    assert kept == {"avspeech": 4, "celebv_text": 4, "mead": 8, "mafw": 7, "hdtf": 1}
+    assert kept == {"avspeech": 4, "celebv_text": 4, "acappella": 1, "mead": 8, "mafw": 7, "hdtf": 1}
     reasons = {(row["corpus"], row["source"].split("/")[-1].split("_0")[0]): row["code"]
                for row in rows if row["status"] == "rejected"}
     assert reasons == {

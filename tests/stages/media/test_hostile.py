@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.detectors import Face
 from pipeline.media import read_crop, read_wav
 from tests.stages.media.fakes import task, worker
 from tests.stages.media.makers import clicks, irregular, regular, write, write_sound
@@ -292,3 +293,37 @@ def test_a_span_of_a_longer_file(project, tmp_path):
     assert (piece["start_s"], piece["end_s"], piece["frames"]) == (11.0, 15.0, 100)
     speech = read_wav(tmp_path / "out" / f"{piece['clip_id']}.wav")
     assert abs(np.flatnonzero(np.abs(speech) > 0.2)[0] / 16000 - 2.0) < 0.002
+
+
+class TwoFaces:
+    """A face in each half of the picture; the right one is listed first and is the larger."""
+
+    def detect(self, image):
+        height, width = image.shape[:2]
+        unit = np.array([width, height, width, height])
+        boxes = [np.array([0.6, 0.3, 0.9, 0.7]) * unit, np.array([0.15, 0.35, 0.4, 0.65]) * unit]
+        return [Face(box, 0.9, (box[:2] + box[2:]) / 2 + [[-2.0, -1], [2, -1], [0, 0], [-1, 2], [1, 2]])
+                for box in boxes]
+
+
+@pytest.mark.parametrize(("said", "x"), [
+    ({}, 0.75), ({"hint": (0.2, 0.5)}, 0.275), ({"hint": (0.9, 0.5)}, 0.75), ({"box": (0.0, 0.0, 0.5, 1.0)}, 0.275),
+    ({"box": (48.0, 0.0, 96.0, 72.0), "box_height_px": 72.0}, 0.75),
+    ({"box": (0.0, 0.0, 96.0, 144.0), "box_height_px": 144.0}, 0.275)])
+def test_of_two_faces_the_one_that_the_manifest_means(project, tmp_path, said, x):
+    """Without a word of it the larger one; a box in pixels belongs to a picture of the height that is listed."""
+    clip_worker = worker(project)
+    clip_worker.detector = TwoFaces()
+    (tmp_path / "out").mkdir()
+    [piece] = clip_worker(task(clip(tmp_path / "a.mp4"), tmp_path / "out", **said))["pieces"]
+    assert piece["crop_x_px"] == pytest.approx(96 * x) and piece["faces"] == 2.0
+
+
+def test_mead_sound_apart_that_ends_a_frame_early(project, tmp_path):
+    """124 frames at 65521/2184 fps are 4.133 s, their m4a 4.096 s: no frame is lost for that, the end is silence."""
+    rate = Fraction(65521, 2184)
+    path = clip(tmp_path / "001.mp4", [Fraction(i) / rate for i in range(124)], sound=None)
+    sound = write_sound(tmp_path / "001.m4a", clicks([Fraction(1)], 4.096, 48000), format="mp4")
+    _, piece, _, speech = kept(project, path, tmp_path, sound)
+    assert piece["frames"] == 103 and len(speech) == 103 * 640      # 4.12 s, all that both have to a tenth of a frame
+    assert abs(np.flatnonzero(np.abs(speech) > 0.2)[0] / 16000 - 1.0) < 0.002

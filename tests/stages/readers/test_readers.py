@@ -40,14 +40,17 @@ def test_avspeech_flat_and_missing(tmp_path):
     assert rejects == {("PmD-LzPS2rg_282.582300-285.585300", "missing_media"), ("stray.mp4", "unlisted")}
 
 
-@pytest.mark.parametrize("head", ["", "\ufeff", "serial_id,yt_id,start_time,end_time,x,y\n"])
-def test_avspeech_header_mark_and_six_columns(tmp_path, head):
-    lines = "".join(f"{i},{line}\n" for i, line in enumerate(LINES.splitlines())) if "serial" in head else LINES
+@pytest.mark.parametrize("head", ["", "\ufeff", "yt_id,start_time,end_time,x,y\n", "\ufeffyt_id,start,end,x,y\r\n"])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_avspeech_header_mark_and_six_columns(tmp_path, head, numbered):
+    """Five columns or six (a serial number first), a header or none, a byte-order mark or none."""
+    head = head.replace("yt_id", "serial_id,yt_id") if numbered else head
+    lines = "".join(f"{i},{line}\n" for i, line in enumerate(LINES.splitlines())) if numbered else LINES
     lay(tmp_path, "avspeech_train.csv", text=head + lines)
     lay(tmp_path, "data/PmD-LzPS2rg/PmD-LzPS2rg_282.58_285.59.mp4", "data/PmD-LzPS2rg/PmD-LzPS2rg_282.58_285.59.wav")
     [clip], rejects = read("avspeech", tmp_path)
     assert clip.audio == "data/PmD-LzPS2rg/PmD-LzPS2rg_282.58_285.59.wav"
-    assert rejects == {("-1wCGAxqT_4_87.000000-90.000000", "missing_media")}
+    assert clip.hint == (0.371875, 0.425) and rejects == {("-1wCGAxqT_4_87.000000-90.000000", "missing_media")}
 
 
 def test_avspeech_two_segments_of_one_whole_video(tmp_path):
