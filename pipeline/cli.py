@@ -291,13 +291,14 @@ def tracking_sync() -> None:
 
 def main() -> None:
     """Entry point: an error that a user can mend is one line on stderr and exit code 2, without a traceback."""
+    from pipeline.lease import LeaseLost, Unsafe
     from pipeline.lock import Busy
     from pipeline.tracking import TrackingUnavailable
     from pipeline.weights import WeightsError
 
     try:
         app()
-    except (WeightsError, TrackingUnavailable, Busy, FileNotFoundError, PermissionError, ValueError) as error:
+    except (WeightsError, TrackingUnavailable, Busy, LeaseLost, Unsafe, OSError, ValueError) as error:
         print(f"playmate: {error}", file=sys.stderr)
         sys.exit(2)
 
