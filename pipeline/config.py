@@ -276,6 +276,7 @@ class Train(Section):
     pose_velocity_weight: NotNegative
     workers: CountOrZero
     min_workers: Count
+    sharded: bool
     precision: Literal["fp32", "bf16"]
     accumulate: Count
     compile: bool

@@ -1,7 +1,8 @@
 """Training batches as a pure function of (seed, step): a sample never depends on how many workers share the batch.
 
 Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation, so every clip comes
-once an epoch. Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index).
+once an epoch. Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its
+noise from PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time.
 Worker r of R computes the indices floor(r * batch / R) to floor((r + 1) * batch / R), so any number of workers up to
 the batch's size sees the same batches in the same order.
 """
@@ -102,19 +103,32 @@ def make_batch(clips: Sequence[TrainingClip], settings: BatchSettings, seed: int
 def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms: Sequence[np.random.Generator],
                  noise_levels: Sequence[float]) -> Batch:
     """One sample a clip, each from its own generator; `noise_levels` in [0, 1) pick the diffusion times."""
-    rows = _blank(len(clips), settings, clips[0])
+    rows, noises = _blank(len(clips), settings, clips[0]), []
     for row, (clip, random, level) in enumerate(zip(clips, randoms, noise_levels, strict=True)):
+        noises.append(int(random.integers(2**32)))
         _draw_sample(rows, row, clip, settings, random, level)
-    return Batch([clip.clip_id for clip in clips], **{name: torch.from_numpy(value) for name, value in rows.items()})
+    made = {name: torch.from_numpy(value) for name, value in rows.items()}
+    made["speech"] = made["speech"].float()  # all at once: eight times as fast as NumPy's from float16
+    shape = (settings.previous + settings.window, clips[0].motion.shape[1])
+    previous_noise, noise = draw_noise(noises, shape).split([settings.previous, settings.window], dim=1)
+    return Batch([clip.clip_id for clip in clips], noise=noise, previous_noise=previous_noise, **made)
+
+
+def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
+    """Standard normal numbers [len(seeds), *shape], each row a function of its 32-bit seed alone."""
+    noise, generator = torch.empty(len(seeds), *shape), torch.Generator()
+    for row, seed in zip(noise, seeds, strict=True):
+        row.normal_(generator=generator.manual_seed(seed))
+    return noise
 
 
 def _blank(count: int, settings: BatchSettings, clip: TrainingClip) -> dict[str, np.ndarray]:
     """Zeros for `count` samples, to be written in place: copying them together later would cost as much again."""
     window, previous, dims = settings.window, settings.previous, clip.motion.shape[1]
-    floats = {"motion": (window, dims), "noise": (window, dims), "previous": (previous, dims),
-              "previous_noise": (previous, dims), "speech": (previous + window, clip.speech.shape[1]),
-              "identity": (clip.x_c.size,), "emotion": (1, settings.num_emotions + 1)}
+    floats = {"motion": (window, dims), "previous": (previous, dims), "identity": (clip.x_c.size,),
+              "emotion": (1, settings.num_emotions + 1)}
     return {**{name: np.zeros((count, *shape), np.float32) for name, shape in floats.items()},
+            "speech": np.zeros((count, previous + window, clip.speech.shape[1]), clip.speech.dtype),
             "mask": np.zeros((count, previous + window), bool),
             **{name: np.zeros(count, bool) for name in ("has_previous", "drop_audio", "drop_identity")},
             **{name: np.zeros(count, np.int64) for name in ("time", "previous_time")}}
@@ -132,9 +146,7 @@ def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, sett
         length = int(random.integers(1, length + 1))
     dropped = random.random() < settings.drop_emotion
     rows["emotion"][row, 0, -1 if dropped else clip.emotion] = 1  # index -1 is the null class, last
-    random.standard_normal(out=rows["noise"][row], dtype=np.float32)
     rows["drop_identity"][row] = random.random() < settings.drop_identity
-    random.standard_normal(out=rows["previous_noise"][row], dtype=np.float32)
     noised = settings.previous_noise_t_max > 0
     rows["previous_time"][row] = random.integers(settings.previous_noise_t_max) if noised else -1
     rows["drop_audio"][row] = random.random() < settings.drop_audio

@@ -18,6 +18,7 @@ class Context(Protocol):
     rank: int
     world_size: int
     device: torch.device
+    sharded: bool  # no worker holds all weights (training/sharding.py)
 
     def wrap(self, model: nn.Module) -> nn.Module: ...
     def without_sync(self, model: nn.Module) -> AbstractContextManager: ...
@@ -31,6 +32,7 @@ class PlainContext:
 
     rank = 0
     world_size = 1
+    sharded = False
 
     def __init__(self, device: str = "cpu", report: Report = lambda metrics: None):
         self.device = torch.device(device)
@@ -51,6 +53,8 @@ class PlainContext:
 
 class WorkerContext:
     """One of `world_size` workers whose process group is up; gradients are averaged over them."""
+
+    sharded = False
 
     def __init__(self, rank: int, world_size: int, device: torch.device, report: Report = lambda metrics: None):
         self.rank, self.world_size, self.device, self.report = rank, world_size, device, report

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from training.sharding import local, write
+
 
 class MovingAverage:
     """average = d average + (1 - d) weights with d = min(decay, (1 + step) / (10 + step)), so early steps count."""
@@ -20,7 +22,8 @@ class MovingAverage:
     def update(self, step: int) -> None:
         """Take in the weights after optimiser step `step`, counted from 0."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.average.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
+        torch._foreach_lerp_([local(value) for value in self.average.values()],
+                             [local(p.detach()) for p in self.parameters.values()], 1 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -34,7 +37,7 @@ class MovingAverage:
 
     def load(self, average: dict[str, Tensor]) -> None:
         for name, value in average.items():
-            self.average[name].copy_(value)
+            write(self.average[name], value)
 
     @torch.no_grad()
     def _set(self, values: dict[str, Tensor]) -> None:

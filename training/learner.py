@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from training.ema import MovingAverage
 from training.job import Job
 from training.losses import loss_parts
 from training.schedule import learning_rate
+from training.sharding import whole, write
 
 
 @dataclass(frozen=True)
@@ -38,25 +41,25 @@ class Learner:
         self.batch, self.previous = job.batches.batch, job.batches.previous
         self.objective = job.objective.to(context.device)
         self.model = job.model.to(context.device)
+        self.wrapped = context.wrap(self.model)
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.parameters = list(trained.values())
         self.ema = MovingAverage(trained, self.settings.ema_decay)
         self.optimiser = AdamW(self.parameters, self.settings.weight_decay)
-        self.wrapped = context.wrap(self.model)
         self.network = torch.compile(self.wrapped) if self.settings.compile else self.wrapped
 
     def gradients(self, batch: Batch, step: int) -> Measured:
         """Gradients of the global batch's mean loss, clipped; from this worker's share, in `accumulate` parts."""
         torch.manual_seed(int(np.random.SeedSequence([self.seed, step, self.context.rank]).generate_state(1)[0]))
         set_mode(self.model)
-        count = min(self.settings.accumulate, len(batch))
+        count = min(self.settings.accumulate, self.batch // self.context.world_size)  # as many on every worker
         rows = [slice(index * len(batch) // count, (index + 1) * len(batch) // count) for index in range(count)]
         made = []
         with self.context.without_sync(self.wrapped):
             made += [self._backward(batch.part(part)) for part in rows[:-1]]
         made.append(self._backward(batch.part(rows[-1]) if count > 1 else batch))
         self.context.sync_gradients(self.parameters)
-        norm = clip_grad_norm_(self.parameters, self.settings.grad_clip)
+        norm = whole(clip_grad_norm_(self.parameters, self.settings.grad_clip))
         losses, expression, pose = (torch.cat(values) for values in zip(*made, strict=True))
         means = torch.stack([values.mean() * self._weight(len(batch)) for values in (losses, expression, pose)])
         return Measured(means, losses, batch.time, norm)
@@ -67,16 +70,32 @@ class Learner:
         self.ema.update(step)
 
     def state(self) -> dict[str, Any]:
-        """Copies on the CPU, which can be written while the training goes on; `model` has the averaged weights."""
+        """Copies on the CPU, which can be written while the training goes on; `model` has the averaged weights.
+
+        Where weights are shared out, all workers must ask for it together.
+        """
         weights, average = _copied(self.model.state_dict()), _copied(self.ema.average)
-        optimiser = {name: [tensor.detach().to("cpu", copy=True) for tensor in tensors]
+        optimiser = {name: [_copy(tensor) for tensor in tensors]
                      for name, tensors in self.optimiser.state_dict().items()}
         return {"model": weights | average, "ema": average, "weights": weights, "optimiser": optimiser}
 
+    @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["weights"])
+        for name, tensor in self.model.state_dict().items():
+            write(tensor, state["weights"][name])
         self.ema.load(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+    @contextmanager
+    def averaged(self) -> Iterator[MotionTransformer]:
+        """The model with the averaged weights; where they are shared out a whole copy of it, kept for the block."""
+        if not self.context.sharded:
+            with self.ema.applied():
+                yield self.model
+            return
+        model = MotionTransformer(self.model.shape).to(self.context.device)
+        model.load_state_dict(self.state()["model"])
+        yield model
 
     def _backward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Add the gradient of these samples' share in the global mean; their loss, expression and pose parts [n]."""
@@ -104,4 +123,8 @@ def set_mode(model: MotionTransformer) -> None:
 
 
 def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+    return {name: _copy(tensor) for name, tensor in tensors.items()}
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return whole(tensor.detach()).to("cpu", copy=True)

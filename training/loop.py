@@ -52,6 +52,7 @@ class _Run:
         if state is not None:
             self.learner.load(state)
             self.step, self.history, self.ended = state["step"], state["history"], state["finished"]
+        self._check_agreement()
 
     def to_end(self) -> dict[str, Any]:
         job, context = self.job, self.context
@@ -96,19 +97,25 @@ class _Run:
         self.history.append(row)
         stale = validations_since_best(self.history, settings.min_improvement)
         if settings.stop_after and "validation_loss" in row:
-            self.ended = self._all_agree(stale >= settings.stop_after)
+            self.ended = stale >= settings.stop_after
         self.context.report({**row, "seconds_per_step": elapsed_s / steps, "data_wait_share": waited_s / elapsed_s,
                              "samples_per_s": self.job.batches.batch * steps / elapsed_s,
                              "validations_since_best": stale})
         return is_best(self.history)
 
-    def _all_agree(self, yes: bool) -> bool:
-        """What most workers say: each has validated for itself, and rounding must not part them."""
-        return self.context.mean(torch.tensor([float(yes)], device=self.context.device)).item() > 0.5
+    def _check_agreement(self) -> None:
+        """All workers must go on from one checkpoint: else they would wait for each other for ever."""
+        step = torch.tensor([self.step], dtype=torch.float64, device=self.context.device)
+        if self.context.mean(step).item() != self.step:
+            raise RuntimeError(f"worker {self.context.rank} found a checkpoint of step {self.step}, another one did "
+                               "not: `checkpoints` must be a folder that every node sees, or on S3")
 
     def _validate(self) -> dict[str, float]:
-        with self.learner.ema.applied():
-            found = validate(self.learner.model, self.job, self.held_out)
+        """The mean over workers, who all do the same: rounding must not part them in what they decide by it."""
+        with self.learner.averaged() as model:
+            mine = validate(model, self.job, self.held_out)
+        values = torch.tensor(list(mine.values()), dtype=torch.float64, device=self.context.device)
+        found = dict(zip(mine, self.context.mean(values).tolist(), strict=True))
         if not np.isfinite(found["validation_loss"]):
             self._stop({"step": self.step, "validation": True, "clip_ids": self.held_out.clip_ids, "bad_clip_ids": []})
         return found
@@ -125,8 +132,10 @@ class _Run:
         """Hand a copy of the state to the writing thread where a checkpoint is due."""
         due = [every for every in (self.settings.checkpoint_every, self.job.state_every) if every]
         last = self.finished or any(self.step % every == 0 for every in due)
-        if self.context.rank == 0 and (last or best):
-            self.writer.submit(_write, self.job.checkpoints, self._state(), last, best, self.job.on_state)
+        if (last or best) and (self.context.rank == 0 or self.context.sharded):
+            state = self._state()
+            if self.context.rank == 0:
+                self.writer.submit(_write, self.job.checkpoints, state, last, best, self.job.on_state)
 
 
 def _write(store: CheckpointStore, state: dict[str, Any], last: bool, best: bool, then: Callable) -> None:

@@ -25,6 +25,7 @@ from training.loop import train
 from training.memory import keep_freed_memory
 from training.progress import Reporter
 from training.record import record_end, tracked_run
+from training.sharding import ShardedContext
 from training.verdict import verdict
 
 MAX_FAILURES = 3  # of workers; preempted nodes do not count
@@ -59,13 +60,15 @@ def run_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["threads"])
     session = ray.train.get_context()
     rank, world_size, device = session.get_world_rank(), session.get_world_size(), ray.train.torch.get_device()
+    sharded = world_size > 1 and plan.section is not None and plan.section.sharded
 
     def context(report: Report) -> WorkerContext:
-        return WorkerContext(rank, world_size, device, lambda row: (ray.train.report(row), report(row)))
+        kind = ShardedContext if sharded else WorkerContext
+        return kind(rank, world_size, device, lambda row: (ray.train.report(row), report(row)))
 
     try:
         if rank:
-            plan.train(plan.make_job(plan.params, open_storage(plan.work), plan.name), context(lambda row: None))
+            plan.train(_job(plan, open_storage(plan.work)), context(lambda row: None))
         else:
             train_tracked(plan, context)
     except TrainingStopped:  # raised on every worker and on record; Ray must not try the same again
@@ -75,7 +78,7 @@ def run_worker(config: dict[str, Any]) -> None:
 def train_tracked(plan: RunPlan, make_context: Callable[[Report], Context]) -> dict[str, Any]:
     """Train as worker 0, with the tracking record; returns the last state."""
     storage = open_storage(plan.work)
-    job = plan.make_job(plan.params, storage, plan.name)
+    job = _job(plan, storage)
     with _tracked(plan) as tracked:
         reporter = Reporter(storage, plan.name, tracked)
         films = _films(plan, job, tracked)
@@ -132,10 +135,18 @@ def _tracked(plan: RunPlan) -> AbstractContextManager[Any]:
     return tracked_run(plan.experiment, plan.params, plan.name, plan.data, plan.fingerprints)
 
 
-def _films(plan: RunPlan, job: Job, tracked: Any) -> Films | None:
-    if plan.section is None or not plan.section.video_every or plan.write_bundle is None or not job.validation_clips:
+def _job(plan: RunPlan, storage: Storage) -> Any:
+    """The job, with states for films where they are asked for: on every worker, which may hold a part of them."""
+    job = plan.make_job(plan.params, storage, plan.name)
+    if plan.section is not None and plan.write_bundle is not None and job.validation_clips:
+        job.state_every = plan.section.video_every
+    return job
+
+
+def _films(plan: RunPlan, job: Any, tracked: Any) -> Films | None:
+    if plan.section is None or not job.state_every:
         return None
-    films = Films(plan.section.video_every, job.validation_clips[0].clip_id,
+    films = Films(job.state_every, job.validation_clips[0].clip_id,
                   lambda folder, state: plan.write_bundle(folder, job, state), tracked)
-    job.on_state, job.state_every = films.take, plan.section.video_every
+    job.on_state = films.take
     return films

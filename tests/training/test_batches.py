@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.training.toy import clips
-from training.batches import BatchSettings, clip_order, draw_samples, make_batch, share_of
+from training.batches import BatchSettings, clip_order, draw_noise, draw_samples, make_batch, share_of
 
 
 def settings(**changes) -> BatchSettings:
@@ -34,6 +34,20 @@ def test_the_global_batch_does_not_depend_on_the_number_of_workers(world_size):
     for name, value in vars(whole).items():
         if name != "clip_ids":
             assert torch.equal(value, torch.cat([getattr(part, name) for part in parts])), name
+
+
+def test_noise_is_standard_normal_and_a_function_of_its_seed_alone():
+    noise = draw_noise(range(200), (11, 50))
+    assert noise.mean().item() == pytest.approx(0, abs=0.01) and noise.std().item() == pytest.approx(1, abs=0.01)
+    assert noise.pow(4).mean().item() == pytest.approx(3, abs=0.1)
+    assert torch.corrcoef(noise.flatten(1)).fill_diagonal_(0).abs().max() < 0.25  # 5.9 standard deviations
+    assert torch.equal(draw_noise([7, 150], (11, 50)), noise[[7, 150]])
+
+
+def test_noise_of_window_and_previous_frames_of_all_samples_differ():
+    batch = make_batch(clips(), settings(), 5, 11)
+    frames = torch.cat([batch.previous_noise, batch.noise], dim=1).flatten(0, 1)
+    assert len(frames.unique(dim=0)) == len(frames) == 6 * 11
 
 
 def test_shares_of_any_number_of_workers_cover_the_batch_in_order():

@@ -111,12 +111,13 @@ def test_no_labelled_clip_is_an_error_that_says_so(toy):
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_ray_train_with_two_workers_equals_one_process(toy, project):
+@pytest.mark.parametrize("sharded", [False, pytest.param(True, marks=pytest.mark.nightly)])
+def test_ray_train_with_two_workers_equals_one_process(toy, project, sharded):
     """In a process of its own: the stage starts a Ray, and tests of this process may hold another."""
     said = []
     train_audio.main(lambda text: None)
     alone = load_bundle(toy / "data/models/audio/bundle").model.state_dict()
-    change("train_audio", workers=2)
+    change("train_audio", workers=2, sharded=sharded)
     train_audio.main(said.append)  # the number of workers is no part of what a run is: it is found finished
     assert not any("workers" in line for line in said)
     shutil.rmtree(toy / ".playmate/training")

@@ -95,7 +95,13 @@ def test_gradients_of_parts_add_up_to_those_of_the_batch(tmp_path, parts):
 
 
 def test_best_and_last_are_kept(tmp_path):
-    made = job(tmp_path, model(), clips(), steps=12, lr=0.5, validate_every=2)  # so fast that it gets worse
+    made = job(tmp_path, model(), clips(), steps=12, validate_every=2)
+
+    def spoil(step):
+        if step == 9:
+            made.model.expression_mlp[-1].bias.data += 100
+
+    made.on_step = spoil
     state = train(made, PlainContext())
     losses = {row["step"]: row["validation_loss"] for row in state["history"] if "validation_loss" in row}
     best = made.checkpoints.load_best()
