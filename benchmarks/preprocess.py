@@ -5,48 +5,41 @@ FOLDER holds talking videos, sound in the file or in a `.wav` beside it. Measure
     decode   the same files decoded by the same decoder and nothing else, as many processes as the stage has
     loop     one process, one clip after another: the work of the stage (`ClipWorker`) without guard, pool and records;
              its networks are loaded before the clock starts
+    loops    as many such loops side by side, each over all files: what the machine's cores give when all are busy
     stage    `stages.preprocess` from an empty work folder, the start of its processes included
 
-Decoder, encoder and networks have one thread each, in the loop as in every process of the stage. Loop and stage take
-turns for `--rounds`, the fastest of each counts: other work on the machine only ever slows. `--copies` makes the run
-long enough for the start of processes not to decide. Processor seconds stand beside the wall's. The loop is profiled in
-a run of its own for the cost of every part.
+Decoder, encoder and networks have one thread each, in the loop as in every process of the stage. Loop, loops and stage
+take turns for `--rounds`, the fastest of each counts: other work on the machine only ever slows. `--copies` makes the
+run long enough for the start of processes not to decide. Processor seconds stand beside the wall's, and what the stage
+takes beyond the loop is named: cores that slow each other, the start of processes, the rest. The loop is profiled in a
+run of its own for the cost of every part (`benchmarks.preprocess_parts`).
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import itertools
+import multiprocessing
 import os
-import pstats
 import resource
 import shutil
 import tempfile
 import time
-from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
+from benchmarks.preprocess_parts import cost_by_part
 from pipeline.config import Params, load_params
 from stages import preprocess, preprocess_workers
 from stages.preprocess_clip import make_worker
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
-PARTS = {  # the first word that a profiled function's name or file holds
-    "networks (faces, voice)": ("onnxruntime", "scrfd.py", "detectors.py", "voice.py", "blobFromImage",
-                                "copyMakeBorder"),
-    "decode": ("video.py:", "media/steady.py", "looking.py"),
-    "sound": ("sound.py",), "encode and write": ("pipeline/media.py", "encode", "soundfile"),
-    "cut": ("models/crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
-    "measure": ("measures.py", "likeness.py", "preprocess_piece.py"),
-}
 
 
-@dataclass(order=True)
+@dataclass
 class Cost:
     wall_s: float
     cpu_s: float
@@ -79,16 +72,20 @@ def main() -> None:
     settings = preprocess.worker_settings(params)
     decode = decoding(many, args.workers)
     print(f"decode  {decode}", flush=True)
-    loops, stages = [], []
+    took: dict[str, list[Cost]] = {"loop": [], "loops": [], "stage": []}
     for _ in range(args.rounds):
-        loops.append(plain_loop(many, settings))
-        print(f"loop    {loops[-1]}", flush=True)
-        stages.append(whole_stage(files, args.copies, params, args.workers))
-        print(f"stage   {stages[-1]}", flush=True)
+        took["loop"].append(plain_loop(many, settings))
+        took["loops"].append(side_by_side(many, settings, args.workers))
+        took["stage"].append(whole_stage(files, args.copies, params, args.workers))
+        print("\n".join(f"{name:7} {costs[-1]}" for name, costs in took.items()), flush=True)
     start = start_of_worker(settings, params)
     print(f"start   {start.wall_s:.1f} s wall, {start.cpu_s:.1f} s CPU for one of the stage's processes", flush=True)
-    _ratios(decode, min(loops), min(stages), start, args.workers)
-    _parts(files, settings)
+    best = {name: Cost(min(c.wall_s for c in costs), min(c.cpu_s for c in costs), costs[0].clips, costs[0].frames)
+            for name, costs in took.items()}
+    _ratios(decode, best["loop"], best["stage"], start, args.workers)
+    _beyond(best["loop"], best["loops"], best["stage"], start, args.workers)
+    print("cost by part, share of the loop: " + ", ".join(
+        f"{part} {share:.0%}" for part, share in cost_by_part(lambda profile: plain_loop(files, settings, profile))))
 
 
 def decoding(files: list[Path], workers: int) -> Cost:
@@ -106,8 +103,9 @@ def _decode(path: Path) -> int:
         return sum(1 for _ in container.decode(stream))
 
 
-def plain_loop(files: list[Path], settings: dict, profile: cProfile.Profile | None = None) -> Cost:
-    """One clip after another in this process; the networks are loaded before the clock starts."""
+def plain_loop(files: list[Path], settings: dict, profile=None) -> Cost:
+    """One clip after another in this process, under a cProfile.Profile if given; the networks are loaded before the
+    clock starts."""
     worker = make_worker(settings)
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu, frames = time.perf_counter(), cpu_s(), 0
@@ -117,6 +115,14 @@ def plain_loop(files: list[Path], settings: dict, profile: cProfile.Profile | No
             answer = profile.runcall(worker, task) if profile else worker(task)
             frames += sum(piece["frames"] for piece in answer["pieces"])
         return Cost(time.perf_counter() - wall, cpu_s() - cpu, len(files), frames)
+
+
+def side_by_side(files: list[Path], settings: dict, workers: int) -> Cost:
+    """`workers` plain loops at once, each over all files: the sum of their processor seconds, the mean time."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        costs = pool.starmap(plain_loop, [(files, settings)] * workers, chunksize=1)
+    return Cost(sum(c.wall_s for c in costs) / workers, sum(c.cpu_s for c in costs), workers * len(files),
+                sum(c.frames for c in costs))
 
 
 def _task(path: Path, folder: str) -> dict:
@@ -163,28 +169,12 @@ def _ratios(decode: Cost, loop: Cost, stage: Cost, start: Cost, workers: int) ->
           f"{decode.cpu_s / stage.cpu_s:.2f} by processor seconds")
 
 
-def _parts(files: list[Path], settings: dict) -> None:
-    profile = cProfile.Profile()
-    plain_loop(files, settings, profile)
-    spent: Counter[str] = Counter()
-    for (file, line, name), (_, _, own_s, _, callers) in pstats.Stats(profile).stats.items():
-        part = _part(f"{file}:{line}:{name}") or _by_callers(callers)
-        spent[part] += own_s
-    total = sum(spent.values())
-    print("cost by part, share of the loop: " + ", ".join(f"{part} {s / total:.0%}" for part, s in spent.most_common()))
-
-
-def _part(place: str) -> str | None:
-    return next((part for part, words in PARTS.items() if any(word in place for word in words)), None)
-
-
-def _by_callers(callers: dict) -> str:
-    """The part of a library's function: that of the caller of ours that spent most in it."""
-    for (file, line, name), _ in sorted(callers.items(), key=lambda item: -item[1][2]):
-        part = _part(f"{file}:{line}:{name}")
-        if part:
-            return part
-    return "rest"
+def _beyond(loop: Cost, loops: Cost, stage: Cost, start: Cost, workers: int) -> None:
+    slowed, started = loops.cpu_s / workers - loop.cpu_s, workers * start.cpu_s
+    print(f"processor seconds of the stage beyond the loop's {loop.cpu_s:.1f}: {stage.cpu_s - loop.cpu_s:.1f}, of them "
+          f"cores that slow each other {slowed:.1f}, start of {workers} processes {started:.1f}, the rest "
+          f"{stage.cpu_s - loop.cpu_s - slowed - started:.1f}; the most that {workers} busy cores give over one: "
+          f"{workers * loop.cpu_s / (loops.cpu_s / workers):.2f}x")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class GuardedWorker:
                                        env=environment)
         self._rest = b""
         try:
-            self._send({"settings": self._settings, "memory_gb": self._memory_gb})
+            self._send({"settings": self._settings, "limit_s": self._limit_s, "memory_gb": self._memory_gb})
             answer = self._answer(START_S)
         except (ChildDied, ChildLate) as error:
             raise RuntimeError(f"the worker process cannot start: {error}\n{self._said()}") from error

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+GRACE_S = 2.0  # for the parent, which ends a late child with a reason
+
 
 def main() -> None:
     """Answer `settings` once, then every task; end with the parent."""
@@ -28,7 +30,18 @@ def main() -> None:
         return
     _say(answers, {"ready": True})
     for line in sys.stdin:
-        _say(answers, _result(worker, json.loads(line)))
+        end_after(first["limit_s"] + GRACE_S)
+        answer = _result(worker, json.loads(line))
+        end_after(0)
+        _say(answers, answer)
+
+
+def end_after(seconds: float) -> None:
+    """Let the kernel end this process then, whatever it is doing; 0: not any more.
+
+    The parent ends a late child, unless it has been killed itself: an endless decoder would outlive it for ever.
+    """
+    signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal, left alone, ends a process
 
 
 def limit_memory(gigabytes: float) -> None:

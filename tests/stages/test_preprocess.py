@@ -50,10 +50,10 @@ def corpus(tmp_path_factory):
 
 
 def params(project, root, **changes) -> Params:
-    """The project's values, without the wish for speech."""
+    """The project's values, without the wish for speech and for a face larger than the portrait's 94 px."""
     values = yaml.safe_load((project / "params.yaml").read_text())
     values["raw"]["root"] = str(root)
-    values["preprocess"] |= {"min_speech_share": 0.0} | changes.pop("preprocess", {})
+    values["preprocess"] |= {"min_speech_share": 0.0, "min_face_px": 64.0} | changes.pop("preprocess", {})
     for section, keys in changes.items():
         values[section] |= keys
     return parse_params(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -24,6 +25,9 @@ def make_worker(settings: dict):
             os._exit(7)
         if what == "hang":
             time.sleep(3600)
+        if what == "hang in native code":
+            Path(task["mark"]).write_text(str(os.getpid()))
+            ctypes.PyDLL(None).sleep(3600)  # no other thread of this interpreter gets a turn
         if what == "eat":
             return {"length": len(bytearray(64 << 30))}
         if what == "raise":

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from stages.media.guard import Failure, GuardedWorker
@@ -44,6 +49,30 @@ def test_memory_is_bounded(worker):
 def test_a_hanging_task_is_killed_and_not_tried_again():
     with GuardedWorker(TARGET, {}, limit_s=0.5, memory_gb=1.0) as guarded:
         assert guarded.run({"do": "hang"}) == Failure("timeout", "no result within 0.5 s", 0.5)
+
+
+def test_a_hanging_child_does_not_outlive_a_parent_that_was_killed(project, tmp_path):
+    mark = tmp_path / "mark"
+    script = ("from stages.media.guard import GuardedWorker\n"
+              f"GuardedWorker({TARGET!r}, {{}}, 0.5, 1.0).run({{'do': 'hang in native code', 'mark': {str(mark)!r}}})")
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=project)
+    while not (mark.exists() and mark.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    child = int(mark.read_text())
+    end = time.monotonic() + 30
+    while _runs(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[-1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_our_own_error_is_no_verdict_on_the_clip(worker):
