@@ -22,10 +22,10 @@ METRICS = (
     Metric("mouth_r", "Mouth follows speech, r", "higher",
            "Correlation of the mouth opening seen on the generated video with the true video's, at the best lag "
            "within two frames. Mean over clips.", ("mouth_r_wrong_speech", "mouth_r_other_video")),
-    Metric("mouth_r_wrong_speech", "… with the wrong speech, r", "lower",
+    Metric("mouth_r_wrong_speech", "… with the wrong speech", "lower",
            "The same portrait and seed, but another clip's speech, against the true video. Chance is not quite zero: "
            "the best of five lags is taken."),
-    Metric("mouth_r_other_video", "… another true video's", "lower",
+    Metric("mouth_r_other_video", "… against another true video's", "lower",
            "The same video's mouth against another true video's of the set. Chance is not quite zero: the best of five "
            "lags is taken."),
     Metric("mouth_lag_frames", "Mouth lag, frames", "closer",
@@ -52,8 +52,8 @@ METRICS = (
            ("csim_mobilefacenet_reference", "csim_mobilefacenet_other")),
     Metric("csim_mobilefacenet_same_time", "CSIM (MobileFaceNet), same time", "higher",
            "Generated against true frames of the same time."),
-    Metric("csim_mobilefacenet_reference", "… true frames", "closer", "Portrait against the true video's frames."),
-    Metric("csim_mobilefacenet_other", "… another person", "lower", "Portrait against generated frames of another "
+    Metric("csim_mobilefacenet_reference", "… of true frames", "closer", "Portrait against the true video's frames."),
+    Metric("csim_mobilefacenet_other", "… of another person", "lower", "Portrait against generated frames of another "
            "identity, where the test set has one."),
     Metric("lpips_alexnet", "LPIPS (AlexNet, v0.1)", "lower",
            "Learned distance of generated and true frames of the same time at 256 px; head pose is generated, so it "
@@ -61,6 +61,7 @@ METRICS = (
     Metric("fd_efficientnet_lite0", "Fréchet distance (EfficientNet-Lite0)", "lower",
            "Fréchet distance of frame features, generated against true frames. Not FID: another network, and with "
            "fewer frames than feature dimensions it is biased upwards."),
+    Metric("face_found_share", "Frames with a face", "higher", "Of the generated frames, by the landmarker."),
     Metric("emo_agree_facex", "Emotion agreement (facex)", "higher",
            "Share of emotion videos whose most probable class, by mean probability over frames, is the label asked "
            "for. Labels the classifier lacks (contempt) are left out.", ("emo_agree_facex_chance",)),
@@ -97,8 +98,8 @@ METRICS = (
     Metric("csim", "CSIM", "higher", "Cosine of ArcFace vectors, portrait against generated frames.",
            ("csim_reference", "csim_other")),
     Metric("csim_same_time", "CSIM, same time", "higher", "Generated against true frames of the same time."),
-    Metric("csim_reference", "… true frames", "closer", "Portrait against the true video's frames."),
-    Metric("csim_other", "… another person", "lower", ""),
+    Metric("csim_reference", "… of true frames", "closer", "Portrait against the true video's frames."),
+    Metric("csim_other", "… of another person", "lower", ""),
     Metric("emo_a", "Emo-A, percent", "higher", "Share of emotion videos whose label HSEmotion sees, neutral ones "
            "too; the published network."),
     Metric("blinks_per_min", "Blinks per minute", "closer", "Counted on the generated videos.",
@@ -126,6 +127,22 @@ METRICS = (
            ("beat_alignment_reference", "beat_alignment_chance")),
     Metric("beat_alignment_reference", "… of the true videos", "closer", ""),
     Metric("beat_alignment_chance", "… by chance", "lower", "The same with the sound turned around the clip."),
-    Metric("face_found_share", "Frames with a face", "higher", "Of the generated frames, by the landmarker."),
 )
 BY_NAME = {metric.name: metric for metric in METRICS}
+GROUPS = {"mouth_r": "Mouth and speech", "csim_mobilefacenet": "Identity and pictures", "emo_agree_facex": "Emotion",
+          "fid": "By the published networks", "blinks_per_min": "Motion"}  # first metric of each group of the table
+
+
+def full_label(name: str) -> str:
+    """A label that stands by itself: the ellipsis of one that is beside another becomes that one's label."""
+    label = BY_NAME[name].label
+    if not label.startswith("…"):
+        return label
+    whose = next(metric.label for metric in METRICS if name in metric.beside)
+    return whose + label.removeprefix("…")
+
+
+def group_of(name: str) -> str:
+    """The heading under which a metric stands."""
+    order = list(BY_NAME)
+    return GROUPS[[first for first in GROUPS if order.index(first) <= order.index(name)][-1]]

@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 def render_html(data: ReportData) -> str:
     """The page; videos and pictures are inside it."""
     return _environment().get_template("report.html.j2").render(
-        data=data, metrics=report_tables.metric_rows(data), headline=report_tables.headline(data),
+        data=data, groups=report_tables.metric_groups(data), headline=report_tables.headline(data),
         gallery=report_tables.gallery(data), ranked=report_tables.ranked_clips(data.clips),
         emotion_video=report_tables.video(data, "emotions"), pose_video=report_tables.video(data, "poses"),
         emotion_rows=data.emotions, by_emotion=report_tables.by_emotion(data.emotions),
@@ -29,7 +29,7 @@ def render_html(data: ReportData) -> str:
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
         paper=table_1(report_tables.values(data), "This model", "test split"),
         paper_grid={"columns": TABLE_2_COLUMNS, "rows": TABLE_2}, validation=validation(),
-        changes=[{"label": metric_table.BY_NAME[row.metric].label, "row": row} for row in data.changes],
+        changes=[{"label": metric_table.full_label(row.metric), "row": row} for row in data.changes],
         kept_total=sum(row["kept"] for row in data.counts), seen_total=sum(row["seen"] for row in data.counts))
 
 

@@ -62,7 +62,7 @@ def distribution_plots(data: ReportData) -> list[dict[str, Any]]:
                      f"{number(means['generated'])}")
             plot = svg.histogram([("training", groups["training"], "s1"), ("generated", groups["generated"], "s2")],
                                  label, title, bins=16)
-            plots.append({"label": label, "plot": plot, **means})
+            plots.append({"label": label, "plot": plot, **means, "counts": {k: len(v) for k, v in groups.items()}})
     return plots
 
 
@@ -71,7 +71,9 @@ def measured_plots(data: ReportData) -> list[dict[str, Any]]:
     plots = []
     for name, groups in data.measured.items():
         label, unit = MEASURED[name]
-        if groups[KEPT] or groups[REJECTED]:
+        if len(found := {*groups[KEPT], *groups[REJECTED]}) == 1:
+            plots.append({"label": label, "plot": None, "only": f"{number(found.pop())} ({unit}) in every clip"})
+        elif found:
             title = f"{label} in {len(groups[KEPT])} kept and {len(groups[REJECTED])} rejected clips"
             plot = svg.histogram([(KEPT, groups[KEPT], "s1"), (REJECTED, groups[REJECTED], "s2")], unit, title)
             plots.append({"label": label, "plot": plot})

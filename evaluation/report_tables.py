@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ from pipeline.media import read_crop
 HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_shift_facex", "csim_mobilefacenet", "fid", "fvd", "sync_c", "csim")
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
 POSTER_QUALITY = 70  # JPEG
+COLUMNS = {"w_a": "w_a", "w_e": "w_e", "mouth_r": "Mouth r", "mouth_r_wrong_speech": "Wrong speech, r",
+           "mouth_opening_std_ratio": "Opening, share of true", "keypoint_jitter": "Key point jitter",
+           "yaw_range_deg": "Yaw range, °", "yaw_jitter_deg": "Yaw jitter, °/frame²",
+           "p_happy_facex": "P(happy), facex"}  # of the ablation's tables
 
 
 def metric_rows(data: ReportData) -> list[dict[str, Any]]:
@@ -29,6 +34,12 @@ def metric_rows(data: ReportData) -> list[dict[str, Any]]:
         {"value": found[name], "label": metric_table.BY_NAME[name].label.removeprefix("… ")}
         for name in metric.beside if name in found]}
         for metric in metric_table.METRICS if metric.name in found and metric.name not in companions]
+
+
+def metric_groups(data: ReportData) -> list[tuple[str, list[dict[str, Any]]]]:
+    """`metric_rows` under their headings."""
+    groups = itertools.groupby(metric_rows(data), lambda row: metric_table.group_of(row["metric"].name))
+    return [(heading, list(rows)) for heading, rows in groups]
 
 
 def by_emotion(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -66,7 +77,7 @@ def values(data: ReportData) -> dict[str, Interval]:
 def headline(data: ReportData) -> list[dict[str, Any]]:
     """The few numbers on top of the page."""
     found = values(data)
-    return [{"metric": metric_table.BY_NAME[name], "value": found[name]} for name in HEADLINE if name in found]
+    return [{"label": metric_table.full_label(name), "value": found[name]} for name in HEADLINE if name in found]
 
 
 def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,16 +108,18 @@ def reject_rows(data: ReportData) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of equal keys as columns and cells."""
-    return {"columns": list(rows[0]) if rows else [], "rows": [list(row.values()) for row in rows]}
+    """Rows of equal keys as columns, under the names that readers know, and cells."""
+    return {"columns": [COLUMNS.get(name, name.replace("_", " ")) for name in rows[0]] if rows else [],
+            "rows": [list(row.values()) for row in rows]}
 
 
 @dataclass(frozen=True)
 class Film:
-    """Addresses that hold a film, and the frame in its middle to be shown before it plays."""
+    """Addresses that hold a film, and the frame in its middle to be shown before it plays; height over width."""
 
     source: str
     poster: str
+    ratio: float
 
 
 def video(data: ReportData, stem: str) -> Film | None:
@@ -116,7 +129,8 @@ def video(data: ReportData, stem: str) -> Film | None:
         return None
     frames = read_crop(path)
     poster = cv2.imencode(".jpg", frames[len(frames) // 2][..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, POSTER_QUALITY])[1]
-    return Film(_uri(path.read_bytes(), "video/mp4"), _uri(poster.tobytes(), "image/jpeg"))
+    return Film(_uri(path.read_bytes(), "video/mp4"), _uri(poster.tobytes(), "image/jpeg"),
+                frames.shape[1] / frames.shape[2])
 
 
 def _uri(content: bytes, kind: str) -> str:

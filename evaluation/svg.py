@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 640, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 40
+WIDTH, HEIGHT = 480, 220  # drawn at 350 px on a phone and at 520 px on a desk: the style sheet sizes the text for both
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 46
 MAX_POINTS = 600
 
 
@@ -98,11 +98,11 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> Markup:
         parts.append(Markup('<text class="tick end" x="{:.1f}" y="{:.1f}">{:g}</text>').format(x - 6, y + 4, value))
     for value in _ticks(*frame.x):
         x, y = frame.at(value, frame.y[0])
-        parts.append(Markup('<text class="tick mid" x="{:.1f}" y="{:.1f}">{:g}</text>').format(x, y + 16, value))
+        parts.append(Markup('<text class="tick mid" x="{:.1f}" y="{:.1f}">{:g}</text>').format(x, y + 18, value))
     parts.append(Markup('<text class="label mid" x="{}" y="{}">{}</text>').format(
         (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, x_label))
     middle = (TOP + HEIGHT - BOTTOM) / 2
-    parts.append(Markup('<text class="label mid" transform="translate(12 {}) rotate(-90)">{}</text>').format(
+    parts.append(Markup('<text class="label mid" transform="translate(14 {}) rotate(-90)">{}</text>').format(
         middle, y_label))
     return Markup("").join(parts)
 

@@ -16,7 +16,7 @@ from typing import Any
 from evaluation import protocol, results
 from evaluation.jobs import FPS, JobSettings
 from evaluation.judges import judge_weights
-from evaluation.metric_table import BY_NAME
+from evaluation.metric_table import BY_NAME, full_label
 from evaluation.pairs import Pairing, find_pairs, other_video_r
 from evaluation.partial import load_result
 from evaluation.results_writer import CurveFiles
@@ -108,7 +108,7 @@ def markdown(summary: results.Summary) -> str:
     def interval(value) -> str:
         return f"{value.value:.4g}" if value.low is None else f"{value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
 
-    rows = [[BY_NAME[name].label, f"`{name}`", BY_NAME[name].better, interval(value), value.n]
+    rows = [[full_label(name), f"`{name}`", BY_NAME[name].better, interval(value), value.n]
             for name, value in sorted(summary.metrics.items(), key=lambda item: list(BY_NAME).index(item[0]))]
     paper = table_1(summary.metrics, "these videos", "these videos")
     dash = [[row["test_set"], row["method"], row["mark"], *("–" if v is None else f"{v:.5g}" for v in row["values"])]

@@ -10,10 +10,12 @@ import pytest
 
 from evaluation import results, svg
 from evaluation.bootstrap import Interval
-from evaluation.report_data import collect
+from evaluation.metric_table import METRICS, full_label, group_of
+from evaluation.report_data import ReportData, collect
 from evaluation.report_files import flat_metrics, plot_files
 from evaluation.report_page import render_html, render_markdown
-from evaluation.report_tables import by_emotion
+from evaluation.report_plots import measured_plots
+from evaluation.report_tables import by_emotion, metric_groups
 from evaluation.report_text import number, share_text
 from evaluation.results import Summary
 from feature_store.split import write_split
@@ -90,6 +92,7 @@ def test_the_page_holds_every_part(project):
     tags = _Page(page).tags
     assert sum(tag == "video" for tag, _ in tags) == 2
     assert all(attrs["poster"].startswith("data:image/jpeg") for tag, attrs in tags if tag == "video")
+    assert all(attrs["style"] == "--ratio: 1.00000" for tag, attrs in tags if tag == "video")  # room for its controls
     assert all(attrs.get("aria-label") for tag, attrs in tags if tag in ("video", "svg"))
     assert all(attrs.get("alt") for tag, attrs in tags if tag == "img")
 
@@ -127,6 +130,32 @@ def test_numbers_and_plots_for_dvc(project):
     data = collect(project)
     assert flat_metrics(data)["mouth_r"] == 0.8421 and flat_metrics(data)["clips_kept"] == 1
     assert set(plot_files(data)) == {"loss_audio", "mouth", "mouth_all", "long_speech"}
+
+
+def test_labels_stand_by_themselves_and_every_metric_has_a_heading():
+    assert full_label("mouth_r_wrong_speech") == "Mouth follows speech, r with the wrong speech"
+    assert full_label("csim") == "CSIM" and full_label("csim_other") == "CSIM of another person"
+    assert [group_of(name) for name in ("mouth_r", "lip_error_seen", "lpips_alexnet", "emo_shift_facex", "emo_a", "fid",
+                                        "beat_alignment")] == [
+        "Mouth and speech", "Mouth and speech", "Identity and pictures", "Emotion", "By the published networks",
+        "By the published networks", "Motion"]
+    beside = {name for metric in METRICS for name in metric.beside}
+    assert beside == {metric.name for metric in METRICS if metric.label.startswith("…")}
+    assert beside <= {metric.name for metric in METRICS}
+
+
+def test_a_number_and_what_it_is_read_against_share_a_row(project):
+    [(heading, [row]), *_] = metric_groups(collect(project))
+    assert heading == "Mouth and speech" and row["metric"].name == "mouth_r"
+    assert [(item["label"], item["value"].value) for item in row["beside"]] == [("with the wrong speech", 0.05)]
+
+
+def test_a_measure_that_is_equal_in_every_clip_is_a_sentence():
+    data = ReportData(measured={"source_fps": {"kept": [25.0, 25.0], "rejected": [25.0]},
+                                "face_px": {"kept": [90.0], "rejected": [30.0]}, "blur": {"kept": [], "rejected": []}})
+    equal, plotted = measured_plots(data)
+    assert equal["plot"] is None and equal["only"] == "25 (frames per second) in every clip"
+    assert "1 kept and 1 rejected" in plotted["plot"]
 
 
 def test_emotions_are_counted_by_name_and_a_class_that_is_lacking_counts_nothing():
