@@ -2,7 +2,8 @@
 
 Two clips are one recording where both fingerprints (`stages.media.likeness`), that of the pictures and that of the
 sound, differ in at most a given share of bits. Candidates are found without comparing all pairs: two such sound
-hashes share at least one of their 32 slices of 16 bits. Clips that their corpus gives different emotions are never
+hashes share one of their 32 slices of 16 bits: always where less than 6 % of the bits differ, nearly always,
+in 99 of 100 pairs, where 12 % do, in 60 where 20 % do. Clips that their corpus gives different emotions are never
 repeats: the same speech and portrait with another expression differs in 2 % of the pictures' bits, as encodings do.
 """
 
