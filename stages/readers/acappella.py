@@ -96,8 +96,8 @@ def _clip(folder: Folder, manifest: Path, row: dict[str, str], times: tuple[floa
     meta = {"language": row["Language"] or None, "official_split": splits.get(key), "youtube_id": row["ID"]}
     name = folder.video(key, "samples") or folder.video(key)
     if name:
-        return ClipRow(folder.corpus, key, name, identity, **meta)
+        return ClipRow(folder.corpus, key, name, identity, folder.sound(key, "samples"), **meta)
     name = folder.video(row["ID"], "full-length") or folder.video(row["ID"])
     if name:
-        return ClipRow(folder.corpus, key, name, identity, None, *times, **meta)
+        return ClipRow(folder.corpus, key, name, identity, folder.sound(row["ID"], "full-length"), *times, **meta)
     return folder.missing(key, manifest, identity)

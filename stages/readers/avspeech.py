@@ -69,7 +69,7 @@ def _clip(folder: Folder, segments, manifest: Path, video: str, times, hint, spl
             return ClipRow(folder.corpus, key, name, identity, folder.sound(PurePosixPath(name).stem), **meta)
     whole = folder.video(video)
     if whole:
-        return ClipRow(folder.corpus, key, whole, identity, None, *times, **meta)
+        return ClipRow(folder.corpus, key, whole, identity, folder.sound(video), *times, **meta)
     return folder.missing(key, manifest, identity)
 
 

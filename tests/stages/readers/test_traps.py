@@ -60,6 +60,13 @@ def test_avspeech_parquet_copy(tmp_path):
     assert rejects == {("data/sound.parquet", "bad_manifest"), ("data/broken.parquet", "bad_manifest")}
 
 
+def test_avspeech_whole_video_with_its_sound_apart(tmp_path):
+    lay(tmp_path, "avspeech_train.csv", text="PmD-LzPS2rg,1,5,0.5,0.5\n")
+    lay(tmp_path, "PmD-LzPS2rg.mp4", "sound/PmD-LzPS2rg.m4a")
+    [clip], _ = read("avspeech", tmp_path)
+    assert (clip.audio, clip.start_s) == ("sound/PmD-LzPS2rg.m4a", 1.0)
+
+
 def test_avspeech_list_that_is_a_link_out_is_not_read(tmp_path):
     (tmp_path / "secret.csv").write_text("PmD-LzPS2rg,1,5,0.5,0.5\n")
     root = tmp_path / "avspeech"
@@ -127,6 +134,15 @@ def test_acappella_processed_sound_of_another_rate_is_not_taken(tmp_path):
     name = "HRLcWZinlIE_0_31_to_3_24"
     lay(tmp_path, f"samples/{name}.mp4", f"splits/train/audio/English/Female/{name}.wav")
     assert read("acappella", tmp_path)[0][0].audio is None
+    lay(tmp_path, f"samples/{name}.m4a")
+    assert read("acappella", tmp_path)[0][0].audio == f"samples/{name}.m4a"
+
+
+def test_acappella_whole_video_with_its_sound_apart(tmp_path):
+    lay(tmp_path, "full_dataset.csv", text=HEAD + "HRLcWZinlIE,0,0.31,3.24,173,S,l,,B,English,Female\n")
+    lay(tmp_path, "full-length/HRLcWZinlIE.webm", "full-length/HRLcWZinlIE.opus")
+    [clip], _ = read("acappella", tmp_path)
+    assert (clip.audio, clip.start_s, clip.end_s) == ("full-length/HRLcWZinlIE.opus", 31, 204)
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "{", "null"])
