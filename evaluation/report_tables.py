@@ -21,7 +21,10 @@ HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_shift_facex", "csim_mobilefa
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
 POSTER_QUALITY = 70  # JPEG
 COLUMNS = {"w_a": "w_a", "w_e": "w_e", "mouth_r": "Mouth r", "mouth_r_wrong_speech": "Wrong speech, r",
-           "mouth_opening_std_ratio": "Opening, share of true", "keypoint_jitter": "Key point jitter",
+           "fid": "FID", "fvd": "FVD", "sync_c": "Sync-C", "sync_d": "Sync-D", "csim": "CSIM", "emo_a": "Emo-A, %",
+           "csim_mobilefacenet": "CSIM (MobileFaceNet)", "lpips_alexnet": "LPIPS",
+           "fd_efficientnet_lite0": "Fréchet (EfficientNet)", "mouth_opening_std_ratio": "Opening, share of true",
+           "keypoint_jitter": "Key point jitter",
            "yaw_range_deg": "Yaw range, °", "yaw_jitter_deg": "Yaw jitter, °/frame²",
            "p_happy_facex": "P(happy), facex"}  # of the ablation's tables
 

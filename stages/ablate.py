@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import results
-from evaluation.ablation import NOTES, AblationSettings, Setting, ablate_clip, guidance_grid, table
+from evaluation.ablation import (
+    NOTES,
+    AblationSettings,
+    Measured,
+    Setting,
+    ablate_clip,
+    grid_metrics,
+    guidance_grid,
+    table,
+)
 from evaluation.jobs import FPS, ClipJob
 from evaluation.judges import judge_weights
 from evaluation.long_speech import Passage, error_over_time, make_passage
@@ -33,7 +42,6 @@ from pipeline.config import Params, load_params
 from pipeline.stage import run_as_stage
 
 EMOTION = "happy"  # the classifier's most reliable class
-METRICS = ("emo_facex",)  # networks that the table needs
 IN_USE = "in use"  # the model of stage 2
 Rows = list[dict[str, Any]]
 
@@ -50,10 +58,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """Rows of task number `index`, or why there are none."""
+    """What task number `index` gave: its clip at every setting, rows of its passage, or why there is nothing."""
 
     index: int
-    rows: Rows
+    measured: list[Measured]
+    passage: Rows
     failure: dict[str, Any] | None
 
 
@@ -85,12 +94,13 @@ def _variants(params: Params, say: Callable[[str], None]) -> dict[str, Path]:
 
 def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: dict[str, Path], params: Params) -> None:
     """The three tables, and everything behind them in one JSON file."""
-    rows, long = ([{"model": tasks[one.index].model, **row} for one in done for row in one.rows
-                   if isinstance(tasks[one.index].work, kind)] for kind in (ClipJob, Passage))
+    rows = [{"model": tasks[one.index].model, **found.row} for one in done for found in one.measured]
+    long = [{"model": tasks[one.index].model, **row} for one in done for row in one.passage]
+    in_use = [found for one in done for found in one.measured if tasks[one.index].model == IN_USE]
     clips = [task.work.clip for task in tasks if task.model == IN_USE and isinstance(task.work, ClipJob)]
     failures, variants = [one.failure for one in done if one.failure], [name for name in bundles if name != IN_USE]
     for name, lines, columns in (
-            ("ablation", table([row for row in rows if row["model"] == IN_USE], grid), ("w_a", "w_e", "mouth_r")),
+            ("ablation", table(in_use, grid), ("w_a", "w_e", "mouth_r")),
             ("variants", variant_table(rows, variants), ("model", "switch", "mouth_r")),
             ("long", long, ("model", "repeat", "expression_error"))):
         results.write_csv(paths.ABLATION / f"{name}.csv", lines, () if lines else columns)
@@ -101,15 +111,17 @@ def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: di
         "protocol": {"clips": [clip.clip_id for clip in clips], "frames": sum(map(len, clips)), "seed": params.seed,
                      "frame_stride": params.ablate.frame_stride, "variant_steps": params.ablate.variant_steps,
                      "models": {name: bundle_digest(bundle) for name, bundle in bundles.items()},
-                     "weights_sha256": judge_weights(METRICS)}}))
+                     "weights_sha256": judge_weights(_metrics(params))}}))
 
 
 def _run(tasks: list[Task], params: Params) -> Iterator[Done]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
-    settings = AblationSettings(EMOTION, params.ablate.frame_stride, params.evaluate.max_lag_frames)
+    section = params.evaluate
+    settings = AblationSettings(EMOTION, params.ablate.frame_stride, section.frame_stride, section.max_lag_frames,
+                                section.emo_a)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(params.evaluate.workers, len(tasks)), context, _start,
-                             (params.face_space.kind,)) as pool:
+                             (params.face_space.kind, _metrics(params))) as pool:
         for future in as_completed([pool.submit(_one, index, task, settings) for index, task in enumerate(tasks)]):
             yield future.result()
 
@@ -117,8 +129,12 @@ def _run(tasks: list[Task], params: Params) -> Iterator[Done]:
 _parts: list[Parts] = []  # of this process
 
 
-def _start(kind: str) -> None:
-    _parts.append(load_parts(kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, METRICS))
+def _metrics(params: Params) -> tuple[str, ...]:
+    return grid_metrics(params.evaluate.metrics, params.ablate.frame_stride)
+
+
+def _start(kind: str, metrics: tuple[str, ...]) -> None:
+    _parts.append(load_parts(kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, metrics))
 
 
 def _one(index: int, task: Task, settings: AblationSettings) -> Done:
@@ -127,11 +143,11 @@ def _one(index: int, task: Task, settings: AblationSettings) -> Done:
     if task.model != IN_USE:
         parts = replace(parts, generator=load_generator(task.bundle))
     if isinstance(work, Passage):
-        return Done(index, error_over_time(work, parts.generator), None)
+        return Done(index, [], error_over_time(work, parts.generator), None)
     try:
-        return Done(index, ablate_clip(work.clip, work.wrong_speech, task.grid, parts, settings), None)
+        return Done(index, ablate_clip(work.clip, work.wrong_speech, task.grid, parts, settings), [], None)
     except (FaceNotFound, ValueError, OSError, RuntimeError) as error:
-        return Done(index, [], {"clip_id": work.clip.clip_id, "model": task.model, "code": type(error).__name__,
+        return Done(index, [], [], {"clip_id": work.clip.clip_id, "model": task.model, "code": type(error).__name__,
                                 "detail": str(error)})
 
 

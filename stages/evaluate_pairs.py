@@ -111,7 +111,7 @@ def markdown(summary: results.Summary) -> str:
     rows = [[full_label(name), f"`{name}`", BY_NAME[name].better, interval(value), value.n]
             for name, value in sorted(summary.metrics.items(), key=lambda item: list(BY_NAME).index(item[0]))]
     paper = table_1(summary.metrics, "these videos", "these videos")
-    dash = [[row["test_set"], row["method"], row["mark"], *("–" if v is None else f"{v:.5g}" for v in row["values"])]
+    dash = [[row["test_set"], row["method"], row["mark"], *("–" if v is None else f"{v:.3f}" for v in row["values"])]
             for row in paper["rows"]]
     parts = ["# Evaluation of generated videos\n", f"{summary.clips} pairs measured, {len(summary.failures)} without "
              "numbers. Means with 95 % intervals over videos. A substitute network has a name of its own.\n",

@@ -102,7 +102,7 @@ def _documents(plan: Plan, params: Params) -> tuple[Path, ...]:
     """Parameters and data versions of every model; the report of the joint one."""
     files = [Path("params.yaml"), Path("dvc.lock")]
     if plan.name == params.register_.name:
-        files.append(paths.REPORTS / "index.html")
+        files += [paths.REPORTS / "index.html", paths.REPORTS / "report.md"]
     return tuple(path for path in files if path.is_file())
 
 

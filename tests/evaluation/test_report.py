@@ -85,7 +85,8 @@ def test_the_page_holds_every_part(project):
     page = render_html(collect(project))
     for text in ("0.842", "0.8 to 0.9", "mouth_r", "Mouth opening of clip a", "Loss of the audio stage", "no_face",
                  "The same seeds.", "previous_noise_t_max: 0", "in use: 0.8 in the first passage, 1 in the last",
-                 "138.511", "best of 26", "19.138", "published", "it is equal bit for bit", "1 of 2 clips kept",
+                 "138.511", "best of 26", "19.138", "8.580",
+                 "published", "it is equal bit for bit", "1 of 2 clips kept",
                  "embedded profile", "speech synthesiser", "worst first",
                  "measured here"):
         assert text in page, text

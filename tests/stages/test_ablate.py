@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evaluation.ablation import AblationSettings
 from evaluation.jobs import FPS, Clip
 from evaluation.results import read_csv
 from models.landmark.points import NUM_KEYPOINTS
@@ -20,6 +21,7 @@ from stages import ablate
 from tests.evaluation.fakes import FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS
+SETTINGS = AblationSettings("happy", frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
 
 
 class Generator(FakeGenerator):
@@ -46,7 +48,7 @@ def run(tmp_path, project, monkeypatch):
             "FeatureStore": lambda folders: None, "test_clips": lambda *arguments: clips,
             "bundle_digest": str, "judge_weights": lambda metrics: {}, "load_generator": lambda folder: Generator(),
             "_variants": lambda params, say: {"unchanged": tmp_path / "one", "noise_off": tmp_path / "two"},
-            "_run": lambda tasks, params: [ablate._one(index, task, ablate.AblationSettings("happy", 2, 2))
+            "_run": lambda tasks, params: [ablate._one(index, task, SETTINGS)
                                            for index, task in reversed(list(enumerate(tasks)))]}.items():
         monkeypatch.setattr(ablate, name, value)
     return lambda: ablate.main(lambda line: None)
@@ -59,6 +61,8 @@ def test_tables_by_model_and_a_clip_that_fails_is_named(run):
     assert [(line["model"], line["switch"]) for line in variants] == [
         ("unchanged", "nothing changed"), ("noise_off", "diffusion.previous_noise_t_max: 0")]
     assert variants[0]["mouth_r"] > 0.9
+    assert grid[0]["csim_mobilefacenet"] == pytest.approx(1) and 0 < grid[0]["lpips_alexnet"] < 0.1
+    assert grid[0]["fd_efficientnet_lite0"] > 0 and grid[0]["p_happy_facex"] == pytest.approx(0.6)
     assert [line["model"] for line in long] == ["in use"] * 2 + ["unchanged"] * 2 + ["noise_off"] * 2
     stored = json.loads((paths.ABLATION / "ablation.json").read_text())
     assert [failure["clip_id"] for failure in stored["failures"]] == ["b"] * 3
