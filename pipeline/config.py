@@ -195,6 +195,7 @@ class Extract(Section):
     batch_clips: Count
     batch_frames: Count
     ahead: bool
+    ray_min_clips: CountOrZero
     max_clip_s: Positive
     max_memory_gb: Positive
 

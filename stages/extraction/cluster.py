@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 
+import numpy as np
+
 from pipeline.components import make_face_space, make_speech_encoder
 from pipeline.config import Params
 from pipeline.paths import FACE_SPACE, WORK
@@ -20,6 +22,7 @@ from pipeline.storage import Storage
 from stages.extraction.attempts import sweep
 from stages.extraction.batches import batch_tables, make_batches, spooled
 from stages.extraction.clip import ClipExtractor
+from stages.extraction.few import compute_few
 from stages.extraction.plan import Clip
 from stages.extraction.pools import Decoder, Forward, Writer
 from stages.extraction.steps import ATTEMPTS, ExtractionActor, Maker, Work
@@ -40,18 +43,31 @@ def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
 
 def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
             make: Maker = make_extractor) -> Iterator[dict]:
-    """Compute the missing families of every clip; yield its status when it is finished. Longest clips first."""
+    """Compute the missing families of every clip; yield its status when it is finished. Longest clips first.
+
+    Fewer than `extract.ray_min_clips` clips are no work for Ray, unless its cluster or GPUs are asked for.
+    """
     sweep(ATTEMPTS)
     run = uuid.uuid4().hex[:12]
     path = WORK / "jobs" / f"{run}.arrow"
-    with spooled(jobs, path) as frames, ray_session(params.ray) as ray:
+    with spooled(jobs, path) as frames:
         work = Work(params, store, run, os.getcwd(), path, make)
-        batches = make_batches(frames, params.extract.batch_clips, params.extract.batch_frames)
+        plain = params.ray.address is None and not params.extract.gpus_per_actor
+        if plain and len(frames) < params.extract.ray_min_clips:
+            yield from compute_few(work, len(frames))
+        else:
+            yield from _on_ray(work, frames)
+    sweep(ATTEMPTS)
+
+
+def _on_ray(work: Work, frames: np.ndarray) -> Iterator[dict]:
+    """Statuses of the jobs of the job file, whose clips have `frames` [N]."""
+    with ray_session(work.params.ray) as ray:
+        batches = make_batches(frames, work.params.extract.batch_clips, work.params.extract.batch_frames)
         data = quiet_datasets()
         rows = data.from_blocks(batch_tables(batches, min(MAX_BLOCKS, len(batches))))
-        cores = None if params.ray.address else int(ray.cluster_resources()["CPU"])
+        cores = None if work.params.ray.address else int(ray.cluster_resources()["CPU"])
         yield from _graph(data, rows, work, len(batches), cores).iter_rows()
-    sweep(ATTEMPTS)
 
 
 def _graph(data: ModuleType, rows, work: Work, batches: int, cores: int | None):

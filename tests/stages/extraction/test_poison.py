@@ -28,7 +28,7 @@ REASONS = {"avspeech01": "crash", "avspeech03": "timeout", "avspeech05": "face_n
 @pytest.fixture
 def started(params, monkeypatch) -> list[str]:
     """Short limits; the list fills with the clips that are given to workers."""
-    section = params.extract.model_copy(update={"max_clip_s": 4.0, "max_memory_gb": 2.0})
+    section = params.extract.model_copy(update={"max_clip_s": 4.0, "max_memory_gb": 2.0, "ray_min_clips": 0})
     monkeypatch.setattr(extract, "load_params", lambda: params.model_copy(update={"extract": section}))
     return []
 
