@@ -1,6 +1,7 @@
 """Speed of `playmate animate` per part and whole, and sampling steps against quality: `python -m benchmarks.animate`.
 
     python -m benchmarks.animate                       # speed, with a synthetic voice and a portrait from scikit-image
+    python -m benchmarks.animate --live                        # the same speech as a stream, for several windows
     python -m benchmarks.animate --curve data/features/hdtf    # steps against held-out motion, of a finished run
 
 Parts run one after the other on one thread; processor seconds count, because a shared machine stretches the wall's.
@@ -24,7 +25,8 @@ from models.generation_request import Request
 from models.landmark.points import positions
 from models.motion import RHO_DIM
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ
-from pipeline.animator import CRF, Animator, frame_count
+from pipeline.animator import CRF, Animator, Portrait, frame_count
+from pipeline.animator_stream import AnimatorStream
 from pipeline.default_model import load_animator
 from pipeline.emotion_timeline import as_weights
 from pipeline.media import write_video
@@ -33,6 +35,8 @@ from pipeline.speech_features import whole_features
 from pipeline.speech_input import read_speech
 
 STEPS = (2, 3, 5, 10, 25, 50)
+WINDOWS = (50, 25, 10)  # frames of a stream that are generated at once
+CHUNK = 640             # samples that a microphone gives at a time: 40 ms
 LIPS = positions((13, 14))  # middles of the inner lips
 
 
@@ -58,6 +62,7 @@ def main() -> None:
     parser.add_argument("--speech", help="a sound file; default: a synthetic voice")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--emotion", help="as in `playmate animate`; costs a second pass of the network")
+    parser.add_argument("--live", action="store_true", help="as a stream: delay of the first frame, real-time factor")
     parser.add_argument("--curve", type=Path, help="features of held-out clips: data/features/<corpus>")
     parser.add_argument("--clips", type=int, default=8)
     given = parser.parse_args()
@@ -69,17 +74,15 @@ def main() -> None:
         return curve(animator.generator, given.curve, given.clips, given.emotion)
     waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech))
     waveform = np.resize(waveform, int(given.seconds * SAMPLE_RATE_HZ))
+    if given.live:
+        return live(animator, given.portrait, waveform, given.emotion)
     return speed(animator, given.portrait, waveform, given.emotion)
 
 
 def speed(animator: Animator, picture: str | None, waveform: np.ndarray, emotion: str | None) -> None:
     """Every part alone, then all of them as the command runs them."""
-    if picture is None:
-        from skimage.data import astronaut
-
-        picture = astronaut()
     clock = Clock()
-    source = animator.portrait(picture)
+    source = portrait_of(animator, picture)
     print(f"portrait (once) {clock}")
     frames = frame_count(waveform)
     weights = as_weights(emotion, animator.labels, frames, FPS)
@@ -96,6 +99,33 @@ def speed(animator: Animator, picture: str | None, waveform: np.ndarray, emotion
         _timed("whole", frames, lambda: animator.animate_to_file(source, waveform, out, emotion=emotion))
         _timed("whole, pasted back", frames, lambda: animator.animate_to_file(source, waveform, out, emotion=emotion,
                                                                               paste_back=True))
+
+
+def portrait_of(animator: Animator, picture: str | None) -> Portrait:
+    """The portrait of a file, or of scikit-image's astronaut."""
+    if picture is None:
+        from skimage.data import astronaut
+
+        return animator.portrait(astronaut())
+    return animator.portrait(picture)
+
+
+def live(animator: Animator, picture: str | None, waveform: np.ndarray, emotion: str | None) -> None:
+    """Speech in chunks of 40 ms: what the first frame waits for, what the costliest chunk and all of them cost."""
+    source = portrait_of(animator, picture)
+    print("window  speech before the first frame  its CPU s  costliest chunk, CPU s  CPU s per second of speech")
+    for window in WINDOWS:
+        with AnimatorStream(animator, source, emotion, window=window) as stream:
+            costs, first = [], None
+            for start in range(0, len(waveform), CHUNK):
+                clock = Clock()
+                frames = stream.push(waveform[start:start + CHUNK])
+                costs.append(clock.cpu_s)
+                if frames and first is None:
+                    first = costs[-1]
+            delay_s = stream.first_delay_s
+        print(f"{window:6}  {delay_s:27.2f} s  {first:9.2f}  {max(costs):22.2f}  "
+              f"{sum(costs) * SAMPLE_RATE_HZ / len(waveform):27.2f}", flush=True)
 
 
 def _timed(name: str, frames: int, work):

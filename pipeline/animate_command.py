@@ -137,7 +137,8 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
             progress.advance(task)
 
         animator.animate_to_file(
-            source, waveform, out, progress=step, credentials=signer, mark=settings.mark, emotion=emotion, pose=pose,
+            source, waveform, out, progress=step, credentials=signer, mark=settings.mark, sound=speech,
+            emotion=emotion, pose=pose,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
             seed=settings.seed, paste_back=settings.paste_back)
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed

@@ -24,6 +24,7 @@ from models.motion import Motion
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
 from pipeline.driving import driving_pose
 from pipeline.emotion_timeline import as_weights
+from pipeline.film_sound import film_sound
 from pipeline.media import write_video
 from pipeline.paste_back import PasteBack
 from pipeline.portrait import PortraitError, by_size, choose_face, draw_numbers, read_portrait
@@ -135,12 +136,15 @@ class Animator:
         return self._rendered(source, motions, paste_back)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
-                        credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:
+                        credentials: Credentials | bool = True, mark: str | None = None,
+                        sound: Sound | None = None, **options: Any) -> int:
         """Write `animate(..., **options)` with the speech as H.264 and AAC in MP4; returns the number of frames.
 
-        `progress(frame)` is called with every frame. The file says in its metadata that it is synthetic, and carries
-        C2PA content credentials: those given, self-signed ones (True), or none (False; then the same input gives the
-        same bytes). `mark`: a text drawn on every frame. Raises what `animate` raises, and CredentialsError.
+        `sound`: the file or its bytes whose waveform `speech` is, where that was decoded before, so that the film lets
+        hear it in its own quality. `progress(frame)` is called with every frame. The file says in its metadata that it
+        is synthetic, and carries C2PA content credentials: those given, self-signed ones (True), or none (False; then
+        the same input gives the same bytes). `mark`: a text drawn on every frame. Raises what `animate` raises, and
+        CredentialsError.
         """
         from pipeline.provenance import generation_facts, metadata_tags, signing
 
@@ -148,9 +152,11 @@ class Animator:
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
         waveform = read_speech(speech)
+        source = speech if sound is None else sound
+        heard = waveform if isinstance(source, np.ndarray) else film_sound(source)
         frames = _finished(self.animate(portrait, waveform, **options), draw, progress)
         with closing(prefetch(frames, 16)) as ahead:
-            return write_video(Path(out), ahead, FPS, waveform, SAMPLE_RATE_HZ, CRF, metadata_tags(facts), finish)
+            return write_video(Path(out), ahead, FPS, heard, SAMPLE_RATE_HZ, CRF, metadata_tags(facts), finish)
 
     def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
                 pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,

@@ -55,28 +55,42 @@ def read_speech(source: Path | str | bytes | np.ndarray, max_duration_s: float =
     """
     if isinstance(source, np.ndarray):
         return _checked([_from_array(source)], "the speech")
-    name = "the speech" if isinstance(source, bytes) else str(source)
+    name = _name(source)
     try:
-        return _checked(_decode(source, name, max_duration_s), name)
+        return _checked(_within(decoded(source, SAMPLE_RATE_HZ, "mono"), max_duration_s, name), name)
     except av.FFmpegError as error:
         raise SpeechError(f"{name} is not sound that can be read ({error.strerror})") from error
 
 
-def _decode(source: Path | str | bytes, name: str, max_duration_s: float) -> Iterator[np.ndarray]:
+def decoded(source: Path | str | bytes, rate_hz: int, layout: str) -> Iterator[np.ndarray]:
+    """Pieces [C, n] float32 of the first sound track, gapless; raises SpeechError for none, and what PyAV raises."""
     with open_media(source) as media:
-        if not media.streams.audio:
-            raise SpeechError(f"{name} has no sound track")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
-        count = 0
-        for frame in media.decode(media.streams.audio[0]):
+        track = first_sound(media, source)
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate_hz)
+        for frame in media.decode(track):
             frame.pts = None  # gaps and jumps of a damaged clock are not speech
-            for piece in resampler.resample(frame):
-                count += piece.samples
-                if count > max_duration_s * SAMPLE_RATE_HZ:
-                    raise SpeechError(f"{name} is longer than {max_duration_s:g} s: cut it into parts")
-                yield piece.to_ndarray()[0]
-        for piece in resampler.resample(None):
-            yield piece.to_ndarray()[0]
+            yield from (piece.to_ndarray() for piece in resampler.resample(frame))
+        yield from (piece.to_ndarray() for piece in resampler.resample(None))
+
+
+def first_sound(media: av.container.InputContainer, source: Path | str | bytes) -> av.AudioStream:
+    """The sound track that is used; raises SpeechError."""
+    if not media.streams.audio:
+        raise SpeechError(f"{_name(source)} has no sound track")
+    return media.streams.audio[0]
+
+
+def _name(source: Path | str | bytes) -> str:
+    return "the speech" if isinstance(source, bytes) else str(source)
+
+
+def _within(pieces: Iterator[np.ndarray], max_duration_s: float, name: str) -> Iterator[np.ndarray]:
+    count = 0
+    for piece in pieces:
+        count += piece.shape[1]
+        if count > max_duration_s * SAMPLE_RATE_HZ:
+            raise SpeechError(f"{name} is longer than {max_duration_s:g} s: cut it into parts")
+        yield piece[0]
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:

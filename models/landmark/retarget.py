@@ -1,10 +1,13 @@
-"""Generated expression on a portrait's own eyes and brows (LivePortrait calls it retargeting).
+"""Generated expression on a portrait's own eyes, brows and lips (LivePortrait calls it retargeting).
 
 The model holds the eyes of every face as far open as those of its training faces are at rest, and their brows as
 high. A portrait with larger eyes would look sleepy, one that is drawn with high brows would frown. So the openings of
 the lids are stretched until those at rest are the portrait's own; a blink stays closed. Eyes are never narrowed: a
 portrait that squints opens them. Brows keep half of how they differ from rest, because a bent brow may be the person
 or a mood.
+
+Lips that nearly touch close: of the closures of p, b and m a model that minimises a squared error leaves some ajar by a
+pixel or two, which no real mouth does (measured: benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -20,15 +23,23 @@ from models.landmark.points import (
     EYELID_LOWER_RIGHT,
     EYELID_UPPER_LEFT,
     EYELID_UPPER_RIGHT,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
     positions,
 )
 from models.motion import Motion
 
 UPPER, LOWER = positions(EYELID_UPPER_RIGHT + EYELID_UPPER_LEFT), positions(EYELID_LOWER_RIGHT + EYELID_LOWER_LEFT)
 BROWS = positions(BROW_RIGHT + BROW_LEFT)
+# columns of the lips from the right to the left, without the corners: inner and outer edge
+UPPER_LIP, LOWER_LIP = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
+UPPER_RIM, LOWER_RIM = positions(LIPS_OUTER_UPPER[1:-1]), positions(LIPS_OUTER_LOWER)
 MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
+CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
 
 
 def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
@@ -39,6 +50,11 @@ def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     delta[:, UPPER] -= UPPER_LID_SHARE * gap
     delta[:, LOWER] += (1 - UPPER_LID_SHARE) * gap
     delta[:, BROWS] += BROW_SHARE * (portrait.delta[0] - rest)[BROWS]
+    inwards = lip_closing(points)
+    delta[:, UPPER_LIP] += inwards
+    delta[:, UPPER_RIM] += inwards
+    delta[:, LOWER_LIP] -= inwards
+    delta[:, LOWER_RIM] -= inwards
     return replace(motion, delta=delta)
 
 
@@ -46,6 +62,16 @@ def lid_stretch(portrait: Motion, rest: np.ndarray) -> float:
     """How much wider the portrait's eyes are open than the model would hold them at rest, 1 to `MAX_STRETCH`."""
     own, at_rest = _opening(portrait.x_c + portrait.delta[0]), _opening(portrait.x_c + rest)
     return float(np.clip(own / max(at_rest, 1e-6), 1, MAX_STRETCH))
+
+
+def lip_closing(points: np.ndarray) -> np.ndarray:
+    """How far either lip moves towards the other [T, 5, 3]; points [T, K, 3] in the head's frame.
+
+    A gap g below `CLOSING` becomes g^2 / CLOSING; lips that are pressed together (g < 0) stay so.
+    """
+    gap = points[:, LOWER_LIP] - points[:, UPPER_LIP]
+    down = gap[..., 1:2]
+    return np.where(down > 0, np.clip(1 - down / CLOSING, 0, 1), 0) * gap / 2
 
 
 def _opening(points: np.ndarray) -> float:

@@ -76,7 +76,8 @@ class Studio:
         """
         if not wish.consent:
             raise ValueError("tick that the person shown agreed, and that you may use the speech")
-        waveform = read_speech(self._upload(wish.speech, "speech"), self.limits.speech_s)
+        sound = self._upload(wish.speech, "speech")
+        waveform = read_speech(sound, self.limits.speech_s)
         self._check_numbers(wish)
         total, done = frame_count(waveform), 0
 
@@ -88,7 +89,8 @@ class Studio:
         folder = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads))
         out = folder / "playmate.mp4"
         self.animator.animate_to_file(
-            self._upload(wish.portrait, "portrait"), waveform, out, progress=step, mark=MARK if wish.mark else None,
+            self._upload(wish.portrait, "portrait"), waveform, out, progress=step, sound=sound,
+            mark=MARK if wish.mark else None,
             emotion=emotion_texts(wish.timeline, self.animator.labels, len(waveform) / SAMPLE_RATE_HZ) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
             seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))

@@ -1,4 +1,4 @@
-"""Generated expression on a portrait's own eyes and brows, by hand."""
+"""Generated expression on a portrait's own eyes, brows and lips, by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from models.landmark.points import NUM_KEYPOINTS
-from models.landmark.retarget import BROWS, LOWER, UPPER, lid_stretch, retarget
+from models.landmark.retarget import (
+    BROWS,
+    CLOSING,
+    LOWER,
+    LOWER_LIP,
+    LOWER_RIM,
+    UPPER,
+    UPPER_LIP,
+    UPPER_RIM,
+    lid_stretch,
+    retarget,
+)
 from models.motion import Motion
 
 ZERO = np.zeros((NUM_KEYPOINTS, 3), np.float32)
@@ -42,6 +53,19 @@ def test_half_of_a_bent_brow_stays():
     portrait.delta[0, BROWS, 1] = -0.04
     made = retarget(motion(0.05, 0.05), portrait, rest)
     np.testing.assert_allclose(made.delta[:, BROWS, 1], -0.02, atol=1e-8)
+
+
+@pytest.mark.parametrize(("gap", "closed"), [(0, 0), (0.5, 0.25), (0.1, 0.01), (1, 1), (3, 3), (-0.4, -0.4)])
+def test_lips_that_nearly_touch_close(gap, closed):
+    """Gaps in units of `CLOSING`: g becomes g^2 below 1; both lips go half of the way, their rims with them."""
+    given = motion(0.05)
+    given.delta[:, LOWER_LIP, 1], given.delta[:, LOWER_RIM, 1] = gap * CLOSING, gap * CLOSING + 0.05
+    given.delta[:, UPPER_RIM, 1] = -0.05
+    made = retarget(given, motion(0.05), motion(0.05).delta[0]).delta[0]
+    np.testing.assert_allclose(made[LOWER_LIP, 1] - made[UPPER_LIP, 1], closed * CLOSING, atol=1e-8)
+    np.testing.assert_allclose(made[UPPER_LIP, 1], (gap - closed) / 2 * CLOSING, atol=1e-8)
+    np.testing.assert_allclose(made[LOWER_RIM, 1] - made[LOWER_LIP, 1], 0.05, atol=1e-7)
+    np.testing.assert_allclose(made[UPPER_LIP, 1] - made[UPPER_RIM, 1], 0.05, atol=1e-7)
 
 
 def test_nothing_else_moves_and_the_generated_motion_is_not_changed():

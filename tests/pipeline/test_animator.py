@@ -8,6 +8,7 @@ import threading
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from pipeline.animator import Animator, frame_count
 from pipeline.driving import DrivingError
@@ -66,6 +67,29 @@ def test_file_has_sound_of_the_same_length_and_says_that_it_is_synthetic(tmp_pat
         assert "Synthetic" in media.metadata["description"]
         assert json.loads(media.metadata["comment"]) == {
             "emotion": "happy:0.7", "generator": "playmate", "model": "test/1", "synthetic": True}
+
+
+@pytest.mark.parametrize(("rate_hz", "channels", "written"), [
+    (44100, 2, (44100, 2)), (48000, 1, (48000, 1)), (8000, 1, (16000, 1)), (96000, 6, (48000, 2))])
+def test_a_film_lets_hear_the_sound_in_its_own_quality(tmp_path, rate_hz, channels, written):
+    """A burst of 6 kHz (2 kHz in telephone sound) from 1 s on, left and right apart: kept, and at its time."""
+    time_s, tone_hz = np.arange(int(2.5 * rate_hz)) / rate_hz, 2000 if rate_hz == 8000 else 6000
+    burst = np.where((time_s >= 1) & (time_s < 1.5), 0.5 * np.sin(2 * np.pi * tone_hz * time_s), 0)
+    loudness = np.array([1.0, 0.25, 0, 0, 0, 0])[:channels]
+    soundfile.write(tmp_path / "speech.wav", burst[:, None] * loudness, rate_hz)
+    animator().animate_to_file(PORTRAIT, tmp_path / "speech.wav", tmp_path / "out.mp4", credentials=False)
+    with av.open(str(tmp_path / "out.mp4")) as media:
+        sound = media.streams.audio[0]
+        assert (sound.rate, sound.channels) == written
+        frames = list(media.decode(sound))
+    heard = np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
+    envelope = np.abs(heard[0]) > 0.1
+    start_s = frames[0].time + np.flatnonzero(envelope)[[0, -1]] / sound.rate
+    np.testing.assert_allclose(start_s, [1.0, 1.5], atol=2e-3)
+    spectrum = np.abs(np.fft.rfft(heard[0]))
+    assert spectrum.argmax() * sound.rate / len(heard[0]) == pytest.approx(tone_hz, abs=5)
+    if channels == 2:
+        assert np.std(heard[1]) == pytest.approx(0.25 * np.std(heard[0]), rel=0.1)
 
 
 def test_settings_are_the_models_own_unless_given():
