@@ -59,11 +59,6 @@ def signature() -> ModelSignature:
                           Schema([ColSpec(DataType.binary, "video")]))
 
 
-def input_example() -> pd.DataFrame:
-    """A request by path; a request over HTTP carries base64 in `portrait` and `speech` instead."""
-    return pd.DataFrame([{"portrait_path": "portrait.jpg", "speech_path": "speech.wav", "emotion": "happy", "seed": 0}])
-
-
 class PlaymateModel(mlflow.pyfunc.PythonModel):
     """Loads the bundle once; every row of a request becomes one video."""
 

@@ -41,6 +41,7 @@ class Candidate:
     folders: dict[str, Path]
     description: str
     tags: dict[str, str]
+    example: dict[str, Any]  # a request; bytes are kept as base64
     metrics: dict[str, float] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
     documents: tuple[Path, ...] = ()  # files that explain the run: parameters, the report
@@ -191,14 +192,17 @@ def _find(client, name: str, digest: str) -> str | None:
 def _log(client, candidate: Candidate, root: Path) -> str:
     """Log one model in a run of its own and register it."""
     mlflow = load_mlflow()
-    from pipeline.tracking_pyfunc import input_example, signature
+    import pandas as pd
+
+    from pipeline.tracking_pyfunc import signature
 
     uri = tracking_uri(root)
     experiment = experiment_id(client, EXPERIMENT, artifact_root(uri, root))
     with _addressed(mlflow, uri), mlflow.start_run(experiment_id=experiment, run_name=candidate.name,
                                                    tags=candidate.tags):
         info = mlflow.pyfunc.log_model(
-            name=_plain(candidate.name), python_model=str(CODE), signature=signature(), input_example=input_example(),
+            name=_plain(candidate.name), python_model=str(CODE), signature=signature(),
+            input_example=pd.DataFrame([candidate.example]),
             artifacts={name: str(folder) for name, folder in candidate.folders.items()},
             pip_requirements=list(candidate.requirements), model_config={"allowed_root": None, "credentials": True})
         mlflow.log_metrics(candidate.metrics)

@@ -22,6 +22,7 @@ from pipeline.fingerprint import file_sha256
 from pipeline.gates import Gate, check_gates, numbers
 from pipeline.lineage import code_revision, data_version, file_digests, tree_digest
 from pipeline.model_card import model_card
+from pipeline.model_example import example_request
 from pipeline.stage import run_as_stage
 from pipeline.tracking_registry import Candidate, clear_alias, register, set_alias
 
@@ -86,10 +87,11 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], say: Callab
     passed = all(gate.passed for gate in plan.gates)
     reason = "; ".join(gate.reason for gate in plan.gates) or "no gate is set"
     tags = {**lineage_tags(params, config), "gates": "passed" if passed else "refused", "gates_reason": reason}
-    card = model_card(plan.name, config, params, metrics, plan.gates)
     version, new = register(Candidate(
-        plan.name, digest, {"bundle": plan.bundle, "face_space": paths.FACE_SPACE}, card, tags, metrics,
-        _requirements(), _documents(plan, params), _evaluation(plan, params)))
+        name=plan.name, digest=digest, folders={"bundle": plan.bundle, "face_space": paths.FACE_SPACE},
+        description=model_card(plan.name, config, params, metrics, plan.gates), tags=tags,
+        example=example_request(config, params), metrics=metrics, requirements=_requirements(),
+        documents=_documents(plan, params), evaluation=_evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)
     (set_alias if passed else clear_alias)(plan.name, "champion", version)
     say(f"register {plan.name}: version {version}{'' if new else ' (was there)'}, candidate"

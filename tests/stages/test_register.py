@@ -19,7 +19,10 @@ from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from pipeline import paths
 from pipeline.atomic import write_json
-from pipeline.bundle import BundleConfig, bundle_digest, save_bundle
+from pipeline.bundle import BundleConfig, bundle_digest, read_config, save_bundle
+from pipeline.config import load_params
+from pipeline.media import write_video, write_wav
+from pipeline.model_example import BY_PATH, example_request
 from pipeline.tracking_client import TrackingUnavailable
 from pipeline.tracking_registry import download, lineage
 from stages import register
@@ -122,12 +125,27 @@ def test_a_registry_that_is_away_is_a_clear_error(work, monkeypatch):
 
 @pytest.fixture
 def served(work) -> Path:
-    """A registered toy model with the real face space and speech encoder."""
+    """A registered toy model with the real face space and speech encoder, and one test clip of two seconds."""
     from safetensors.numpy import save_file
+    from skimage.data import astronaut
 
     save_file({"basis": np.zeros((52, 210), np.float32)}, paths.FACE_SPACE / "face_space.safetensors")
+    clip = paths.CROPS / "hdtf" / "a"
+    clip.parent.mkdir(parents=True)
+    write_video(clip.with_suffix(".mp4"), 2 * [astronaut()], 25)
+    write_wav(clip.with_suffix(".wav"), (0.3 * np.sin(np.arange(32000) * 0.1)).astype(np.float32))
     run()
     return work
+
+
+def test_no_face_of_a_real_corpus_goes_into_the_registry(work):
+    params = load_params()
+    clip = paths.CROPS / "hdtf" / "a.mp4"
+    clip.parent.mkdir(parents=True)
+    clip.touch()
+    real = params.model_copy(update={"raw": params.raw.model_copy(update={"root": "/elsewhere"})})
+    assert example_request(read_config(paths.AUDIO_BUNDLE), real) == {**BY_PATH, "seed": 0}
+    assert example_request(read_config(paths.EMOTION_BUNDLE), real) == {**BY_PATH, "emotion": "happy", "seed": 0}
 
 
 @pytest.mark.slow
@@ -137,25 +155,20 @@ def test_the_registered_model_turns_bytes_into_a_film(served):
     import av
     import mlflow
     import pandas as pd
-    import soundfile
-    from PIL import Image
-    from skimage.data import astronaut
 
     from pipeline.tracking_client import tracking_uri
 
-    picture, sound = io.BytesIO(), io.BytesIO()
-    Image.fromarray(astronaut()).save(picture, "PNG")
-    soundfile.write(sound, 0.3 * np.sin(np.arange(8000) * 0.2), 8000, format="FLAC")
     mlflow.set_tracking_uri(tracking_uri())
     model = mlflow.pyfunc.load_model("models:/playmate@champion", model_config={"credentials": False})
-    request = {"portrait": picture.getvalue(), "speech": sound.getvalue(), "emotion": "happy", "seed": 1}
-    [film] = model.predict(pd.DataFrame([request]))["video"]
+    [request] = model.input_example.to_dict("records")
+    assert isinstance(request["portrait"], bytes) and request["emotion"] == "happy"
+    [film] = model.predict(model.input_example)["video"]
     with av.open(io.BytesIO(film)) as media:
         assert (media.streams.video[0].frames, media.streams.video[0].width) == (25, 512)
         assert '"model": "embedded/emotion/' in media.metadata["comment"]
-    Path("face.png").write_bytes(picture.getvalue())
+    Path("face.png").write_bytes(request["portrait"])
     with pytest.raises(ValueError, match="portrait_path is not allowed here"):
-        model.predict(pd.DataFrame([{"portrait_path": "face.png", "speech": sound.getvalue()}]))
+        model.predict(pd.DataFrame([{"portrait_path": "face.png", "speech": request["speech"]}]))
     with pytest.raises(ValueError, match="unknown emotion 'angry'"):
         model.predict(pd.DataFrame([{**request, "emotion": "angry"}]))
     posted = {**request, "portrait": _base64(request["portrait"]), "speech": _base64(request["speech"])}
