@@ -176,9 +176,10 @@ def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarr
 
 
 def tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
-    """A frame [H, W, 3] at side_px with its name in the upper left corner, where no player's controls lie."""
+    """A frame [H, W, 3] at side_px with its name on a dark plate in the upper left corner, away from a player's
+    controls."""
     tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    scale = side_px / 560
-    for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(tile, text, (8, round(30 * scale) + 8), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
-    return tile
+    scale, pad = side_px / 560, side_px // 64
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    tile[:height + below + 2 * pad, :width + 2 * pad] //= 4  # a plate, not an outline: thicker letters stand elsewhere
+    return cv2.putText(tile, text, (pad, height + pad), cv2.FONT_HERSHEY_SIMPLEX, scale, (255,) * 3, 1, cv2.LINE_AA)

@@ -10,6 +10,7 @@ from evaluation import metric_table, report_plots, report_tables
 from evaluation.published import TABLE_2, TABLE_2_COLUMNS
 from evaluation.report_data import ReportData
 from evaluation.report_text import interval_text, markdown_cell, number, share_text
+from evaluation.results import MEASURED
 from evaluation.substitutes import validation
 from evaluation.tables import table_1
 
@@ -30,6 +31,7 @@ def render_html(data: ReportData) -> str:
         paper=table_1(report_tables.values(data), "This model", "test split"),
         paper_grid={"columns": TABLE_2_COLUMNS, "rows": TABLE_2}, validation=validation(),
         changes=[{"label": metric_table.full_label(row.metric), "row": row} for row in data.changes],
+        people=len({row["identity"] for row in data.clips if row["status"] == MEASURED}),
         kept_total=sum(row["kept"] for row in data.counts), seen_total=sum(row["seen"] for row in data.counts))
 
 

@@ -41,7 +41,8 @@ def training_plots(data: ReportData) -> list[dict[str, Any]]:
         lines = []
         for name, style in LOSSES.items():
             points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
-            if points:
+            hidden = any(points == list(zip(line.x, line.y, strict=True)) for line in lines)  # below an equal one
+            if points and not hidden:
                 lines.append(svg.Series(name, [x for x, _ in points], [y for _, y in points], style))
         if lines:
             first, last = lines[0].y[0], lines[0].y[-1]

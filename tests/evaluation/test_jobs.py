@@ -9,7 +9,7 @@ import pytest
 
 from evaluation.emotion import emotion_metrics, emotion_rows
 from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob, run_emotion, run_true_emotion
-from evaluation.jobs import FPS, RATE_HZ, Clip, ClipJob, JobSettings, run_clip
+from evaluation.jobs import FPS, RATE_HZ, Clip, ClipJob, JobSettings, run_clip, tile
 from evaluation.lip_sync import fit_speech_to_mouth
 from evaluation.partial import fresh_folder, load_result, remove_others, save_result
 from evaluation.pose_jobs import POSES, PoseJob, run_pose
@@ -143,3 +143,15 @@ def test_poses_are_generated_still_or_driven(clip, tmp_path):
     assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
     assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]
+
+
+def test_a_tiles_name_stands_on_a_plate_and_leaves_the_rest_alone():
+    bright = np.full((100, 100, 3), 240, np.uint8)
+    found = tile(bright, 320, "generated")
+    assert found.shape == (320, 320, 3) and found[:4, :4].max() == 60 and found.max() == 255
+    rows, columns = np.nonzero((found != 240).any(2))
+    assert rows.max() < 40 and columns.max() < 160
+    assert (bright == 240).all()
+    same = np.full((320, 320, 3), 240, np.uint8)
+    tile(same, 320, "still")
+    assert (same == 240).all()  # a frame that needs no scaling is not drawn upon
