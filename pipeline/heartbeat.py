@@ -52,10 +52,14 @@ _path: Path | None = None
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Running until the block ends: done, or failed with the error's first line."""
+    """Running until the block ends: done, or failed with the error's first line.
+
+    Where the same stage is running already this one says nothing: its lock will refuse it, and the file is the other's.
+    """
     global _current, _path  # one stage a process  # noqa: PLW0603
-    now = time.time()
-    _path = (FOLDER / f"{name}.json").absolute()
+    now, path = time.time(), (FOLDER / f"{name}.json").absolute()
+    found = _read(path)
+    _path = None if found is not None and found.state == RUNNING else path
     _current = Beat(name, RUNNING, os.getpid(), socket.gethostname(), psutil.Process().create_time(), now, now)
     _write(_current)
     try:
@@ -85,11 +89,15 @@ def report(done: int, total: int, unit: str, rejected: int = 0, rate_per_s: floa
 
 def read_all(folder: Path = FOLDER) -> list[Beat]:
     """Every stage's last word, as it is now: one that says running but whose process is gone has died."""
-    beats = []
-    for path in sorted(folder.glob("*.json")):
-        with suppress(TypeError, json.JSONDecodeError, FileNotFoundError):  # of another version, or just replaced
-            beats.append(_as_it_is(Beat(**json.loads(path.read_text()))))
+    beats = [beat for path in folder.glob("*.json") if (beat := _read(path)) is not None]
     return sorted(beats, key=lambda beat: beat.began)
+
+
+def _read(path: Path) -> Beat | None:
+    """None where there is no file, or one of another version."""
+    with suppress(TypeError, json.JSONDecodeError, FileNotFoundError):
+        return _as_it_is(Beat(**json.loads(path.read_text())))
+    return None
 
 
 def _as_it_is(beat: Beat) -> Beat:

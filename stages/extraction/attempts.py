@@ -61,5 +61,5 @@ class Attempts:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the notes of all runs below `folder`."""
+    """Delete what all runs left below `folder`."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,7 @@ from stages.extraction.plan import Clip
 from stages.extraction.pools import Decoder, Forward, Writer
 from stages.extraction.steps import ATTEMPTS, ExtractionActor, Maker, Work
 
+JOBS = WORK / "jobs"
 MAX_BLOCKS = 1000  # tasks of the first step; Ray's driver holds some 20 KB of each
 
 
@@ -48,8 +49,9 @@ def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
     Fewer than `extract.ray_min_clips` clips are no work for Ray, unless its cluster or GPUs are asked for.
     """
     sweep(ATTEMPTS)
+    sweep(JOBS)  # those of a run that was killed; there is one run at a time
     run = uuid.uuid4().hex[:12]
-    path = WORK / "jobs" / f"{run}.arrow"
+    path = JOBS / f"{run}.arrow"
     with spooled(jobs, path) as frames:
         work = Work(params, store, run, os.getcwd(), path, make)
         plain = params.ray.address is None and not params.extract.gpus_per_actor

@@ -63,6 +63,18 @@ def test_a_killed_stage_has_died_with_its_progress():
     assert "died" in printed() and "dvc repro" in printed()
 
 
+def test_a_second_run_that_is_refused_leaves_the_word_of_the_first():
+    code = ("from pipeline import heartbeat\nwith heartbeat.stage('extract@mead'):\n"
+            "    heartbeat.report(9, 9, 'clips')\n    raise SystemExit(3)")
+    with heartbeat.stage("extract@mead"):
+        heartbeat.report(3, 3, "clips")
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 3
+        (beat,) = heartbeat.read_all()
+        assert (beat.state, beat.done, beat.pid) == ("running", 3, os.getpid())
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert [(beat.state, beat.done) for beat in heartbeat.read_all()] == [("failed", 9)]
+
+
 def test_another_process_of_the_same_number_is_not_the_stage():
     with heartbeat.stage("split"):
         beat = heartbeat._current

@@ -37,10 +37,12 @@ def test_clips_that_kill_their_process_cost_themselves_alone(few):
 
 def test_a_full_disk_stops_the_job_with_its_own_words(few):
     made.write_corpus("avspeech", ["good", "full", "good"])
+    cluster.JOBS.mkdir(parents=True)
+    (cluster.JOBS / "killed.arrow").write_bytes(b"of a run that was killed")
     with pytest.raises(WorkerFailed, match=r"OSError: \[Errno 28\] No space left on device"):
         extract.main("avspeech", few.append)
     assert len(list(Path(".playmate/store/motion").rglob("*.parquet"))) == 1  # what was finished before is kept
-    assert not list(Path(".playmate/store").rglob("*.reject.json"))
+    assert not list(Path(".playmate/store").rglob("*.reject.json")) and list(cluster.JOBS.iterdir()) == []
 
 
 def dies(params, storage):
