@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from models.crop import driving_square
-from models.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice
+from models.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice, tiles
 from models.face_boxes import YAW_SLOPE, landmark_box, outline_box, yaw_deg
 from tests.models.liveportrait.test_crop import landmarks
 from tests.needs import weight
@@ -75,6 +76,24 @@ def test_detectors_agree_on_a_real_face(detector):
 def test_a_face_that_fills_the_picture_and_none(detector):
     assert len(detector.detect(np.ascontiguousarray(astronaut()[60:210, 150:300]))) == 1
     assert detector.detect(np.full((200, 300, 3), 128, np.uint8)) == []
+
+
+def test_a_face_that_is_small_in_its_picture(detector):
+    """A thirteenth of the longer side, as a speaker in a wide shot."""
+    picture = np.full((320, 213, 3), 128, np.uint8)
+    picture[200:310, 10:120] = cv2.resize(astronaut(), (110, 110), interpolation=cv2.INTER_AREA)
+    [face] = detector.detect(picture)
+    middle = (face.box[:2] + face.box[2:]) / 2
+    assert np.abs(middle - [10 + 224 * 110 / 512, 200 + 133 * 110 / 512]).max() < 5
+
+
+def test_tiles_by_hand_cover_the_picture():
+    assert tiles(180, 320) == [(top, left, 160) for top in (0, 20) for left in (0, 80, 160)]
+    for height, width in ((1, 1), (2, 9), (33, 47), (320, 213)):
+        seen = np.zeros((height, width), bool)
+        for top, left, side in tiles(height, width):
+            seen[top:top + side, left:left + side] = True
+        assert seen.all()
 
 
 def landmark_network(path):
