@@ -8,24 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evaluation import measure
-from evaluation.emo_a import Aggregation, video_label
 from evaluation.frechet import frechet_of_features
-from evaluation.jobs import Clip
-from evaluation.judges import FRECHET, IDENTITY, Judges
-from evaluation.motion import jitter
-from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
-from models.emotions import emotion_weights
-from pipeline.media import read_crop, read_wav
+from evaluation.judges import FRECHET
 
 NOTES = (
     "Guidance scales w_a and w_e of eq. 8 are varied at sampling, as in Table 2 of the paper, with the same "
     "portraits, speech and seeds; w_e is a dash where no emotion is asked for.",
+    "A Fréchet distance over so few frames is biased upwards: its rows compare with each other only.",
 )
 
 
@@ -38,17 +31,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class AblationSettings:
-    """How a row is measured."""
-
-    emotion: str  # that is asked for in rows with an emotion scale
-    frame_stride: int  # of the frames that are rendered
-    network_stride: int  # of the rendered frames that networks look at
-    max_lag_frames: int
-    emo_a: Aggregation
-
-
-@dataclass(frozen=True)
 class Measured:
     """One setting on one clip: its `row`, and features for distances over all clips."""
 
@@ -56,74 +38,10 @@ class Measured:
     features: dict[str, np.ndarray]
 
 
-def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
-    """The networks that the grid asks, of those in use: clips of frames (FVD) and SyncNet need every frame."""
-    every_frame = ("fvd", "sync") if frame_stride == 1 else ()
-    wanted = (*IDENTITY, "lpips_alexnet", "fd_efficientnet_lite0", "fid", "emo_a", *every_frame)
-    return ("emo_facex", *(name for name in metrics if name in wanted))
-
-
 def guidance_grid(audio_scales: Sequence[float], emotion_scales: Sequence[float], chosen_audio: float) -> list[Setting]:
     """Table 2: every w_a without emotion, then every w_e at the chosen w_a."""
     return [*(Setting(scale, None) for scale in audio_scales),
             *(Setting(chosen_audio, scale) for scale in emotion_scales)]
-
-
-def ablate_clip(clip: Clip, wrong_speech: np.ndarray, grid: Sequence[Setting], parts: Parts,
-                settings: AblationSettings) -> list[Measured]:
-    """Every setting on one clip; raises FaceNotFound or ValueError."""
-    frames = read_crop(Path(clip.crop), range(len(clip)))
-    portrait = make_portrait(parts.space, frames[0])
-    true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-    return [_measured(clip, wrong_speech, portrait, true, setting, parts, settings) for setting in grid]
-
-
-def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure.Seen, setting: Setting,
-              parts: Parts, settings: AblationSettings) -> Measured:
-    scales, emotion = {"audio_scale": setting.audio_scale}, None
-    if setting.emotion_scale is not None:
-        scales["emotion_scale"] = setting.emotion_scale
-        emotion = emotion_weights({settings.emotion: 1.0}, parts.generator.labels)
-    own, wrong = generate_motions(parts, portrait, [clip.speech, wrong_speech], [clip.seed] * 2, emotion, **scales)
-    stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
-    made = measure.look_at(render_motion(parts.space, portrait, own[::stride]), parts.judges)
-    control = measure.look_at(render_motion(parts.space, portrait, wrong[::stride]), parts.judges)
-    found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
-    chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
-    keypoints, pose = driving_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
-    pictures, features = _pictures(clip, true, made, parts.judges, settings)
-    return Measured({
-        "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,
-        "mouth_r": found.r, "mouth_r_wrong_speech": chance.r, **pictures, **_emotion(made, parts.judges, settings),
-        "mouth_opening_std_ratio": _spread(made.curves.mouth) / max(_spread(true.curves.mouth), 1e-9),
-        "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": pose["yaw_range_deg"],
-        "yaw_jitter_deg": pose["yaw_jitter_deg"]}, features)
-
-
-def _pictures(clip: Clip, true: measure.Seen, made: measure.Seen, judges: Judges,
-              settings: AblationSettings) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """CSIM, LPIPS and, where every frame was rendered, Sync-C and Sync-D; features for the distances."""
-    identity, _ = measure.identity_numbers(true, made, judges, settings.network_stride)
-    pictures, features = measure.picture_numbers(true.frames, made.frames, judges, settings.network_stride)
-    sound = read_wav(Path(clip.crop).with_suffix(".wav")) if judges.sync is not None else np.zeros(0, np.float32)
-    kept = {name: value for name, value in (identity | measure.syncnet_numbers(made, sound, judges)).items()
-            if name in (*IDENTITY, "sync_c", "sync_d")}
-    return kept | pictures, features
-
-
-def _emotion(made: measure.Seen, judges: Judges, settings: AblationSettings) -> dict[str, float]:
-    """Probability of the emotion that is asked for, and, with HSEmotion, 100 where it is the video's label."""
-    probabilities = measure.expression_probabilities(made, judges, settings.network_stride).mean(0)
-    found = {f"p_{settings.emotion}_facex": float(probabilities[judges.expression_labels.index(settings.emotion)])}
-    if judges.emotion is not None:
-        logits = judges.emotion(measure.faces_of(made, settings.network_stride, (1.0,)))
-        seen = video_label(logits, judges.emotion_labels, settings.emo_a)
-        found["emo_a"] = 100.0 * (seen == settings.emotion)
-    return found
-
-
-def _spread(curve: np.ndarray) -> float:
-    return float(np.nanstd(curve))
 
 
 def table(found: Sequence[Measured], grid: Sequence[Setting]) -> list[dict[str, Any]]:

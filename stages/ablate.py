@@ -16,16 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import results
-from evaluation.ablation import (
-    NOTES,
-    AblationSettings,
-    Measured,
-    Setting,
-    ablate_clip,
-    grid_metrics,
-    guidance_grid,
-    table,
-)
+from evaluation.ablation import NOTES, Measured, Setting, guidance_grid, table
+from evaluation.ablation_clip import AblationSettings, ablate_clip, grid_metrics
 from evaluation.jobs import FPS, ClipJob
 from evaluation.judges import judge_weights
 from evaluation.long_speech import Passage, error_over_time, make_passage

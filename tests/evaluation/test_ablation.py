@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.ablation import Measured, Setting, grid_metrics, guidance_grid, table
+from evaluation.ablation import Measured, Setting, guidance_grid, table
+from evaluation.ablation_clip import grid_metrics
 from evaluation.frechet import frechet_of_features
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.ablation import AblationSettings
+from evaluation.ablation_clip import AblationSettings
 from evaluation.jobs import FPS, Clip
 from evaluation.results import read_csv
 from models.landmark.points import NUM_KEYPOINTS
