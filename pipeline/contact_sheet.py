@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.atomic import atomic_path
+from pipeline.lettering import draw_outlined
 
 
 class ContactSheet:
@@ -24,9 +25,7 @@ class ContactSheet:
         if self._seen in self._wanted:
             height_px = max(1, round(self._tile_px * frame.shape[0] / frame.shape[1]))
             tile = cv2.resize(frame, (self._tile_px, height_px), interpolation=cv2.INTER_AREA)
-            text = f"{self._seen / self._fps:.2f} s"
-            for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(tile, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, width, cv2.LINE_AA)
+            draw_outlined(tile, f"{self._seen / self._fps:.2f} s", 4, 4, 12, (255, 255, 255))
             self._tiles.append(tile)
         self._seen += 1
 

@@ -16,6 +16,7 @@ import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.detectors import Face
+from pipeline.lettering import draw_outlined
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "HEIF")
 MAX_PIXELS = 100_000_000
@@ -126,9 +127,7 @@ def draw_numbers(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     for number, face in enumerate(faces, 1):
         left, top, right, bottom = face.box.round().astype(int).tolist()
         cv2.rectangle(drawn, (left, top), (right, bottom), YELLOW, thick)
-        place = (left + thick, max(top - 2 * thick, 14 * thick))
-        for colour, width in (((0, 0, 0), 3 * thick), (YELLOW, thick)):
-            cv2.putText(drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, thick / 2.2, colour, width)
+        draw_outlined(drawn, str(number), left + thick, top - 14 * thick, 10 * thick, YELLOW)
     return drawn
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-FONT, HEIGHT = cv2.FONT_HERSHEY_SIMPLEX, 0.035  # of the frame's smaller side
-OPACITY = 0.65
+from pipeline.lettering import outlined
+
+HEIGHT = 0.035  # of capitals, in the frame's smaller side
+MIN_PX = 11  # smaller letters cannot be read
+OPACITY = 0.75
 MAX_LETTERS = 60
 
 
@@ -30,17 +32,8 @@ class VisibleMark:
 
 def _layer(text: str, height: int, width: int) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
     """Where the mark stands, its colour [h, w, 3] and opacity [h, w, 1]: white letters with a dark rim."""
-    wanted = HEIGHT * min(height, width)
-    (unit_width, unit_height), _ = cv2.getTextSize(text, FONT, 1.0, 1)
-    scale = min(wanted / unit_height, 0.94 * width / unit_width)
-    line = max(1, round(scale * 1.6))
-    (text_width, text_height), below = cv2.getTextSize(text, FONT, scale, line)
-    edge = 2 * line + 2
-    box = text_height + below + 2 * edge, min(width, text_width + 2 * edge)
-    letters, rim = np.zeros(box, np.uint8), np.zeros(box, np.uint8)
-    for layer, thick in ((rim, 3 * line), (letters, line)):
-        cv2.putText(layer, text, (edge, edge + text_height), FONT, scale, 255, thick, cv2.LINE_AA)
-    bottom, right = height - box[0] // 4, width
-    where = slice(max(0, bottom - box[0]), bottom), slice(right - box[1], right)
-    rows = where[0].stop - where[0].start
-    return where, letters[-rows:, :, None].astype(np.float32), np.maximum(letters, rim)[-rows:, :, None] / 255 * OPACITY
+    letter_px = max(HEIGHT * min(height, width), MIN_PX)
+    letters, rim = outlined(text, letter_px, width)
+    bottom, right = height - round(letter_px / 2), width - min(round(letter_px / 2), width - rim.shape[1])
+    where = slice(bottom - rim.shape[0], bottom), slice(right - rim.shape[1], right)
+    return where, np.repeat(255 * letters[..., None], 3, axis=2), rim[..., None] * OPACITY
