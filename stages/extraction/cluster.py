@@ -23,7 +23,7 @@ from stages.extraction.attempts import sweep
 from stages.extraction.batches import batch_tables, make_batches, spooled
 from stages.extraction.clip import ClipExtractor
 from stages.extraction.few import compute_few
-from stages.extraction.plan import Clip
+from stages.extraction.plan import Clip, without_ray
 from stages.extraction.pools import Decoder, Forward, Writer
 from stages.extraction.steps import ATTEMPTS, ExtractionActor, Maker, Work
 
@@ -54,8 +54,7 @@ def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
     path = JOBS / f"{run}.arrow"
     with spooled(jobs, path) as frames:
         work = Work(params, store, run, os.getcwd(), path, make)
-        plain = params.ray.address is None and not params.extract.gpus_per_actor
-        if plain and len(frames) < params.extract.ray_min_clips:
+        if without_ray(params, len(frames)):
             yield from compute_few(work, len(frames))
         else:
             yield from _on_ray(work, frames)

@@ -18,6 +18,7 @@ from stages.extraction.plan import (
     motion_fingerprint,
     speech_fingerprint,
     store_location,
+    without_ray,
 )
 from stages.extraction.rates import read_rates, read_start_s
 from stages.extraction.raw_clips import new_raw_clips
@@ -54,6 +55,10 @@ class Forecast:
     def frames(self, family: str) -> int:
         """To be computed."""
         return sum(line.frames for line in self.lines if line.family == family)
+
+    def workers(self, params: Params) -> int:
+        """Processes that run the models."""
+        return _workers(self.lines, params)
 
     def cost(self, price_per_hour: float) -> float | None:
         """Of the machine, in the price's currency."""
@@ -108,8 +113,16 @@ def _lines(corpus: str, prints: dict[str, str], progress: Progress) -> list[Line
     return list(lines.values())
 
 
+def _workers(lines: list[Line], params: Params) -> int:
+    by_corpus: dict[str, int] = {}  # clips; one that lacks both families counts once
+    for line in lines:
+        by_corpus[line.corpus] = max(by_corpus.get(line.corpus, 0), line.clips)
+    clips = sum(by_corpus.values())
+    return 1 if without_ray(params, clips) else min(params.extract.actors, max(clips, 1))
+
+
 def _seconds(lines: list[Line], prints: dict[str, str], params: Params) -> tuple[float | None, list[str]]:
-    """start + sum over families of frames x seconds a frame / actors, from what the last extraction measured."""
+    """start + sum over families of frames x seconds a frame / workers, from what the last extraction measured."""
     rates, total, notes = read_rates(), 0.0, []
     for family in FAMILIES:
         frames = sum(line.frames for line in lines if line.family == family)
@@ -117,7 +130,7 @@ def _seconds(lines: list[Line], prints: dict[str, str], params: Params) -> tuple
             continue
         if family not in rates:
             return None, [f"{family}: no rate was measured yet; extract one corpus, then plan again"]
-        total += frames * rates[family].per_frame_s / params.extract.actors
+        total += frames * rates[family].per_frame_s / _workers(lines, params)
         if rates[family].fingerprint != prints[family]:
             notes.append(f"{family}: the rate was measured with other code, weights or parameters")
     return (total + read_start_s() if total else 0.0), notes
@@ -146,5 +159,5 @@ def in_words(found: Forecast, params: Params, price_per_hour: float | None) -> l
     if found.seconds is None:
         return [*said, f"to compute: {work}; time unknown"]
     cost = "" if price_per_hour is None else f", {found.cost(price_per_hour):.3g} at {price_per_hour:g} an hour"
-    return [*said, f"to compute: {work}, about {found.seconds:.0f} s on {params.extract.actors} "
-                   f"actors{cost}"]
+    processes = "1 process" if found.workers(params) == 1 else f"{found.workers(params)} processes"
+    return [*said, f"to compute: {work}, about {found.seconds:.0f} s in {processes}{cost}"]

@@ -68,6 +68,12 @@ def limits_of(params: Params) -> dict[str, float]:
     return {"max_clip_s": params.extract.max_clip_s, "max_memory_gb": params.extract.max_memory_gb}
 
 
+def without_ray(params: Params, clips: int) -> bool:
+    """Whether one plain process computes so few clips; a cluster and GPUs are Ray's in any case."""
+    plain = params.ray.address is None and not params.extract.gpus_per_actor
+    return plain and clips < params.extract.ray_min_clips
+
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A kept clip and the units that belong to it."""

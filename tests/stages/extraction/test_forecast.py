@@ -103,17 +103,19 @@ def test_without_raw_folders_crops_alone_are_planned(tmp_path):
 
 
 def test_time_and_cost_by_hand(params, prints):
-    """6 frames at 2 s of motion and 1 s of speech, on two actors, after 4 s: 13 s; at 3600 an hour 13."""
-    made.write_corpus("avspeech", ["good"])
+    """12 frames at 2 s of motion and 1 s of speech, after 4 s: in one process 40 s, in two 22 s; 22 at 3600 an hour."""
+    made.write_corpus("avspeech", ["good"] * 2)
     found = forecast(params)
     assert found.seconds is None and "time unknown" in in_words(found, params, 1.0)[-1]
     measured = Rates()
     measured.add({"seconds": json.dumps({"motion": [PRINTS["motion"], 10, 20.0]})}, 24.0)
     measured.add({"seconds": json.dumps({"speech": ["other", 5, 5.0]})}, 99.0)
     measured.save()
+    assert forecast(params).seconds == pytest.approx(12 * 2 + 12 * 1 + 4)  # fewer clips than are work for Ray
+    params = params.model_copy(update={"extract": params.extract.model_copy(update={"ray_min_clips": 2})})
     found = forecast(params)
-    assert found.seconds == pytest.approx(6 * 2 / 2 + 6 * 1 / 2 + 4) and found.cost(3600) == pytest.approx(13)
-    assert "about 13 s on 2 actors, 13 at 3600 an hour" in in_words(found, params, 3600)[-1]
+    assert found.seconds == pytest.approx(12 * 2 / 2 + 12 * 1 / 2 + 4) and found.cost(3600) == pytest.approx(22)
+    assert "about 22 s in 2 processes, 22 at 3600 an hour" in in_words(found, params, 3600)[-1]
     assert found.notes == ["speech: the rate was measured with other code, weights or parameters"]
     assert as_table(found).row_count == 2
 
