@@ -8,12 +8,12 @@ import numpy as np
 
 from pipeline.media import read_crop, read_wav, write_video
 
-COLUMNS = 5
+COLUMNS = 3  # of a row: on a phone a face is then a hundred pixels wide
 RATE_HZ = 16000
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:
-    """Put our own videos of one size and length into rows of five, with the start of `wav` as sound."""
+    """Put our own videos of one size and length into rows of three, with the start of `wav` as sound."""
     videos = [read_crop(tile) for tile in tiles]
     frames = min(len(video) for video in videos)
     blank = np.zeros_like(videos[0][0])
