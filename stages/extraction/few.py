@@ -39,6 +39,7 @@ def compute_few(work: Work, count: int) -> Iterator[dict]:
 
 def _of_one_child(work: Work, positions: range) -> Iterator[dict]:
     """Statuses until all are done or the child dies."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in Ray's actors: several threads round otherwise, and fight
     context = multiprocessing.get_context("spawn")  # no fork: the parent may have threads
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_serve, args=(work, positions, there, os.getpid()))
