@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 _SHIFT = 4  # polygons are drawn with 1/16 pixel precision
+_SLIVER = 8.0  # source pixels to a target pixel
 
 
 def backward_affines(source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -21,6 +22,16 @@ def backward_affines(source: np.ndarray, target: np.ndarray, triangles: np.ndarr
     linear[~np.isfinite(linear).all((1, 2))] = np.nan
     offset = p - (linear * a[:, None, :]).sum(-1)
     return np.concatenate([linear, offset[:, :, None]], -1)
+
+
+def slivers_first(order: np.ndarray, affines: np.ndarray) -> np.ndarray:
+    """`order` [n] of triangles with affines [F, 2, 3], those squeezed into slivers first, as good as covered by others.
+
+    Polygons are drawn with their outline, so a sliver colours pixels whose centres lie outside it; there its steep map
+    reaches far from it in the source, and single pixels of something else would show.
+    """
+    squeezed = np.abs(affines[order, :, :2]).max((1, 2)) > _SLIVER
+    return np.concatenate([order[squeezed], order[~squeezed]])
 
 
 def draw_triangle_ids(target: np.ndarray, triangles: np.ndarray, order: np.ndarray, size: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from models.landmark.points import (
     positions,
 )
 from models.landmark.pose import fit_similarity
-from models.landmark.raster import backward_affines, draw_triangle_ids
+from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
 from models.landmark.template import Template
 from models.motion import Motion
 
@@ -138,7 +138,7 @@ def _warp_person(portrait: Portrait, vertices: np.ndarray) -> np.ndarray:
     source, target = to_pixels(mesh.vertices), to_pixels(vertices)
     affines = backward_affines(source, target, mesh.triangles)
     order = painting_order(mesh, vertices)
-    order = order[np.isfinite(affines[order, 0, 0])]
+    order = slivers_first(order[np.isfinite(affines[order, 0, 0])], affines)
     ids = draw_triangle_ids(target, mesh.triangles, order, SIZE)
     rows = np.nan_to_num(affines).reshape(-1, 6).T.astype(np.float32)
     a, b, c, d, e, f = (np.take(row, ids, mode="clip") for row in rows)

@@ -11,7 +11,7 @@ from models.landmark.matte import guided_filter, person_matte, pull_push
 from models.landmark.mouth import compose, invert, mouth_plane
 from models.landmark.patch import Window, composite, polygon_mask, warp_patch, window_of
 from models.landmark.points import IRISES, KEYPOINTS, LIPS_INNER_CONTOUR_LOWER, LIPS_INNER_CONTOUR_UPPER, positions
-from models.landmark.raster import backward_affines, draw_triangle_ids
+from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
 from models.landmark.teeth import ENAMEL, MouthColours, draw_lower, draw_upper
 
 RANDOM = np.random.default_rng(7)
@@ -36,6 +36,19 @@ def test_later_triangles_cover_earlier_ones():
     corners = np.array([[-10.0, -10], [60, -10], [-10, 60]])
     ids = draw_triangle_ids(corners, np.array([[0, 1, 2], [0, 1, 2]]), np.array([1, 0]), 32)
     assert ids[3, 3] == 0 and ids[31, 31] == -1
+
+
+def test_a_sliver_is_covered_by_its_neighbours():
+    """A square in two halves, between them a triangle squeezed to a tenth of a pixel: drawn last it colours 40 pixels."""
+    source = np.array([[0.0, 0], [40, 0], [40, 40], [0, 40], [30, 10]])
+    target = source.copy()
+    target[4] = [20.05, 19.95]  # nearly on the diagonal
+    triangles = np.array([[0, 1, 4], [1, 2, 4], [0, 2, 3], [0, 4, 2]])
+    order = slivers_first(np.arange(4), backward_affines(source, target, triangles))
+    assert order.tolist() == [3, 0, 1, 2]
+    ids = draw_triangle_ids(target, triangles, order, 40)
+    assert (ids >= 0).all() and not (ids == 3).any()
+    assert (draw_triangle_ids(target, triangles, np.arange(4), 40) == 3).sum() == 40
 
 
 def test_any_head_pose_is_carried_over_exactly():
