@@ -39,7 +39,7 @@ def test_later_triangles_cover_earlier_ones():
 
 
 def test_a_sliver_is_covered_by_its_neighbours():
-    """A square in two halves, between them a triangle squeezed to a tenth of a pixel: drawn last it colours 40 pixels."""
+    """A square in two halves, between them a triangle squeezed to 0.1 pixels; drawn last it colours 40 of them."""
     source = np.array([[0.0, 0], [40, 0], [40, 40], [0, 40], [30, 10]])
     target = source.copy()
     target[4] = [20.05, 19.95]  # nearly on the diagonal
