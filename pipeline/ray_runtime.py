@@ -30,6 +30,7 @@ NOT_CODE = ["/data", "/.playmate", "/.dvc", "/.git", "/.venv", "/reports", "/pre
 # settings of the driver that every node needs; credentials are the nodes' own and are never sent
 CARRIED = ("PLAYMATE_CACHE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION",
            "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
+STARTS, TOO_SLOW = 4, "timed out during startup"  # how often a local Ray is tried; what Ray says where it took too long
 PROJECT = "PLAYMATE_PROJECT"  # the driver's folder, for its workers
 
 
@@ -59,14 +60,28 @@ def ray_session(section: Ray) -> Iterator[ModuleType]:
 
 
 def _start(ray: ModuleType, section: Ray) -> None:
-    try:
-        context = ray.init(**_options(section))
-    except ConnectionError as error:
-        raise RayError(f"no Ray cluster answers at ray.address {section.address!r}: start one (docs/cluster.md), or "
-                       f"set it to null ({error})") from error
+    context = _started(ray, _options(section), section)
     _quieten()
     if section.dashboard and (url := getattr(context, "dashboard_url", None)):
         print(f"Ray dashboard: http://{url}", flush=True)
+
+
+def _started(ray: ModuleType, options: dict, section: Ray) -> object:
+    """`ray.init`; a local Ray that does not come up within Ray's own half minute (a busy machine) is tried again."""
+    for left in reversed(range(STARTS)):
+        try:
+            return ray.init(**options)
+        except ConnectionError as error:
+            raise RayError(f"no Ray cluster answers at ray.address {section.address!r}: start one (docs/cluster.md), "
+                           f"or set it to null ({error})") from error
+        except Exception as error:  # Ray has no other class for it
+            if TOO_SLOW not in str(error):
+                raise
+            ray.shutdown()
+            if not left:
+                raise RayError(f"Ray did not start in {STARTS} tries of half a minute: this machine is too busy") \
+                    from error
+    raise AssertionError("unreachable")
 
 
 def _options(section: Ray) -> dict:
