@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import paths
 from pipeline.lineage import code_changes, environment, run_tags
@@ -31,6 +31,9 @@ from pipeline.tracking_sender import sync as _sync
 from pipeline.tracking_spool import Spool, find_spools, spool_name
 from pipeline.tracking_system import SystemMonitor
 from pipeline.tracking_values import flatten, metric_name, number, safe_key, texts
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 SPOOLS = paths.WORK / "tracking"
@@ -138,12 +141,18 @@ def serve(port: int, root: Path | None = None) -> None:
     uri = tracking_uri(root)
     if not is_local(uri):
         raise ValueError(f"MLFLOW_TRACKING_URI is {shown(uri)}: open that address in a browser")
-    connect(uri).search_experiments(max_results=1)  # makes the store where it is missing
+    addresses = run_addresses(connect(uri), port)  # makes the store where it is missing
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
                "--backend-store-uri", uri, "--artifacts-destination", str(artifact_root(uri, root))]
-    print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    print("\n".join([f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", *addresses]), flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         subprocess.run(command, check=True)
+
+
+def run_addresses(client: MlflowClient, port: int) -> list[str]:
+    """A line for every experiment with the address of its runs: the page itself opens on its view of chat models."""
+    return [f"  {one.name}: http://127.0.0.1:{port}/#/experiments/{one.experiment_id}/runs?workflowType=machine_learning"
+            for one in client.search_experiments() if one.name != "Default"]
 
 
 def pending(root: Path | None = None) -> int:

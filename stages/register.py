@@ -69,7 +69,7 @@ def measured() -> dict[str, float]:
 
 
 def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
-    """What the model was made from: code, parameters, data versions, manifests, statistics, fingerprints."""
+    """What the model was made from: code, parameters, data versions, manifests, statistics, trainings."""
     manifests = file_digests(paths.FEATURES.glob("*/manifest.json"))
     tags = {"profile": params.stamp, "untrained": ", ".join(params.untrained) or None, "stage": config.stage,
             "code_revision": code_revision(),
@@ -79,6 +79,8 @@ def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
     files = [paths.SPLIT / "split.parquet", paths.STATISTICS / "statistics.safetensors", paths.EVALUATION / METRICS]
     tags |= {f"sha256.{Path(path).name}": sha256 for path, sha256 in file_digests(files).items()}
     tags |= {f"fingerprint.{name}": value for name, value in config.fingerprints.items()}
+    for stage, folder in (("audio", paths.AUDIO_MODEL), ("emotion", paths.EMOTION_MODEL)):
+        tags[f"training_run.{stage}"] = _read(folder / METRICS)["run"]
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 

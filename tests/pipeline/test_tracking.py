@@ -226,6 +226,10 @@ def test_sending_twice_is_sending_once(store, tmp_path):
     spool.save_sent(Sent())  # the note of what was sent is lost with the process
     tracking.sync(tmp_path)
     assert metric_points(tmp_path, "loss") == [(0, 2.0)]
+    client = connect(tracking_uri(tmp_path))
+    number = client.get_experiment_by_name("e").experiment_id
+    assert tracking.run_addresses(client, 5000) == [
+        f"  e: http://127.0.0.1:5000/#/experiments/{number}/runs?workflowType=machine_learning"]
 
 
 def test_a_killed_process_is_closed_as_killed(store, tmp_path):

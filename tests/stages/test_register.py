@@ -82,6 +82,7 @@ def test_versions_aliases_gates_and_lineage(work):
     made_from = found["made_from"]
     assert made_from["bundle_digest"] == bundle_digest(paths.EMOTION_BUNDLE)
     assert {"params_sha256", "manifest_sha256.mead", "face_space_digest", "fingerprint.code"} <= set(made_from)
+    assert made_from["training_run.audio"] == "x"  # the run's name in the experiment train_audio
     assert "consent" in found["description"] and "mouth_r | 0.8" in found["description"]
 
     write_json(paths.EVALUATION / "metrics.json", {**GOOD, "mouth_r": None})  # not measured: no number in JSON
