@@ -25,6 +25,10 @@ METRICS = (
     Metric("mouth_r_wrong_speech", "… with the wrong speech", "lower",
            "The same portrait and seed, but another clip's speech, against the true video. Chance is not quite zero: "
            "the best of five lags is taken."),
+    Metric("mouth_r_lag0", "Mouth follows speech at lag 0, r", "higher", "The same without a choice of lag.",
+           ("mouth_r_wrong_speech_lag0",)),
+    Metric("mouth_r_wrong_speech_lag0", "… with the wrong speech", "lower", "No lag is chosen; what is left of chance "
+           "are the silences before and after a sentence, which all clips share."),
     Metric("mouth_r_other_video", "… against another true video's", "lower",
            "The same video's mouth against another true video's of the set. Chance is not quite zero: the best of five "
            "lags is taken."),

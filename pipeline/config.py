@@ -359,7 +359,7 @@ class Register(Section):
     max_emotion_learned_nothing: Share
     min_audio_validation_r: float
     min_mouth_r: float
-    max_mouth_r_wrong_speech: float
+    max_mouth_r_wrong_speech_lag0: float
 
 
 class Params(Section):
