@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+import psutil
+
 from pipeline.config import Ray
 from pipeline.imports import ROOT
 
@@ -69,6 +71,7 @@ def _start(ray: ModuleType, section: Ray) -> None:
 def _started(ray: ModuleType, options: dict, section: Ray) -> object:
     """`ray.init`; a local Ray that does not come up within Ray's own half minute (a busy machine) is tried again."""
     for left in reversed(range(STARTS)):
+        before = set(psutil.Process().children())
         try:
             return ray.init(**options)
         except ConnectionError as error:
@@ -77,7 +80,8 @@ def _started(ray: ModuleType, options: dict, section: Ray) -> object:
         except Exception as error:  # Ray has no other class for it
             if TOO_SLOW not in str(error):
                 raise
-            ray.shutdown()
+            for process in set(psutil.Process().children()) - before:  # `ray.shutdown` knows nothing of them yet
+                process.kill()
             if not left:
                 raise RayError(f"Ray did not start in {STARTS} tries of half a minute: this machine is too busy") \
                     from error

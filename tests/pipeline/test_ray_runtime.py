@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from pipeline import ray_runtime
@@ -14,20 +16,26 @@ LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, da
 
 
 class SlowRay(SimpleNamespace):
-    """Raises `error` at the first `failures` starts."""
+    """Raises `error` at the first `failures` starts; each start leaves a process."""
 
     def init(self, **options):
         self.tried.append(options)
+        self.left.append(subprocess.Popen(["sleep", "600"]))
         if len(self.tried) <= self.failures:
             raise self.error
         return SimpleNamespace(dashboard_url=None)
 
-    def shutdown(self):
-        self.ended.append(len(self.tried))
+
+@pytest.fixture(autouse=True)
+def no_process_stays():
+    yield
+    for process in psutil.Process().children():
+        if process.name() == "sleep":
+            process.kill()
 
 
 def slow(failures: int, error: Exception) -> SlowRay:
-    return SlowRay(failures=failures, error=error, tried=[], ended=[])
+    return SlowRay(failures=failures, error=error, tried=[], left=[])
 
 
 TOO_SLOW = Exception("The current node timed out during startup. This could happen because ...")
@@ -36,7 +44,9 @@ TOO_SLOW = Exception("The current node timed out during startup. This could happ
 def test_a_busy_machine_gets_more_time():
     ray = slow(2, TOO_SLOW)
     ray_runtime._start(ray, LOCAL)
-    assert len(ray.tried) == 3 and ray.ended == [1, 2]
+    assert len(ray.tried) == 3
+    assert [process.wait() for process in ray.left[:2]] == [-9, -9]  # what the failed tries had started
+    assert ray.left[2].poll() is None
     assert ray.tried[0]["address"] == "local" and ray.tried[0] == ray.tried[2]
 
 
