@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pipeline.lettering import draw_outlined
+
 MARK = "synthetic"
 FEATHER_PX = 10
 
@@ -55,7 +57,6 @@ def _continued(square: np.ndarray, above: int, left: int, right: int) -> np.ndar
 
 
 def _marked(picture: np.ndarray) -> np.ndarray:
-    """Write the mark into the upper left corner, outside the face, light on a dark seam."""
-    for colour, thickness in (((30, 30, 30), 2), ((225, 225, 225), 1)):
-        cv2.putText(picture, MARK, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.38, colour, thickness, cv2.LINE_AA)
+    """Write the mark into the upper left corner, outside the face, light with a dark rim."""
+    draw_outlined(picture, MARK, 5, 3, 9, (225, 225, 225))
     return picture

@@ -28,7 +28,7 @@ from pipeline.tracking_registry import download, lineage
 from stages import register
 
 LABELS = ("neutral", "happy")
-GOOD = {"mouth_r": 0.8, "mouth_r_wrong_speech": 0.05, "clips": 3}
+GOOD = {"mouth_r": 0.8, "mouth_r_wrong_speech_lag0": 0.05, "clips": 3}
 
 
 def toy_bundle(folder: Path, stage: str, seed: int, speech: dict) -> None:
