@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
-def run(folder: Path, *command: str, timeout_s: int = 900) -> str:
+def run(folder: Path, *command: str, timeout_s: int = 1800) -> str:
     """Run one command of the environment in `folder`; its output is in the failure."""
     done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=folder, capture_output=True, text=True,
                           timeout=timeout_s, check=False, env=environment())
