@@ -149,17 +149,25 @@ def test_no_face_of_a_real_corpus_goes_into_the_registry(work):
     assert example_request(read_config(paths.EMOTION_BUNDLE), real) == {**BY_PATH, "emotion": "happy", "seed": 0}
 
 
-@pytest.mark.slow
-def test_the_registered_model_turns_bytes_into_a_film(served):
-    import io
-
-    import av
+@pytest.fixture
+def mlflow(served):
+    """MLflow's functions on the registry of `served`; they keep its address in the environment until told to forget."""
     import mlflow
-    import pandas as pd
 
     from pipeline.tracking_client import tracking_uri
 
     mlflow.set_tracking_uri(tracking_uri())
+    yield mlflow
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.mark.slow
+def test_the_registered_model_turns_bytes_into_a_film(mlflow):
+    import io
+
+    import av
+    import pandas as pd
+
     model = mlflow.pyfunc.load_model("models:/playmate@champion", model_config={"credentials": False})
     [request] = model.input_example.to_dict("records")
     assert isinstance(request["portrait"], bytes) and request["emotion"] == "happy"
@@ -177,7 +185,6 @@ def test_the_registered_model_turns_bytes_into_a_film(served):
     assert base64.b64decode(answer["predictions"][0]["video"]) == film  # the same film, byte for byte
     refused = _posted(model, {"dataframe_records": [{**posted, "portrait": _base64(b"no picture")}]}, status=400)
     assert "Error: the portrait is no picture that can be read" in refused["message"] and "stack_trace" not in refused
-    mlflow.set_tracking_uri(None)
 
 
 def _base64(data: bytes) -> str:
