@@ -22,6 +22,7 @@ from models.face_space import FaceSpace
 from models.landmark.points import NUM_KEYPOINTS
 from models.motion import Motion
 from pipeline.config import Evaluate
+from pipeline.lettering import draw_outlined
 from pipeline.media import read_crop, read_wav, write_video
 
 FPS, RATE_HZ = 25, 16000
@@ -176,10 +177,7 @@ def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarr
 
 
 def tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
-    """A frame [H, W, 3] at side_px with its name on a dark plate in the upper left corner, away from a player's
-    controls."""
+    """A frame [H, W, 3] at side_px with its name in the upper left corner, away from a player's controls."""
     tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
-    scale, pad = side_px / 560, side_px // 64
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    tile[:height + below + 2 * pad, :width + 2 * pad] //= 4  # a plate, not an outline: thicker letters stand elsewhere
-    return cv2.putText(tile, text, (pad, height + pad), cv2.FONT_HERSHEY_SIMPLEX, scale, (255,) * 3, 1, cv2.LINE_AA)
+    draw_outlined(tile, text, side_px // 64, side_px // 64, side_px / 22, (255, 255, 255))
+    return tile

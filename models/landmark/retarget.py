@@ -7,7 +7,7 @@ portrait that squints opens them. Brows keep half of how they differ from rest, 
 or a mood.
 
 Lips that nearly touch close: of the closures of p, b and m a model that minimises a squared error leaves some ajar by a
-pixel or two, which no real mouth does (measured: benchmarks/RESULTS.md).
+pixel or two where the true films close (measured: benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
