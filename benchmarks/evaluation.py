@@ -86,7 +86,7 @@ def _passes(ready: list[Ready], parts: Parts, settings: JobSettings) -> dict[str
         "portrait": lambda: [make_portrait(parts.space, one.frames[0]) for one in ready],
         "motion": lambda: [generate_motions(parts, portrait, speech, list(range(len(speech))), None)
                            for portrait, speech in zip(portraits, speeches, strict=True)],
-        "rendering": lambda: [[render_motion(parts.space, portrait, motion[::stride]) for stride in (1, control)]
+        "rendering": lambda: [[render_motion(parts, portrait, motion[::stride]) for stride in (1, control)]
                               for portrait, motion in zip(portraits, motions, strict=True)],
         "landmarks": lambda: [[judges.landmarks(one.frames[::stride]) for stride in (1, 1, control)] for one in ready],
         "lpips": lambda: [judges.lpips(frames, frames) for frames in small]}

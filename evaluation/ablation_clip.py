@@ -54,8 +54,8 @@ def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: me
         emotion = emotion_weights({settings.emotion: 1.0}, parts.generator.labels)
     own, wrong = generate_motions(parts, portrait, [clip.speech, wrong_speech], [clip.seed] * 2, emotion, **scales)
     stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
-    made = measure.look_at(render_motion(parts.space, portrait, own[::stride]), parts.judges)
-    control = measure.look_at(render_motion(parts.space, portrait, wrong[::stride]), parts.judges)
+    made = measure.look_at(render_motion(parts, portrait, own[::stride]), parts.judges)
+    control = measure.look_at(render_motion(parts, portrait, wrong[::stride]), parts.judges)
     found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
     chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
     keypoints, pose = driving_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])

@@ -41,7 +41,7 @@ def run_emotion(job: EmotionJob, parts: Parts, settings: JobSettings, folder: Pa
     portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
     weights = emotion_weights({job.emotion: 1.0}, parts.generator.labels)
     motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
-    made = measure.look_at(render_motion(parts.space, portrait, motion), parts.judges)
+    made = measure.look_at(render_motion(parts, portrait, motion), parts.judges)
     tiles = (tile(frame, settings.panel_px, job.emotion) for frame in made.frames)
     write_video(folder / f"{clip.clip_id}_{job.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
     pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()

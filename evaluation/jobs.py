@@ -83,8 +83,8 @@ def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: J
     portrait = make_portrait(parts.space, frames[0])
     motions, wrong = _motions(job, parts, portrait, settings)
     reference = measure.look_at(frames, judges)
-    made = measure.look_at(render_motion(parts.space, portrait, motions[0]), judges)
-    control = measure.look_at(render_motion(parts.space, portrait, wrong[::settings.control_stride]), judges)
+    made = measure.look_at(render_motion(parts, portrait, motions[0]), judges)
+    control = measure.look_at(render_motion(parts, portrait, wrong[::settings.control_stride]), judges)
     _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
     wrong_mouth = np.full(len(clip), np.nan)
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth

@@ -67,6 +67,8 @@ def driving_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) 
     return space.keypoints(Motion.from_vector(portrait.appearance.motion.x_c, motion))
 
 
-def render_motion(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
-    """Frames [T, 512, 512, 3] uint8 of a motion vector [T, 3K + 7]."""
-    return space.render(portrait.appearance, portrait.keypoints, driving_keypoints(space, portrait, motion))
+def render_motion(parts: Parts, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
+    """Frames [T, 512, 512, 3] uint8 of a generated motion vector [T, 3K + 7], as `playmate animate` makes them."""
+    own = portrait.appearance.motion
+    fitted = parts.space.retarget(Motion.from_vector(own.x_c, motion), own, parts.generator.rest)
+    return parts.space.render(portrait.appearance, portrait.keypoints, parts.space.keypoints(fitted))

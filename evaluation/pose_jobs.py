@@ -37,7 +37,7 @@ def run_pose(job: PoseJob, parts: Parts, settings: JobSettings, folder: Path) ->
     request = Request(speech=np.asarray(clip.speech, np.float32), x_c=source.x_c, source_rho=source.rho[0],
                       emotion=None, seed=clip.seed, pose=driven if job.pose == "driven" else job.pose)
     motion = parts.generator.generate_batch([request])[0]
-    frames = render_motion(parts.space, portrait, motion)
+    frames = render_motion(parts, portrait, motion)
     tiles = (tile(frame, settings.panel_px, job.pose) for frame in frames)
     write_video(folder / f"{clip.clip_id}_pose_{job.pose}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
     row = {"clip_id": clip.clip_id, "pose": job.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),

@@ -6,8 +6,9 @@ the lids are stretched until those at rest are the portrait's own; a blink stays
 portrait that squints opens them. Brows keep half of how they differ from rest, because a bent brow may be the person
 or a mood.
 
-Lips that nearly touch close: of the closures of p, b and m a model that minimises a squared error leaves some ajar by a
-pixel or two where the true films close (measured: benchmarks/RESULTS.md).
+A model that minimises a squared error leaves some closures of p, b and m ajar by a pixel or two, and some blinks half
+way, where the true films close (measured: benchmarks/RESULTS.md). So lips that nearly touch and lids that are more
+than a quarter shut go on to close.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
+LID_CLOSING = 0.75  # of the opening at rest: lids nearer than this go on to close
 
 
 def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     """Generated motion, the portrait's own (T = 1), mean delta of the training clips [K, 3] -> fitted motion."""
     delta = motion.delta.copy()
     points = motion.x_c + motion.delta
-    gap = (points[:, LOWER] - points[:, UPPER]) * (lid_stretch(portrait, rest) - 1)  # [T, 6, 3]
+    wider = lid_stretch(portrait, rest) * lid_closing(points, _opening(portrait.x_c + rest))
+    gap = (points[:, LOWER] - points[:, UPPER]) * (wider - 1)  # [T, 6, 3]
     delta[:, UPPER] -= UPPER_LID_SHARE * gap
     delta[:, LOWER] += (1 - UPPER_LID_SHARE) * gap
     delta[:, BROWS] += BROW_SHARE * (portrait.delta[0] - rest)[BROWS]
@@ -62,6 +65,15 @@ def lid_stretch(portrait: Motion, rest: np.ndarray) -> float:
     """How much wider the portrait's eyes are open than the model would hold them at rest, 1 to `MAX_STRETCH`."""
     own, at_rest = _opening(portrait.x_c + portrait.delta[0]), _opening(portrait.x_c + rest)
     return float(np.clip(own / max(at_rest, 1e-6), 1, MAX_STRETCH))
+
+
+def lid_closing(points: np.ndarray, at_rest: float) -> np.ndarray:
+    """Factor [T, 1, 1] of the lids' gap; points [T, K, 3] in the head's frame, `at_rest` as `_opening` gives it.
+
+    With c = `LID_CLOSING` x `at_rest` an opening g below c becomes g^2 / c.
+    """
+    opening = (points[:, LOWER, 1] - points[:, UPPER, 1]).mean(-1)
+    return np.clip(opening / max(LID_CLOSING * at_rest, 1e-6), 0, 1)[:, None, None]
 
 
 def lip_closing(points: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,6 +54,9 @@ class FakeSpace:
     def appearance(self, image: np.ndarray) -> Appearance:
         return Appearance(Motion.from_vector(rest_keypoints(), motion_of(np.zeros(1))), image)
 
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        return motion
+
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         return np.stack([picture(x[LOWER, 1] - rest_keypoints()[LOWER, 1]) for x in x_driving])
 
@@ -64,6 +67,7 @@ class FakeGenerator:
 
     labels: tuple[str, ...] = LABELS
     broken: bool = False
+    rest: np.ndarray = field(default_factory=lambda: np.zeros((NUM_KEYPOINTS, 3)))
 
     def generate_batch(self, requests, **settings):
         return [self._one(request) for request in requests]

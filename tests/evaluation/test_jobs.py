@@ -145,10 +145,10 @@ def test_poses_are_generated_still_or_driven(clip, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]
 
 
-def test_a_tiles_name_stands_on_a_plate_and_leaves_the_rest_alone():
+def test_a_tiles_name_has_a_dark_rim_and_leaves_the_rest_alone():
     bright = np.full((100, 100, 3), 240, np.uint8)
     found = tile(bright, 320, "generated")
-    assert found.shape == (320, 320, 3) and found[:4, :4].max() == 60 and found.max() == 255
+    assert found.shape == (320, 320, 3) and found.min() < 60 and found.max() == 255  # letters and their rim
     rows, columns = np.nonzero((found != 240).any(2))
     assert rows.max() < 40 and columns.max() < 160
     assert (bright == 240).all()

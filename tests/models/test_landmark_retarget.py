@@ -9,6 +9,7 @@ from models.landmark.points import NUM_KEYPOINTS
 from models.landmark.retarget import (
     BROWS,
     CLOSING,
+    LID_CLOSING,
     LOWER,
     LOWER_LIP,
     LOWER_RIM,
@@ -38,14 +39,22 @@ def openings(made: Motion) -> np.ndarray:
 def test_lids_open_as_far_as_the_portraits_own_at_rest_and_blinks_stay_closed():
     """The portrait's eyes are open 0.06, at rest the model holds them 0.05 open: all openings grow by 1.2."""
     rest = motion(0.05).delta[0]
-    made = retarget(motion(0.05, 0.0, 0.02), motion(0.06), rest)
-    np.testing.assert_allclose(openings(made), np.array([[0.06], [0.0], [0.024]]).repeat(6, 1), atol=1e-7)
+    made = retarget(motion(0.05, 0.0, 0.04), motion(0.06), rest)
+    np.testing.assert_allclose(openings(made), np.array([[0.06], [0.0], [0.048]]).repeat(6, 1), atol=1e-7)
     np.testing.assert_allclose(made.delta[0, UPPER, 1], -0.75 * 0.01, atol=1e-7)  # most of it by the upper lid
 
 
 @pytest.mark.parametrize(("own", "stretch"), [(0.03, 1.0), (0.05, 1.0), (0.075, 1.5), (0.5, 1.8)])
 def test_eyes_are_never_narrowed_and_never_torn_open(own, stretch):
     assert lid_stretch(motion(own), motion(0.05).delta[0]) == pytest.approx(stretch)
+
+
+@pytest.mark.parametrize(("gap", "closed"), [(0, 0), (0.5, 0.25), (0.1, 0.01), (1, 1), (1.2, 1.2), (-0.4, 0)])
+def test_blinks_that_stop_half_way_close(gap, closed):
+    """Openings in units of `LID_CLOSING` of the one at rest: g becomes g^2 below 1."""
+    unit = LID_CLOSING * 0.05
+    made = retarget(motion(gap * unit), motion(0.05), motion(0.05).delta[0])
+    np.testing.assert_allclose(openings(made), closed * unit, atol=1e-8)
 
 
 def test_half_of_a_bent_brow_stays():

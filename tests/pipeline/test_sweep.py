@@ -72,8 +72,7 @@ def test_what_cannot_be_queued_is_said(tiny):
 def test_a_sweep_of_the_real_stage_is_in_mlflow_and_in_dvcs_table(toy):
     from pipeline.tracking_client import connect, tracking_uri
 
-    run(toy, "git", "add", "-A")
-    run(toy, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first")
+    commit(toy)
     shown = run(toy, "playmate", "sweep", "train_audio.lr=1e-4,4e-4,1e-3")
     assert all(rate in shown.rpartition("Experiment")[2] for rate in ("0.0001", "0.0004", "0.001"))
     client = connect(tracking_uri(toy))
