@@ -20,7 +20,7 @@ import pytest
 from stages import statistics
 from tests.training.toy import make_project
 
-STEPS, WAIT_S = 300, 300.0
+STEPS, WAIT_S = 300, 900.0
 MODEL = "data/models/audio/bundle/model.safetensors"
 
 
