@@ -44,11 +44,11 @@ def start(tmp_path, monkeypatch, project):
 
 
 def ray_workers(folder: Path) -> list[psutil.Process]:
-    """Processes that Ray Train runs the loop in: they work in the project's folder."""
+    """Processes that Ray Train runs the loop in. Ray's agents and its controller work in that folder, too."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.cwd() == str(folder) and process.name().startswith("ray::"):
+            if process.cwd() == str(folder) and "".join(process.cmdline()).startswith("ray::RayTrainWorker"):
                 found.append(process)
         except psutil.Error:
             continue
