@@ -14,7 +14,7 @@ from evaluation.emo_a import Aggregation, video_label
 from evaluation.jobs import Clip
 from evaluation.judges import IDENTITY, Judges
 from evaluation.motion import jitter
-from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
+from evaluation.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
 from models.emotions import emotion_weights
 from pipeline.media import read_crop, read_wav
 
@@ -58,7 +58,7 @@ def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: me
     control = measure.look_at(render_motion(parts, portrait, wrong[::stride]), parts.judges)
     found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
     chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
-    keypoints, pose = driving_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
+    keypoints, pose = plain_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
     pictures, features = _pictures(clip, true, made, parts.judges, settings)
     return Measured({
         "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,

@@ -16,7 +16,7 @@ from evaluation.judges import Judges
 from evaluation.lip_sync import SpeechToMouth
 from evaluation.motion import diversity
 from evaluation.motion import lip_vertex_error as lip_error
-from evaluation.parts import Parts, Portrait, driving_keypoints, generate_motions, make_portrait, render_motion
+from evaluation.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
 from evaluation.results import Result
 from models.face_space import FaceSpace
 from models.landmark.points import NUM_KEYPOINTS
@@ -142,7 +142,7 @@ def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[
                     waveform: np.ndarray) -> dict[str, float | None]:
     """Of the generated motion, and of the true one of the same clip (`_reference`)."""
     made, true = motions[0][:, -3:], clip.motion[:, -3:]
-    keypoints = np.stack([driving_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
+    keypoints = np.stack([plain_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
     return {**measure.pose_numbers(made), **measure.of_the_truth(measure.pose_numbers(true)),
             "diversity": diversity(keypoints[:-1]) if len(motions) > 1 else None,
             "diversity_reference": diversity(keypoints[[0, -1]]),

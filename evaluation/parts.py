@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.judges import Judges, load_judges
-from models.face_space import Appearance, FaceSpace
+from models.face_space import Appearance, FaceSpace, driving_keypoints
 from models.generate import MotionGenerator
 from models.generation_request import Request
 from models.motion import Motion
@@ -62,13 +62,12 @@ def generate_motions(parts: Parts, portrait: Portrait, speeches: list[np.ndarray
     return parts.generator.generate_batch(requests, **settings)
 
 
-def driving_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
-    """Motion vector [T, 3K + 7] on the portrait's own identity -> x [T, K, 3] (eq. 1)."""
+def plain_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
+    """Motion vector [T, 3K + 7] on the portrait's own identity, not fitted to its looks -> x [T, K, 3] (eq. 1)."""
     return space.keypoints(Motion.from_vector(portrait.appearance.motion.x_c, motion))
 
 
 def render_motion(parts: Parts, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
     """Frames [T, 512, 512, 3] uint8 of a generated motion vector [T, 3K + 7], as `playmate animate` makes them."""
-    own = portrait.appearance.motion
-    fitted = parts.space.retarget(Motion.from_vector(own.x_c, motion), own, parts.generator.rest)
-    return parts.space.render(portrait.appearance, portrait.keypoints, parts.space.keypoints(fitted))
+    driving = driving_keypoints(parts.space, portrait.appearance.motion, motion, parts.generator.rest)
+    return parts.space.render(portrait.appearance, portrait.keypoints, driving)

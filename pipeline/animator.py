@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.detectors import Face, FaceDetector
-from models.face_space import Appearance, FaceNotFound, FaceSpace
+from models.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
 from models.generate import MotionGenerator
 from models.generation_request import Request
-from models.motion import Motion
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
 from pipeline.driving import driving_pose
 from pipeline.emotion_timeline import as_weights
@@ -177,8 +176,7 @@ class Animator:
         own, rest = source.appearance.motion, self.generator.rest
         paste = PasteBack(source.picture, source.matrix, len(source.crop)) if paste_back else None
         for vectors in motions:
-            motion = self.space.retarget(Motion.from_vector(own.x_c, vectors), own, rest)
-            driving = self.space.keypoints(motion)
+            driving = driving_keypoints(self.space, own, vectors, rest)
             for start in range(0, len(driving), RENDER_FRAMES):
                 for frame in self.space.render(source.appearance, source.keypoints,
                                                driving[start:start + RENDER_FRAMES]):

@@ -19,7 +19,7 @@ TOY = {
     "train_audio": {"init": "none", "steps": 12, "batch": 8, "checkpoint_every": 6, "validate_every": 6, "log_every": 2,
                     "corpora": ["avspeech"]},
     "train_emotion": {"steps": 8, "batch": 8, "checkpoint_every": 4, "validate_every": 4, "log_every": 2,
-                      "corpora": ["mead"], "workers": 0},  # stage 1 starts Ray for both
+                      "corpora": ["mead"], "workers": 0},  # Ray Train is stage 1's
     "sample": {"steps": 4},
     "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50,
                  "emotions": ["neutral", "happy"]},

@@ -48,8 +48,8 @@ def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     """Generated motion, the portrait's own (T = 1), mean delta of the training clips [K, 3] -> fitted motion."""
     delta = motion.delta.copy()
     points = motion.x_c + motion.delta
-    wider = lid_stretch(portrait, rest) * lid_closing(points, _opening(portrait.x_c + rest))
-    gap = (points[:, LOWER] - points[:, UPPER]) * (wider - 1)  # [T, 6, 3]
+    factor = lid_stretch(portrait, rest) * lid_closing(points, portrait, rest)  # [T, 1, 1]
+    gap = (points[:, LOWER] - points[:, UPPER]) * (factor - 1)  # [T, 6, 3]
     delta[:, UPPER] -= UPPER_LID_SHARE * gap
     delta[:, LOWER] += (1 - UPPER_LID_SHARE) * gap
     delta[:, BROWS] += BROW_SHARE * (portrait.delta[0] - rest)[BROWS]
@@ -67,13 +67,13 @@ def lid_stretch(portrait: Motion, rest: np.ndarray) -> float:
     return float(np.clip(own / max(at_rest, 1e-6), 1, MAX_STRETCH))
 
 
-def lid_closing(points: np.ndarray, at_rest: float) -> np.ndarray:
-    """Factor [T, 1, 1] of the lids' gap; points [T, K, 3] in the head's frame, `at_rest` as `_opening` gives it.
+def lid_closing(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.ndarray:
+    """Factor [T, 1, 1] of the lids' gap; points [T, K, 3] in the head's frame.
 
-    With c = `LID_CLOSING` x `at_rest` an opening g below c becomes g^2 / c.
+    With c = `LID_CLOSING` x the opening at rest an opening g below c becomes g^2 / c; crossed lids meet.
     """
-    opening = (points[:, LOWER, 1] - points[:, UPPER, 1]).mean(-1)
-    return np.clip(opening / max(LID_CLOSING * at_rest, 1e-6), 0, 1)[:, None, None]
+    closing = max(LID_CLOSING * _opening(portrait.x_c + rest), 1e-6)
+    return np.clip([_opening(face) / closing for face in points], 0, 1)[:, None, None]
 
 
 def lip_closing(points: np.ndarray) -> np.ndarray:
