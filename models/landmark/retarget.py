@@ -8,7 +8,7 @@ or a mood.
 
 A model that minimises a squared error leaves some closures of p, b and m ajar by a pixel or two, and some blinks half
 way, where the true films close (measured: benchmarks/RESULTS.md). So lips that nearly touch and lids that are more
-than a quarter shut go on to close.
+than half shut go on to close.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
-LID_CLOSING = 0.75  # of the opening at rest: lids nearer than this go on to close
+LID_CLOSING = 0.5  # of the opening at rest: lids nearer than this go on to close
 
 
 def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
