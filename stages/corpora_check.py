@@ -99,8 +99,8 @@ def check_corpus(root: str, corpus: str, params: Preprocess, sample: int) -> Fou
 
 def _notes(raw: RawCorpus) -> list[str]:
     said = []
-    if raw.folder.archives:
-        said.append(f"{len(raw.folder.archives)} archives are not read, {raw.folder.archives[0]} for one: unpack them")
+    if archives := raw.folder.unread_archives:
+        said.append(f"{len(archives)} archives are not read, {archives[0]} for one: unpack them")
     if raw.folder.unused_sounds:
         said.append(f"{raw.folder.unused_sounds} sound files belong to no clip")
     return said

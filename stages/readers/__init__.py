@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.readers import acappella, avspeech, celebv_text, hdtf, mafw, mead
+from stages.readers import acappella, avspeech, celebv_text, clips, hdtf, mafw, mead
 from stages.readers.folder import Folder
 from stages.readers.raw import RawCorpus, open_raw
 from stages.readers.rows import ClipRow, CorpusError, RejectRow, Row
 
 READ = {"avspeech": avspeech.read, "celebv_text": celebv_text.read, "acappella": acappella.read, "mead": mead.read,
-        "mafw": mafw.read, "hdtf": hdtf.read}
+        "mafw": mafw.read, "hdtf": hdtf.read, "clips": clips.read}
 
 __all__ = ["READ", "ClipRow", "CorpusError", "RawCorpus", "RejectRow", "Row", "open_raw", "read_corpus", "read_folder"]
 

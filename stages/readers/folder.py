@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from stages.readers.rows import CorpusError, RejectRow, Row
 
-VIDEO = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".ts", ".3gp"})
+VIDEO = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".ts", ".3gp", ".3g2", ".mts", ".m2ts",
+                   ".mpg", ".mpeg", ".wmv", ".ogv"})
 SOUND = frozenset({".wav", ".m4a", ".aac", ".mp3", ".flac", ".ogg", ".opus"})
 MAX_SHOWN = 500   # letters of a name or reason in a reject row
 TABLE, ARCHIVE = frozenset({".parquet"}), frozenset({".zip", ".tar", ".rar", ".7z", ".gz", ".tgz"})
+PACKED = TABLE | ARCHIVE
 
 
 class Folder:
@@ -21,12 +24,15 @@ class Folder:
     Manifests never form paths: their names are looked up here, so no manifest can point outside.
     """
 
-    def __init__(self, corpus: str, root: Path, listed: list[str] | None = None):
-        """`listed`: names of media that lie elsewhere; `root` then holds the manifests alone."""
+    def __init__(self, corpus: str, root: Path, listed: list[str] | None = None,
+                 opened: Callable[[str], BinaryIO] | None = None):
+        """`listed`: names of media that lie elsewhere and are read by `opened`; `root` then holds the manifests
+        alone."""
         if not root.is_dir():
             raise CorpusError(f"{root} is not a folder: set raw.root so that it holds {corpus}/, "
                               f"or take {corpus} out of `corpora` in params.yaml")
         self.corpus, self.root = corpus, root.resolve()
+        self._opened = opened or (lambda name: (self.root / name).open("rb"))
         self.videos: list[str] = []
         self.sounds: list[str] = []
         self.refused: list[tuple[str, str, str]] = []   # name, code, detail
@@ -79,6 +85,15 @@ class Folder:
         """Mark a file as listed."""
         self._used.add(name)
 
+    def open(self, name: str) -> BinaryIO:
+        """A file of the corpus, wherever it lies, to be read from any place. Raises OSError, ObjectMissing."""
+        return self._opened(name)
+
+    @property
+    def unread_archives(self) -> list[str]:
+        """Archives that no reader has opened."""
+        return [name for name in self.archives if name not in self._used]
+
     @property
     def unused_sounds(self) -> int:
         """Sound files that belong to no clip that was read."""
@@ -130,6 +145,12 @@ def is_unsafe(name: str) -> bool:
 def is_unsafe_path(name: str) -> bool:
     """True where a relative path of several parts could lead out of its root."""
     return name.startswith("/") or any(part in ("", ".", "..") or is_unsafe(part) for part in name.split("/"))
+
+
+def is_hidden(name: str) -> bool:
+    """True where a file or a folder around it is a system's own: `.name`, or what an archive from a Mac adds."""
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX"
+               for part in PurePosixPath(name).parts)
 
 
 def _stays_inside(path: Path, root: Path) -> bool:
