@@ -37,7 +37,7 @@ def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[st
              f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
              "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
-             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.embedded else []), USE]
+             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.all_embedded else []), USE]
     return "\n\n".join(parts) + "\n"
 
 
@@ -50,8 +50,9 @@ def _data(params: Params) -> list[str]:
             minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.fps / 60
             lines.append(f"* {corpus}: {len(kept)} clips, {minutes:.1f} minutes, "
                          f"{len({row['identity'] for row in kept})} people")
-    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.train_audio.corpora)}; stage 2 on "
-            f"{', '.join(params.train_emotion.corpora)}; {', '.join(params.split.test_corpora)} is for tests alone."]
+    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.used_for('audio'))}; stage 2 on "
+            f"{', '.join(params.used_for('emotion')) or 'nothing'}; for tests alone: "
+            f"{', '.join(params.used_for('test')) or 'people set aside'}."]
 
 
 def _numbers(metrics: dict[str, float]) -> str:

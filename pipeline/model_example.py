@@ -22,8 +22,9 @@ def example_request(config: BundleConfig, params: Params) -> dict[str, Any]:
 
     Nobody's face goes from a real corpus into the registry: the example there names files.
     """
-    crops = sorted(crop for corpus in params.split.test_corpora for crop in (paths.CROPS / corpus).glob("*.mp4"))
-    given = _clip_as_bytes(crops[0]) if params.raw.embedded and crops else BY_PATH
+    ours = [name for name in params.used_for("test") if params.corpora[name].is_embedded]
+    crops = sorted(crop for corpus in ours for crop in (paths.CROPS / corpus).glob("*.mp4"))
+    given = _clip_as_bytes(crops[0]) if crops else BY_PATH
     return {**given, **({"emotion": "happy"} if config.stage == "emotion" else {}), "seed": 0}
 
 

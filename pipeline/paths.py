@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 DATA = Path("data")
-RAW = DATA / "raw"
+EMBEDDED = DATA / "embedded"   # the corpora that the project makes itself
+SOURCES = DATA / "sources"     # what lies in every corpus' folder
 CROPS = DATA / "crops"
 SPLIT = DATA / "split"
 FACE_SPACE = DATA / "face_space"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.bundle import bundle_digest
 from pipeline.config import Params, Train
@@ -24,7 +25,7 @@ HOW = ("workers", "min_workers", "sharded", "prefetch", "cache_gb", "checkpoints
 class Stage:
     """What differs between the stages."""
 
-    name: str  # audio | emotion
+    name: Literal["audio", "emotion"]   # the `use` of its corpora, too
     make_job: Callable[[Params, Storage, str], Job]
     folder: Path
 
@@ -40,7 +41,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
               "face_space": params.face_space.kind, "emotion": params.emotion, "train": train}
     values = {key: getattr(value, "model_dump", lambda v=value: v)() for key, value in chosen.items()}
     code = import_closure(Path("training/loop.py")) | import_closure(Path("training/jobs.py"))
-    data = [FEATURES / corpus / "manifest.json" for corpus in section.corpora]
+    data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": digest({str(path): file_sha256(ROOT / path) for path in sorted(code)})}

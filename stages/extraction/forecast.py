@@ -82,7 +82,7 @@ def forecast(params: Params, corpora: list[str] | None = None) -> Forecast:
             missing.append(corpus)
             continue
         lines += _lines(corpus, prints, progress)
-        if raw := new_raw_clips(params.raw.root, corpus, table):
+        if raw := new_raw_clips(corpus, params.corpora[corpus], table):
             notes.append(f"{corpus}: {raw} more raw clips wait for `dvc repro preprocess@{corpus}`; then plan again")
     seconds, more = _seconds(lines, prints, params)
     return Forecast(lines, missing, notes + more, seconds)

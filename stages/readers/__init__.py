@@ -1,4 +1,4 @@
-"""Corpus readers: a raw folder -> rows. One module per corpus, one function `read(Folder) -> Iterator[Row]` each."""
+"""Corpus readers: a raw folder -> rows. One module per kind of folder, each with `read(Folder) -> Iterator[Row]`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ READ = {"avspeech": avspeech.read, "celebv_text": celebv_text.read, "acappella":
 __all__ = ["READ", "ClipRow", "CorpusError", "RawCorpus", "RejectRow", "Row", "open_raw", "read_corpus", "read_folder"]
 
 
-def read_corpus(name: str, folder: Path) -> Iterator[Row]:
-    """Rows of one corpus, a clip or a reject each; raises CorpusError where the folder cannot be read at all."""
-    if name not in READ:
-        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(READ)}")
-    yield from read_folder(Folder(name, folder))
+def read_corpus(reader: str, folder: Path) -> Iterator[Row]:
+    """Rows of one local folder, a clip or a reject each; raises CorpusError where it cannot be read at all."""
+    yield from read_folder(reader, Folder(reader, folder))
 
 
-def read_folder(folder: Folder) -> Iterator[Row]:
+def read_folder(reader: str, folder: Folder) -> Iterator[Row]:
     """Rows of an opened corpus folder."""
-    yield from READ[folder.corpus](folder)
+    yield from READ[reader](folder)

@@ -29,8 +29,8 @@ class Folder:
         """`listed`: names of media that lie elsewhere and are read by `opened`; `root` then holds the manifests
         alone."""
         if not root.is_dir():
-            raise CorpusError(f"{root} is not a folder: set raw.root so that it holds {corpus}/, "
-                              f"or take {corpus} out of `corpora` in params.yaml")
+            raise CorpusError(f"{root} is not a folder: put the path of your data into corpora.{corpus}.path in "
+                              f"params.yaml, or take {corpus} out of `corpora`")
         self.corpus, self.root = corpus, root.resolve()
         self._opened = opened or (lambda name: (self.root / name).open("rb"))
         self.videos: list[str] = []

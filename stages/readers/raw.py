@@ -26,11 +26,6 @@ REMOTE = "s3://"
 MANIFESTS = frozenset({".csv", ".json", ".jsonl", ".txt", ".xlsx"})
 
 
-def location_of(root: str, corpus: str) -> str:
-    """Folder or S3 prefix of one corpus."""
-    return f"{root.rstrip('/')}/{corpus}"
-
-
 @dataclass(frozen=True)
 class Source:
     """Gets one raw file on this machine; small, so that it travels to any worker."""
@@ -64,10 +59,9 @@ class RawCorpus:
     size: Callable[[str], int] = field(repr=False)    # name -> bytes
 
 
-def open_raw(root: str, corpus: str) -> RawCorpus:
-    """Open `root`/`corpus`; raises CorpusError where it is not there."""
-    location = location_of(root, corpus)
-    return _remote(location, corpus) if location.startswith(REMOTE) else _local(Path(location), corpus)
+def open_raw(corpus: str, location: str) -> RawCorpus:
+    """Open the folder or S3 prefix of a corpus of this name; raises CorpusError where it is not there."""
+    return _remote(location.rstrip("/"), corpus) if location.startswith(REMOTE) else _local(Path(location), corpus)
 
 
 def is_sha256(stamp: str) -> bool:
@@ -104,8 +98,8 @@ def _packed_size(name: str) -> int:
 def _remote(location: str, corpus: str) -> RawCorpus:
     entries = {entry.key: entry for entry in _objects(location).entries()}
     if not entries:
-        raise CorpusError(f"there is nothing below {location}/: set raw.root so that it holds {corpus}/, "
-                          f"or take {corpus} out of `corpora` in params.yaml")
+        raise CorpusError(f"there is nothing below {location}/: put the address of your data into "
+                          f"corpora.{corpus}.path in params.yaml, or take {corpus} out of `corpora`")
     media = [key for key in entries if PurePosixPath(key).suffix.lower() in VIDEO | SOUND | PACKED]
     source = Source(location)
 

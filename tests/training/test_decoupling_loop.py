@@ -24,6 +24,7 @@ from pipeline.components import make_networks
 from pipeline.config import Tune, load_params
 from pipeline.media import read_crop, write_video
 from pipeline.storage import LocalStorage
+from tests.chosen import keep_corpora
 from training.checkpoint import CheckpointStore
 from training.context import PlainContext
 from training.decoupling_fit import decoupling_job, make_features, tune
@@ -154,7 +155,8 @@ def test_bf16_tunes(tmp_path, clips):
 
 def write_project(folder: Path, project: Path, workers: int) -> None:
     """Two training clips and a held-out one, and params.yaml of an untrained space that is tuned for two steps."""
-    params = yaml.safe_load((project / "params.yaml").read_text()) | {"corpora": ["avspeech"]}
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    keep_corpora(params, "avspeech")
     params["face_space"] |= {"kind": "liveportrait", "checkpoint": "untrained"}
     params["face_space"]["tune"] |= {"steps": 2, "batch": 2, "min_gap": 3, "picture_px": 32, "workers": workers,
                                      "checkpoint_every": 1, "log_every": 1, "warmup_steps": 0, "lr": 1e-3}

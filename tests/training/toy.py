@@ -18,6 +18,7 @@ from models.motion import RHO_DIM
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from pipeline.storage import LocalStorage, open_storage
+from tests.chosen import keep_corpora
 from training.batches import BatchSettings
 from training.checkpoint import CheckpointStore
 from training.clips import TrainingClip, fit_inputs
@@ -93,8 +94,9 @@ def make_project(folder: Path, source: Path, root: str | None = None, **train) -
     params["diffusion"] |= {"steps": 50, "previous_noise_t_max": 5}
     small = {"steps": 4, "batch": 4, "checkpoint_every": 2, "validate_every": 2, "log_every": 1, "init": "none",
              "warmup_steps": 1, **train}
-    params["train_audio"] |= {**small, "corpora": ["avspeech"]}
-    params["train_emotion"] |= {**small, "corpora": ["mead"]}
+    params["train_audio"] |= small
+    params["train_emotion"] |= small
+    keep_corpora(params, "avspeech", "mead")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus, root)]
     write_split(folder / "data/split", rows)

@@ -213,7 +213,7 @@ EXPECTED = {   # bytes -> identity, emotion, language, sound
 
 
 def contents(corpus, scratch):
-    rows = list(read_folder(corpus.folder))
+    rows = list(read_folder("clips", corpus.folder))
     assert all(isinstance(row, ClipRow) for row in rows)
     assert {row.official_split for row in rows if ".tar" in row.media} <= {"test", None}
 
@@ -225,7 +225,7 @@ def contents(corpus, scratch):
 
 def test_shards_and_tables_of_a_folder(tmp_path):
     packed(tmp_path / "clips")
-    corpus = open_raw(str(tmp_path), "clips")
+    corpus = open_raw("clips", str(tmp_path / "clips"))
     assert contents(corpus, tmp_path / "scratch") == EXPECTED
     assert corpus.folder.unread_archives == []
 
@@ -235,9 +235,9 @@ def test_shards_and_tables_are_streamed_from_s3_as_from_disk(s3_bucket, tmp_path
     packed(tmp_path / "clips")
     for path in (p for p in (tmp_path / "clips").rglob("*") if p.is_file()):
         boto3.client("s3").upload_file(str(path), s3_bucket, f"sets/{path.relative_to(tmp_path)}")
-    corpus = open_raw(f"s3://{s3_bucket}/sets", "clips")
+    corpus = open_raw("clips", f"s3://{s3_bucket}/sets/clips")
     assert contents(corpus, tmp_path / "scratch") == EXPECTED
-    units, rejects = make_units(list(read_folder(corpus.folder)), corpus)
+    units, rejects = make_units(list(read_folder("clips", corpus.folder)), corpus)
     assert len(units) == 5 and rejects == []
     assert not [path for path in (tmp_path / ".playmate").rglob("*") if path.is_file()]  # nothing was copied here
 
@@ -245,8 +245,9 @@ def test_shards_and_tables_are_streamed_from_s3_as_from_disk(s3_bucket, tmp_path
 def test_the_name_of_a_member_moves_with_its_bytes(tmp_path):
     """Another clip added to a shard computes nothing anew; a changed one does."""
     def units():
-        corpus = open_raw(str(tmp_path), "clips")
-        return {u.row.key: (u.name, u.media_bytes) for u in make_units(list(read_folder(corpus.folder)), corpus)[0]}
+        corpus = open_raw("clips", str(tmp_path / "clips"))
+        found, _ = make_units(list(read_folder("clips", corpus.folder)), corpus)
+        return {unit.row.key: (unit.name, unit.media_bytes) for unit in found}
 
     shard(tmp_path / "clips" / "a.tar", {"0.mp4": b"one", "1.mp4": b"two"})
     before = units()
@@ -275,8 +276,8 @@ def test_a_shard_that_ends_early_keeps_what_is_whole(tmp_path):
     data = (tmp_path / "clips" / "a.tar").read_bytes()
     (tmp_path / "clips" / "a.tar").write_bytes(data[:3000])
     (tmp_path / "clips" / "b.tar").write_bytes(b"no tar at all")
-    corpus = open_raw(str(tmp_path), "clips")
-    rows = list(read_folder(corpus.folder))
+    corpus = open_raw("clips", str(tmp_path / "clips"))
+    rows = list(read_folder("clips", corpus.folder))
     units, rejects = make_units(rows, corpus)
     assert [unit.row.key for unit in units] == ["a.tar/0.mp4"]
     assert {(r.source.partition("//")[0], r.code) for r in rejects} == {
@@ -288,6 +289,6 @@ def test_a_table_without_video_and_a_compressed_archive_are_told(tmp_path):
     lay(root, "a.mp4")
     pq.write_table(pa.table({"x": [1]}), root / "t.parquet")
     (root / "b.tar.gz").write_bytes(b"")
-    corpus = open_raw(str(tmp_path), "clips")
-    [reject] = [row for row in read_folder(corpus.folder) if isinstance(row, RejectRow)]
+    corpus = open_raw("clips", str(tmp_path / "clips"))
+    [reject] = [row for row in read_folder("clips", corpus.folder) if isinstance(row, RejectRow)]
     assert (reject.code, corpus.folder.unread_archives) == ("bad_manifest", ["b.tar.gz"])
