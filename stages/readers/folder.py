@@ -38,17 +38,27 @@ class Folder:
         self.refused: list[tuple[str, str, str]] = []   # name, code, detail
         self.tables: list[str] = []
         self.archives: list[str] = []
-        for path in sorted(_walk(self.root)):
+        for path in sorted(self._walk()):
             self._add(path)
         for name in sorted(listed or ()):
             self._add_name(name)
         self._by_stem = {kind: _by_stem(paths) for kind, paths in (("video", self.videos), ("sound", self.sounds))}
         self._used: set[str] = set()
 
+    def _walk(self) -> Iterator[Path]:
+        def refuse(error: OSError) -> None:
+            name = Path(error.filename).relative_to(self.root).as_posix()
+            self.refused.append((name, "unreadable_file", f"a folder: {error.strerror}"))
+
+        for folder, folders, files in os.walk(self.root, onerror=refuse, followlinks=False):
+            for name in [*files, *(f for f in folders if (Path(folder) / f).is_symlink())]:
+                yield Path(folder) / name
+
     def _add(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
         if path.is_symlink() and not _stays_inside(path, self.root):
-            self.refused.append((name, "unsafe_path", "the link leads out of the corpus folder"))
+            self.refused.append((name, "unsafe_path", "the link leads out of the corpus folder: copy the file to here, "
+                                                      "or let `path` be the folder that the links lead to"))
         elif path.is_file():
             self._add_name(name)
         elif path.suffix.lower() in VIDEO and not path.is_dir():  # reading one might never end
@@ -158,12 +168,6 @@ def _stays_inside(path: Path, root: Path) -> bool:
         return path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # links in a circle
         return False
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root, followlinks=False):
-        for name in [*files, *(f for f in folders if (Path(folder) / f).is_symlink())]:
-            yield Path(folder) / name
 
 
 def _by_stem(names: list[str]) -> dict[str, list[str]]:
