@@ -29,7 +29,7 @@ from pipeline.animator import CRF, Animator, Portrait, frame_count
 from pipeline.animator_stream import AnimatorStream
 from pipeline.default_model import load_animator
 from pipeline.emotion_timeline import as_weights
-from pipeline.media import write_video
+from pipeline.media.film import write_video
 from pipeline.provenance import generation_facts, metadata_tags, signing
 from pipeline.speech_features import whole_features
 from pipeline.speech_input import read_speech

@@ -24,7 +24,7 @@ from pipeline.animator import Animator, frame_count
 from pipeline.default_model import load_animator
 from pipeline.emotion_timeline import as_weights
 from pipeline.speech_features import whole_features
-from pipeline.weights import weight_path
+from pipeline.weights.table import weight_path
 from stages.embedded.identities import make_identities
 from stages.embedded.performance import LEAD_S, perform, soundtrack, speak_plan
 from stages.embedded.plan import ClipPlan, make_plans

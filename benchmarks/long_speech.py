@@ -19,7 +19,7 @@ import torch
 from models.emotions import emotion_weights
 from models.generation_request import Request
 from pipeline.bundle import load_bundle
-from pipeline.paths import SHIPPED
+from pipeline.core.paths import SHIPPED
 
 FPS = 25
 LENGTHS_S = (5, 60, 600)

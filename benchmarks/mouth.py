@@ -23,7 +23,7 @@ from models.generation_request import Request
 from models.motion import RHO_DIM
 from models.speech.encoder import FPS
 from pipeline.bundle import load_generator
-from pipeline.config import load_params
+from pipeline.core.config import load_params
 
 
 def main() -> None:

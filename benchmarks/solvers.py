@@ -20,7 +20,7 @@ from models.emotions import emotion_weights
 from models.generate import MotionGenerator
 from models.motion import RHO_DIM
 from pipeline.bundle import load_generator
-from pipeline.paths import SHIPPED
+from pipeline.core.paths import SHIPPED
 
 STEPS = (3, 5, 8, 10, 15, 25, 50)
 REFERENCE_STEPS = 250

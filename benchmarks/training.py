@@ -28,7 +28,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from models.diffusion.schedule import alpha_bars
 from models.motion_transformer import ModelShape, MotionTransformer
-from pipeline.storage import LocalStorage
+from pipeline.storage.local import LocalStorage
 from training.batches import BatchSettings, make_batch
 from training.checkpoint import CheckpointStore
 from training.clips import TrainingClip

@@ -16,7 +16,7 @@ from evaluation.judges import IDENTITY, Judges
 from evaluation.motion import jitter
 from evaluation.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
 from models.emotions import emotion_weights
-from pipeline.media import read_crop, read_wav
+from pipeline.media.crops import read_crop, read_wav
 
 
 @dataclass(frozen=True)

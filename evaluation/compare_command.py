@@ -38,7 +38,7 @@ def evaluation_folder(name: str) -> Path:
     """A folder that holds clips.parquet, or that of a registered model's evaluation, fetched."""
     if (Path(name) / CLIPS).is_file():
         return Path(name)
-    from pipeline.tracking_registry import download_evaluation
+    from pipeline.tracking.registry import download_evaluation
 
     return download_evaluation(name)
 

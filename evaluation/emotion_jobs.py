@@ -16,7 +16,8 @@ from evaluation.judges import Judges
 from evaluation.parts import Parts, generate_motions, make_portrait, render_motion
 from evaluation.results import Result
 from models.emotions import emotion_weights
-from pipeline.media import read_crop, write_video
+from pipeline.media.crops import read_crop
+from pipeline.media.film import write_video
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from evaluation.results import Result
 from models.face_space import FaceSpace
 from models.landmark.points import NUM_KEYPOINTS
 from models.motion import Motion
-from pipeline.config import Evaluate
+from pipeline.core.config import Evaluate
 from pipeline.lettering import draw_outlined
-from pipeline.media import read_crop, read_wav, write_video
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.media.film import write_video
 
 FPS, RATE_HZ = 25, 16000
 NOTE = {"description": "Synthetic video: the face was animated by a model and did not say this."}

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from models.landmarker import FaceLandmarker, Landmarks
-from pipeline.fingerprint import file_sha256
-from pipeline.weights import weight_path, weight_sha256
+from pipeline.core.fingerprint import file_sha256
+from pipeline.weights.table import weight_path, weight_sha256
 
 # metric network -> row of the weights table; the landmarks are always there: they find the face for all others
 WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",

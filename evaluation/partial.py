@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.results import Result
-from pipeline.atomic import write_bytes, write_json
+from pipeline.core.atomic import write_bytes, write_json
 
 RESULT, ARRAYS = "result.json", "arrays.npz"
 

@@ -11,10 +11,10 @@ from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob
 from evaluation.jobs import FPS, Clip, ClipJob
 from evaluation.pose_jobs import POSES, PoseJob
 from feature_store.reader import ClipFeatures, FeatureStore
-from feature_store.split import TEST, clips_of
-from pipeline import paths
-from pipeline.config import Evaluate, Params
-from pipeline.fingerprint import digest, file_sha256
+from pipeline.core import paths
+from pipeline.core.config import Evaluate, Params
+from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.split_table import TEST, clips_of
 
 
 def test_clips(store: FeatureStore, split: dict[str, str], params: Params, max_clips: int,

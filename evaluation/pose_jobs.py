@@ -14,7 +14,8 @@ from evaluation.parts import Parts, make_portrait, render_motion
 from evaluation.results import Result
 from models.generation_request import Request
 from pipeline.driving import forth_and_back, relative_pose
-from pipeline.media import read_crop, write_video
+from pipeline.media.crops import read_crop
+from pipeline.media.film import write_video
 
 POSES = ("generated", "still", "driven")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evaluation.jobs import FPS
 from evaluation.judges import judge_weights
-from pipeline.config import Evaluate
+from pipeline.core.config import Evaluate
 
 DEFINITIONS = {
     "fid": "pytorch-fid 0.3.0: Inception 2015, 2048 features, bilinear to 299 without antialiasing, covariances with "

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from evaluation.results import CLIPS, SUMMARY
-from pipeline import paths
-from pipeline.atomic import write_bytes
+from pipeline.core import paths
+from pipeline.core.atomic import write_bytes
 
 KEPT = paths.WORK / "registered"
 

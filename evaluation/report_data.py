@@ -14,10 +14,10 @@ import yaml
 from evaluation import results
 from evaluation.compare import Difference
 from evaluation.results import Summary
-from pipeline import paths
-from pipeline.clip_table import KEPT, REJECTED, read_clip_table
-from pipeline.config import ParamsError, parse_params
-from pipeline.fingerprint import file_sha256
+from pipeline.core import paths
+from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
+from pipeline.core.config import ParamsError, parse_params
+from pipeline.core.fingerprint import file_sha256
 
 THUMBNAILS_PER_REASON = 3
 MEASURED = {"face_px": ("Face size", "pixels of the source"), "yaw_p95_deg": ("Head turn, 95th percentile", "degrees"),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from evaluation import svg
 from evaluation.report_data import MEASURED, ReportData
 from evaluation.report_text import number
-from pipeline.clip_table import KEPT, REJECTED
+from pipeline.core.clip_table import KEPT, REJECTED
 
 FPS = 25.0
 LOSSES = {"loss": "s1", "validation_loss": "s2", "loss_expression": "s4", "validation_expression": "s5",

@@ -15,7 +15,7 @@ from evaluation.bootstrap import Interval
 from evaluation.report_data import ReportData
 from evaluation.report_plots import mouth_plot
 from evaluation.results import MEASURED
-from pipeline.media import read_crop
+from pipeline.media.crops import read_crop
 
 HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_shift_facex", "csim_mobilefacenet", "fid", "fvd", "sync_c", "csim")
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third

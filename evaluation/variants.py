@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Params
+from pipeline.core.config import Params
 
 UNCHANGED = "unchanged"
 SWITCHES = {  # name -> section, key, value

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.media import read_crop, read_wav, write_video
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.media.film import write_video
 
 COLUMNS = 3  # of a row: on a phone a face is then a hundred pixels wide
 RATE_HZ = 16000

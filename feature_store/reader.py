@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from feature_store.manifest import Manifest, Shard, read_manifest
 from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
 from feature_store.shards import shard_key
-from pipeline.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
 
 OTHER_FILES = 512  # that a process may have open beside the shards

@@ -20,8 +20,8 @@ from rich.progress import (
 from rich.text import Text
 
 from pipeline.animator import FPS, Animator, Portrait, frame_count
-from pipeline.atomic import atomic_path
 from pipeline.contact_sheet import ContactSheet
+from pipeline.core.atomic import atomic_path
 from pipeline.credentials import Credentials, own_credentials
 from pipeline.default_model import load_animator
 from pipeline.portrait import PortraitError, SeveralFacesError, rivals

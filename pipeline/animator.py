@@ -21,14 +21,14 @@ from models.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypo
 from models.generate import MotionGenerator
 from models.generation_request import Request
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
+from pipeline.compute.prefetch import prefetch
 from pipeline.driving import driving_pose
 from pipeline.emotion_timeline import as_weights
 from pipeline.film_sound import film_sound
-from pipeline.media import write_video
+from pipeline.media.film import write_video
 from pipeline.paste_back import PasteBack
 from pipeline.portrait import PortraitError, by_size, choose_face, draw_numbers, read_portrait
 from pipeline.portrait_crop import crop_portrait
-from pipeline.prefetch import prefetch
 from pipeline.speech_features import whole_features
 from pipeline.speech_input import read_speech
 from pipeline.visible_mark import VisibleMark
@@ -79,7 +79,7 @@ class Animator:
     @classmethod
     def from_registry(cls, model: str, detector: str | None = None) -> Animator:
         """Load a registered model such as `models:/playmate@champion`; raises TrackingUnavailable, ValueError."""
-        from pipeline.tracking_registry import download
+        from pipeline.tracking.registry import download
 
         folder = download(model)
         return cls.from_bundle(folder / "bundle", folder / "face_space", detector)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from models.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
-from pipeline import paths
 from pipeline.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components import FACE_SPACE_JSON, make_face_space, make_speech_encoder
-from pipeline.config import Speech
-from pipeline.weights import WeightsError, weight_path
+from pipeline.core import paths
+from pipeline.core.config import Speech
+from pipeline.weights.table import WeightsError, weight_path
 
 DETECTOR_PX = 640   # a portrait is looked at once, so the larger picture costs nothing
 DETECTOR_OF_SPACE = {"liveportrait": "buffalo_l"}  # LivePortrait comes with it; everything else: the embedded SCRFD

@@ -25,8 +25,8 @@ from models.generate import MotionGenerator
 from models.generation_request import SampleSettings
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics
-from pipeline.atomic import write_bytes, write_json
-from pipeline.fingerprint import digest, file_sha256
+from pipeline.core.atomic import write_bytes, write_json
+from pipeline.core.fingerprint import digest, file_sha256
 
 VERSION = 2
 CONFIG, WEIGHTS = "bundle.json", "model.safetensors"

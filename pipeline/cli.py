@@ -31,7 +31,7 @@ def weights_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.weights import table_rows, weights_table
+    from pipeline.weights.table import table_rows, weights_table
 
     table = Table("name", "pack", "state", "size", "licence", "needed by", "source")
     for row in table_rows(weights_table().values()):
@@ -42,7 +42,7 @@ def weights_list() -> None:
 @weights_app.command("pull")
 def weights_pull(pack: Pack = "embedded") -> None:
     """Fetch what is missing or altered; every file is checked against its sha256."""
-    from pipeline.weights import pull
+    from pipeline.weights.table import pull
 
     pull(pack)
 
@@ -50,7 +50,7 @@ def weights_pull(pack: Pack = "embedded") -> None:
 @weights_app.command("verify")
 def weights_verify(pack: Pack = "embedded") -> None:
     """Check every file of a pack by content; exit 1 if one is missing or wrong."""
-    from pipeline.weights import verify, weights_table
+    from pipeline.weights.table import verify, weights_table
 
     states = {w.name: verify(w) for w in weights_table().values() if w.pack == pack}
     for name, state in states.items():
@@ -67,7 +67,7 @@ def plan(
     """Say what `dvc repro extract` would compute and reuse, how long it takes and what it costs; decodes nothing."""
     from rich.console import Console
 
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.extraction.forecast import as_table, forecast, in_words
 
     params = load_params()
@@ -100,7 +100,7 @@ def store_verify(corpus: Annotated[list[str] | None, typer.Argument(help="all if
 @store_app.command("gc")
 def store_gc(yes: Annotated[bool, typer.Option("--yes", help="delete it; without, it is only listed")] = False) -> None:
     """List what killed runs and replaced code left in the store; never what a manifest names or a run holds."""
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.extraction.upkeep import collect_garbage
 
     collect_garbage(load_params(), yes, typer.echo)
@@ -109,7 +109,7 @@ def store_gc(yes: Annotated[bool, typer.Option("--yes", help="delete it; without
 @store_app.command("retry")
 def store_retry() -> None:
     """Try clips again that crashed, took too long or too much memory, at the next extraction."""
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.extraction.upkeep import retry
 
     retry(load_params(), typer.echo)
@@ -118,7 +118,7 @@ def store_retry() -> None:
 @store_app.command("migrate")
 def store_migrate() -> None:
     """Bring finished clips of an older schema version to the present one without computing them again."""
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.extraction.upkeep import migrate
 
     migrate(load_params(), typer.echo)
@@ -189,7 +189,7 @@ def web(
 
 
 def _speech_share(waveform) -> float:
-    from pipeline.weights import weight_path
+    from pipeline.weights.table import weight_path
     from stages.faces.voice import VoiceActivity
 
     return VoiceActivity(weight_path("silero_vad")).speech_share(waveform)
@@ -211,7 +211,7 @@ def corpora_check(
     sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
 ) -> None:
     """Print what would be taken from every dataset below ROOT, and estimate time and disk."""
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.corpora_check import check
 
     check(root, load_params().preprocess, sample)
@@ -225,7 +225,7 @@ def inspect(what: Annotated[str, typer.Argument(help="a clip id, its first chara
 
         print_media(Path(what))
         return
-    from pipeline.config import load_params
+    from pipeline.core.config import load_params
     from stages.inspect_clip import print_clip
 
     print_clip(what, load_params())
@@ -276,7 +276,7 @@ def sweep(
 @tracking_app.command("ui")
 def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
     """Open MLflow's page on the project's tracking store."""
-    from pipeline.tracking import serve
+    from pipeline.tracking.runs import serve
 
     serve(port)
 
@@ -291,10 +291,10 @@ def tracking_sync() -> None:
 
 def main() -> None:
     """Entry point: an error that a user can mend is one line on stderr and exit code 2, without a traceback."""
-    from pipeline.lease import LeaseLost, Unsafe
-    from pipeline.lock import Busy
+    from pipeline.storage.lease import LeaseLost, Unsafe
+    from pipeline.storage.lock import Busy
     from pipeline.tracking import TrackingUnavailable
-    from pipeline.weights import WeightsError
+    from pipeline.weights.table import WeightsError
 
     try:
         app()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from models.face_space import FaceSpace
 from models.speech.encoder import SpeechEncoder
-from pipeline.config import UNTRAINED, Speech
-from pipeline.config import FaceSpace as FaceSpaceParams
-from pipeline.fingerprint import code_digest, file_sha256
-from pipeline.weights import WeightsError, weight_path, weight_sha256
+from pipeline.core.config import UNTRAINED, Speech
+from pipeline.core.config import FaceSpace as FaceSpaceParams
+from pipeline.core.fingerprint import code_of, file_sha256
+from pipeline.weights.table import WeightsError, weight_path, weight_sha256
 
 if TYPE_CHECKING:
     from models.liveportrait.networks import Networks
@@ -39,7 +39,7 @@ def speech_identity(section: Speech) -> dict:
         path = _whisper_path(section)
         weights = {"whisper": weight_sha256("whisper_tiny_en") if section.checkpoint is None else file_sha256(path)}
     elif section.untrained:
-        weights = {UNTRAINED: code_digest("models.speech.untrained")}
+        weights = {UNTRAINED: code_of("models.speech.untrained")}
     else:
         files = sorted(_checkpoint(section).iterdir())
         weights = {path.name: file_sha256(path) for path in files if path.suffix in CHECKPOINT_SUFFIXES}

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pipeline import paths
-from pipeline.atomic import atomic_path
+from pipeline.core import paths
+from pipeline.core.atomic import atomic_path
 
 ORGANISATION = "Playmate, local and self-signed"
 YEARS = 10

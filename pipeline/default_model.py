@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths
 from pipeline.animator import Animator
 from pipeline.bundle import CONFIG, bundle_digest
+from pipeline.core import paths
 
 CHAMPION = "models:/playmate@champion"
 
@@ -61,8 +61,8 @@ def _here() -> dict:
 
 
 def _registry_has_champion() -> bool:
-    from pipeline.tracking_client import TrackingUnavailable
-    from pipeline.tracking_registry import lineage
+    from pipeline.tracking.client import TrackingUnavailable
+    from pipeline.tracking.registry import lineage
 
     try:
         return bool(lineage(CHAMPION))

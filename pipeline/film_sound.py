@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.media import Soundtrack
+from pipeline.media.film import Soundtrack
 from pipeline.speech_input import decoded, first_sound, open_media
 
 AAC_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)  # others are resampled to the next one, at most 48 kHz

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline import paths
 from pipeline.bundle import BundleConfig
-from pipeline.clip_table import KEPT, read_clip_table
-from pipeline.config import Params
+from pipeline.core import paths
+from pipeline.core.clip_table import KEPT, read_clip_table
+from pipeline.core.config import Params
 from pipeline.gates import Gate
 
 SHOWN = ("mouth_r", "mouth_r_wrong_speech", "mouth_sync_c", "lip_vertex_error", "csim_mobilefacenet",

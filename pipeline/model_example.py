@@ -8,10 +8,10 @@ from typing import Any
 
 import soundfile
 
-from pipeline import paths
 from pipeline.bundle import BundleConfig
-from pipeline.config import Params
-from pipeline.media import read_crop, read_wav
+from pipeline.core import paths
+from pipeline.core.config import Params
+from pipeline.media.crops import read_crop, read_wav
 
 RATE_HZ = 16000
 BY_PATH = {"portrait_path": "portrait.jpg", "speech_path": "speech.wav"}  # below the folder that requests may read

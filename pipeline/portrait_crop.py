@@ -11,15 +11,7 @@ import numpy as np
 
 from models.detectors import Face
 from models.liveportrait import crop as liveportrait
-from models.liveportrait.crop import (
-    CENTRES,
-    CROP_PX,
-    SOURCE_SCALE,
-    SOURCE_SHIFT_Y,
-    Rect,
-    face_rect,
-    source_rect,
-)
+from models.liveportrait.crop import CENTRES, CROP_PX, SOURCE_SCALE, SOURCE_SHIFT_Y, Rect, face_rect, source_rect
 
 TIGHTEST_SCALE = 1.6    # as far as the square shrinks to stay inside the picture
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.atomic import write_text
-from pipeline.config import ParamsError, parse_params
+from pipeline.core.atomic import write_text
+from pipeline.core.config import ParamsError, parse_params
 
 PROFILES, PARAMS = Path("profiles"), Path("params.yaml")
 

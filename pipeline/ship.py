@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 
 from pipeline.bundle import load_bundle, save_bundle
-from pipeline.paths import EMOTION_BUNDLE, FACE_SPACE, SHIPPED
+from pipeline.core.paths import EMOTION_BUNDLE, FACE_SPACE, SHIPPED
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
-from pipeline import heartbeat
-from pipeline.heartbeat import DIED, ELSEWHERE, FAILED, RUNNING, Beat
+from pipeline.core import heartbeat
+from pipeline.core.heartbeat import DIED, ELSEWHERE, FAILED, RUNNING, Beat
 
 NEXT = {DIED: "its process is gone: `dvc repro` goes on where it was", FAILED: "`dvc repro` goes on where it was"}
 

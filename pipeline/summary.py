@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import paths
-from pipeline.clip_table import KEPT, REJECTED, read_clip_table
+from pipeline.core import paths
+from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
 
 HEADLINE = (("mouth_r", "mouth follows speech, r"), ("mouth_r_wrong_speech", "... with the wrong speech"),
             ("mouth_sync_c", "mouth_sync confidence"), ("lip_vertex_error", "lip vertex error"),
@@ -34,7 +34,7 @@ def print_summary(root: Path = Path(), console: Console | None = None) -> None:
 
 def print_lineage(model: str, console: Console | None = None) -> None:
     """Print what a registered model was made from; raises ValueError (not registered), TrackingUnavailable."""
-    from pipeline.tracking_registry import lineage
+    from pipeline.tracking.registry import lineage
 
     console = console or Console()
     found = lineage(model)

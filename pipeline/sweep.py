@@ -2,7 +2,7 @@
 
 The same by hand: `dvc exp run --queue -S train_audio.lr=1e-4,3e-4,1e-3 train_audio`, then `dvc exp run --run-all`
 (with `--copy-paths dvc.lock` where git does not track it).
-Experiments run in copies of the project and record into the project's own MLflow store (`pipeline.paths.WORK`).
+Experiments run in copies of the project and record into the project's own MLflow store (`pipeline.core.paths.WORK`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.config import ParamsError
-from pipeline.lineage import code_revision
+from pipeline.core.config import ParamsError
+from pipeline.tracking.lineage import code_revision
 
 
 def run_sweep(changes: list[str], stage: str) -> None:

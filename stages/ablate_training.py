@@ -11,13 +11,13 @@ from pathlib import Path
 
 from evaluation.variants import switch_text, variant_params
 from feature_store.reader import open_store
-from feature_store.split import TRAIN, clips_of, read_split
 from feature_store.statistics import clip_moments, group_of, motion_statistics
 from models.normalization import MotionStatistics
-from pipeline import paths
 from pipeline.bundle import save_bundle
-from pipeline.config import Params
-from pipeline.fingerprint import digest
+from pipeline.core import paths
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import digest
+from pipeline.core.split_table import TRAIN, clips_of, read_split
 from pipeline.storage import open_storage
 from training.checkpoint import CheckpointStore
 from training.context import PlainContext

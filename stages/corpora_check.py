@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.config import Preprocess
+from pipeline.compute.guard import Failure, GuardedWorker
+from pipeline.core.config import Preprocess
 from stages.media import header
-from stages.media.guard import Failure, GuardedWorker
 from stages.readers import READ, ClipRow, CorpusError, RawCorpus, RejectRow, open_raw, read_folder
 from stages.readers.raw import REMOTE
 

@@ -27,18 +27,17 @@ from evaluation.results_writer import CurveFiles, copy_videos
 from evaluation.training_reference import stored_curves, training_reference
 from evaluation.video_grid import write_grid
 from feature_store.reader import ClipFeatures, FeatureStore
-from feature_store.split import TRAIN, clips_of, read_split
-from pipeline import paths
-from pipeline.atomic import write_json
 from pipeline.bundle import bundle_digest
 from pipeline.components import face_space_identity
-from pipeline.config import Params, load_params
-from pipeline.fingerprint import code_digest, digest
-from pipeline.stage import run_as_stage
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.config import Params, load_params
+from pipeline.core.fingerprint import code_of, digest
+from pipeline.core.split_table import TRAIN, clips_of, read_split
+from pipeline.core.stage import run_as_stage
 from stages.evaluate_workers import Done, Job, Task, WorkerSpec, run_tasks
 
 WORK = paths.WORK / "evaluate"
-CODE = ("evaluation", "models", "pipeline.media")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def main(say: Callable[[str], None] = print) -> None:
 
 
 def _base_digest(params: Params, spec: WorkerSpec) -> str:
-    return digest(code_digest(*CODE), asdict(spec.settings), bundle_digest(spec.bundle_folder),
+    return digest(code_of("stages.evaluate_workers"), asdict(spec.settings), bundle_digest(spec.bundle_folder),
                   judge_weights(spec.metrics), face_space_identity(spec.face_space_folder),
                   spec.sync and spec.sync.weights.tolist())
 
@@ -91,8 +90,8 @@ def _seen_curves(features: ClipFeatures):
     """Curves of a training clip from its pictures, for a face space whose key points have no names."""
     from evaluation.curves import face_curves
     from models.landmarker import FaceLandmarker
-    from pipeline.media import read_crop
-    from pipeline.weights import weight_path
+    from pipeline.media.crops import read_crop
+    from pipeline.weights.table import weight_path
 
     frames = read_crop(paths.CROPS / features.clip.corpus / f"{features.clip.clip_id}.mp4",
                        range(len(features.motion)))

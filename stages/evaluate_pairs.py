@@ -22,14 +22,13 @@ from evaluation.partial import load_result
 from evaluation.results_writer import CurveFiles
 from evaluation.summarise import ClipSummary
 from evaluation.tables import markdown_table, table_1
-from pipeline import paths
-from pipeline.atomic import write_text
-from pipeline.config import Params, load_params
-from pipeline.fingerprint import code_digest, digest, file_sha256
+from pipeline.core import paths
+from pipeline.core.atomic import write_text
+from pipeline.core.config import Params, load_params
+from pipeline.core.fingerprint import code_of, digest, file_sha256
 from stages.evaluate_workers import Task, WorkerSpec, run_tasks
 
 WORK = paths.WORK / "evaluate_pairs"
-CODE = ("evaluation", "models.landmarker", "stages.media", "stages.evaluate_reading")
 SIDE_PX = 512  # larger pictures are scaled down to this on their longer side
 UNPAIRED = "unpaired"
 NEEDS_MODEL = ("mouth_sync", "emo_facex", "emo_a")  # metrics that need our features or a label that was asked for
@@ -43,7 +42,7 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
         say(f"evaluate: {side} {name} has no counterpart")
     spec = _spec(params)
     weights = judge_weights(spec.metrics)
-    base = digest(code_digest(*CODE), asdict(spec.settings), spec.reading, weights)
+    base = digest(code_of("stages.evaluate_workers"), asdict(spec.settings), spec.reading, weights)
     tasks = [Task(job, WORK.resolve() / digest(base, job.name, *(file_sha256(Path(path)) for path in (
         job.generated, job.reference)))) for job in pairing.jobs]
     failures = _run(tasks, spec, params, say)

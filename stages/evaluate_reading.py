@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipeline.compute.guard import Failure, GuardedWorker
 from stages.media.errors import MediaError
-from stages.media.guard import Failure, GuardedWorker
 from stages.media.sound import read_sound
 from stages.media.steady import steady
 from stages.media.video import Limits, Upright, opened, probe, timed_frames, video_stream

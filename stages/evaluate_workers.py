@@ -24,8 +24,8 @@ from evaluation.parts import Parts, load_parts
 from evaluation.pose_jobs import PoseJob, run_pose
 from evaluation.results import Result
 from models.face_space import FaceNotFound
-from pipeline.config import Ray
-from pipeline.ray_runtime import ray_session
+from pipeline.compute.ray_session import ray_session
+from pipeline.core.config import Ray
 from stages.evaluate_reading import VideoReader
 
 Job = ClipJob | EmotionJob | TrueEmotionJob | PoseJob | PairJob

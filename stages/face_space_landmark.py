@@ -16,18 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from feature_store.manifest import Reject
-from feature_store.split import TRAIN, clips_of, read_split
 from models.face_space import FaceNotFound
 from models.landmark.basis import BasisSums, solve_basis
 from models.landmark.points import KEYPOINTS
-from pipeline.atomic import atomic_path, write_json
-from pipeline.clip_table import KEPT, read_clip_table
 from pipeline.components import FACE_SPACE_JSON, FACE_SPACE_TENSORS
-from pipeline.config import Params
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.media import read_crop
-from pipeline.paths import CROPS, FACE_SPACE, SPLIT
-from pipeline.weights import weight_path, weight_sha256
+from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.clip_table import KEPT, read_clip_table
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.paths import CROPS, FACE_SPACE, SPLIT
+from pipeline.core.split_table import TRAIN, clips_of, read_split
+from pipeline.media.crops import read_crop
+from pipeline.weights.table import weight_path, weight_sha256
 
 
 def fit(params: Params, say: Callable[[str], None]) -> None:

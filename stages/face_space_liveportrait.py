@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from models.liveportrait.checkpoint import official_files
 from models.liveportrait.widths import NUM_KEYPOINTS
-from pipeline.atomic import atomic_path, write_json
 from pipeline.components import FACE_SPACE_JSON, FACE_SPACE_TENSORS, liveportrait_folder, make_networks
-from pipeline.config import FaceSpace, Params
-from pipeline.fingerprint import code_digest, digest, file_sha256
-from pipeline.paths import FACE_SPACE
+from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.config import FaceSpace, Params
+from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.paths import FACE_SPACE
 
 RUNTIME = {"precision": "precision", "channels_last": "channels_last", "compile": "compile", "batch": "render_batch",
            "stitching": "stitching"}
@@ -51,5 +51,5 @@ def write(state: dict, record: dict | None, params: Params) -> None:
 def weights(section: FaceSpace) -> dict[str, str]:
     """sha256 of every released file; of an untrained space the digest of the code that seeds it."""
     if section.untrained:
-        return {"untrained": code_digest("models.liveportrait.networks", "models.liveportrait.widths")}
+        return {"untrained": code_of("models.liveportrait.networks")}
     return {path.name: file_sha256(path) for path in official_files(liveportrait_folder(section)).values()}

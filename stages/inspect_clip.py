@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from feature_store.split import NAME as SPLIT_NAME
-from pipeline import paths
-from pipeline.clip_table import KEPT, read_clip_table
-from pipeline.config import Params
+from pipeline.core import paths
+from pipeline.core.clip_table import KEPT, read_clip_table
+from pipeline.core.config import Params
+from pipeline.core.split_table import NAME as SPLIT_NAME
 from stages.faces.quality import thresholds
 
 MIN_PREFIX = 6

@@ -1,4 +1,4 @@
-"""One raw clip -> its pieces: measured, cut out, written. Runs in a guarded process (`stages.media.guard`)."""
+"""One raw clip -> its pieces: measured, cut out, written. Runs in a guarded process (`pipeline.compute.guard`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from models.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.faces.looking import Seen, look
 from stages.faces.sync import LipSync, load_lip_sync
 from stages.faces.voice import VoiceActivity

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.faces.quality import Threshold, thresholds
 
 BINS = 30

@@ -16,10 +16,11 @@ import numpy as np
 
 from models.crop import Square, cut, driving_square
 from models.face_boxes import yaw_deg
-from pipeline.atomic import write_bytes
-from pipeline.config import Preprocess
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.media import write_video, write_wav
+from pipeline.core.atomic import write_bytes
+from pipeline.core.config import Preprocess
+from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from stages.faces.looking import Seen
 from stages.faces.measures import blur, brightness, inside_share, score_p05
 from stages.faces.sync import LipSync, boxes_in_crop

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import paths
-from pipeline.atomic import write_json
-from pipeline.config import Preprocess
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.imports import ROOT, import_closure
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.config import Preprocess
+from pipeline.core.fingerprint import code_of, digest, file_sha256
 from stages.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.readers.raw import Source, is_sha256
 
-WORKER = Path("stages") / "preprocess_clip.py"
 # decided from stored measures: changing one decodes nothing again
 THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "min_detection_share", "min_inside_share", "min_score_p05", "min_blur",
               "min_brightness", "max_brightness", "min_speech_share", "singing_corpora", "min_singing_share",
@@ -25,7 +23,6 @@ THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "min_detection_share", "min_insi
 LIMITS = {"max_decode_s", "max_memory_gb"}  # only clips that ran into one are done again
 NEITHER = {"ray_min_clips", "keep_frames_gb"}
 WEIGHTS = ("detector", "landmarks", "voice", "sync")
-VALUES_ONLY = {Path("pipeline") / "config.py"}  # it types the values, which are hashed themselves
 WORKER_ERROR = "worker_error"  # a mistake of ours that a file brought to light: tried again at every run
 LIMIT_CODES = ("timeout", "out_of_memory", "crash")
 
@@ -82,10 +79,10 @@ class WorkFolder:
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> WorkFolder:
-        """The folder for these settings (`stages.preprocess.worker_settings`)."""
+        """The folder for these settings (`stages.preprocess.stage.worker_settings`)."""
         params = {k: v for k, v in settings["params"].items() if k not in THRESHOLDS | LIMITS | NEITHER}
-        code = [file_sha256(ROOT / path) for path in sorted(import_closure(WORKER) - VALUES_ONLY)]
         weights = [file_sha256(Path(settings[name])) for name in WEIGHTS if settings[name] is not None]
+        code = code_of("stages.preprocess_clip")
         return cls(paths.WORK.absolute() / "work" / "preprocess" / digest(params, code, weights))
 
     def folder(self, unit: Unit) -> Path:

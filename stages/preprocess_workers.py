@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Params, Preprocess
-from pipeline.fingerprint import file_sha256
-from pipeline.ray_runtime import quiet_datasets, ray_session
+from pipeline.compute.guard import Failure, GuardedWorker
+from pipeline.compute.ray_session import quiet_datasets, ray_session
+from pipeline.core.config import Params, Preprocess
+from pipeline.core.fingerprint import file_sha256
 from pipeline.storage import ObjectMissing
 from stages import preprocess_clip
-from stages.media.guard import Failure, GuardedWorker
 from stages.preprocess_units import WORKER_ERROR, Unit, WorkFolder
 
 BLOCK_CLIPS = 8

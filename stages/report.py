@@ -9,14 +9,14 @@ from pathlib import Path
 from evaluation import results
 from evaluation.compare import Difference, compare, differing_protocol
 from evaluation.registered import kept_evaluation
+from evaluation.report.page import render_html, render_markdown
 from evaluation.report_data import ReportData, collect
 from evaluation.report_files import flat_metrics, plot_files
-from evaluation.report_page import render_html, render_markdown
-from pipeline import paths
-from pipeline.atomic import write_json, write_text
-from pipeline.config import load_params
-from pipeline.stage import run_as_stage
-from pipeline.weights import weights_table
+from pipeline.core import paths
+from pipeline.core.atomic import write_json, write_text
+from pipeline.core.config import load_params
+from pipeline.core.stage import run_as_stage
+from pipeline.weights.table import weights_table
 
 MAX_PAGE_BYTES = 25 << 20
 
@@ -61,8 +61,8 @@ def _changes(data: ReportData) -> tuple[list[Difference], str]:
 
 def _downloaded(name: str, version: str) -> Path:
     """The registry's own copy, where another machine registered the model; raises OSError, ValueError."""
-    from pipeline.tracking_client import TrackingUnavailable
-    from pipeline.tracking_registry import download_evaluation
+    from pipeline.tracking.client import TrackingUnavailable
+    from pipeline.tracking.registry import download_evaluation
 
     try:
         return download_evaluation(f"models:/{name}/{version}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.config import load_params
-from pipeline.paths import AUDIO_MODEL
-from pipeline.stage import run_as_stage
+from pipeline.core.config import load_params
+from pipeline.core.paths import AUDIO_MODEL
+from pipeline.core.stage import run_as_stage
 from training.fit import run_stage
 from training.identity import Stage
 from training.jobs import audio_job, read_statistics

@@ -9,18 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from feature_store.split import TRAIN, VALIDATION, clips_of, read_split
 from models.liveportrait.checkpoint import official_files
 from models.vgg import VggFeatures, load_vgg
-from pipeline.clip_table import KEPT, read_clip_table
 from pipeline.components import liveportrait_folder, make_networks
-from pipeline.config import FaceSpace, Params
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.imports import ROOT, import_closure
-from pipeline.paths import CROPS, SPLIT, WORK
-from pipeline.ray_runtime import ray_session
+from pipeline.compute.ray_session import ray_session
+from pipeline.core.clip_table import KEPT, read_clip_table
+from pipeline.core.config import FaceSpace, Params
+from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.paths import CROPS, SPLIT, WORK
+from pipeline.core.split_table import TRAIN, VALIDATION, clips_of, read_split
 from pipeline.storage import Storage, open_storage
-from pipeline.weights import weight_path
+from pipeline.weights.table import weight_path
 from training.checkpoint import CheckpointStore
 from training.context import PlainContext
 from training.decoupling_loop import DecouplingJob, tune_networks
@@ -99,13 +98,12 @@ def fingerprints(params: Params) -> dict[str, str]:
     """Digests of all that enters the tuning: parameters, clips and split, code, the weights it starts from."""
     section = params.face_space
     tables = [*clip_tables(params).values(), SPLIT / "split.parquet"]
-    code = import_closure(Path("training/decoupling_fit.py"))
     weights = [] if section.untrained else [weight_path(section.tune.features),
                                             *official_files(liveportrait_folder(section)).values()]
     values = {"seed": params.seed, "tune": section.tune.model_dump(), "checkpoint": section.checkpoint}
     return {"params": digest(values),
             "data": digest({str(path): file_sha256(path) for path in tables}),
-            "code": digest({str(path): file_sha256(ROOT / path) for path in sorted(code)}),
+            "code": code_of("training.decoupling_fit"),
             "weights": digest({path.name: file_sha256(path) for path in weights})}
 
 

@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from models.vgg import VggFeatures
-from pipeline.config import Tune
-from pipeline.prefetch import prefetch
+from pipeline.compute.prefetch import prefetch
+from pipeline.core.config import Tune
 from training.adam import AdamW
 from training.checkpoint import CheckpointStore
 from training.context import Context

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.media import read_crop
+from pipeline.media.crops import read_crop
 from training.batches import clip_order, share_of
 
 
@@ -76,5 +76,5 @@ def fixed_pairs(clips: list[PairClip], count: int, min_gap: int, seed: int) -> l
 
 def batches(clips: list[PairClip], batch: int, min_gap: int, seed: int, steps: range, rank: int,
             world_size: int) -> Iterator[PairBatch]:
-    """The batches of many steps, for `pipeline.prefetch`."""
+    """The batches of many steps, for `pipeline.compute.prefetch`."""
     return (pair_batch(clips, batch, min_gap, seed, step, rank, world_size) for step in steps)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from pipeline.prefetch import prefetch
+from pipeline.compute.prefetch import prefetch
 from training.batches import Batch, BatchSettings, make_batch
 from training.clips import TrainingClip
 

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import atomic_path
-from pipeline.paths import CROPS
+from pipeline.core.atomic import atomic_path
+from pipeline.core.paths import CROPS
 
 log = logging.getLogger(__name__)
 LAST_WAIT_S = 300.0  # for the film of the last step, when the training is over
@@ -82,7 +82,7 @@ class Films:
 def _first_frame(crop: Path, out: Path) -> None:
     from PIL import Image
 
-    from pipeline.media import read_crop
+    from pipeline.media.crops import read_crop
 
     with atomic_path(out) as temporary:
         Image.fromarray(read_crop(crop, [0])[0]).save(temporary)

@@ -10,9 +10,9 @@ from models.emotions import LABEL_SETS
 from models.generation_request import SampleSettings
 from models.normalization import MotionStatistics
 from pipeline.bundle import BundleConfig, save_bundle
-from pipeline.config import Params
-from pipeline.paths import FEATURES, WORK
-from pipeline.ray_runtime import ray_session
+from pipeline.compute.ray_session import ray_session
+from pipeline.core.config import Params
+from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
 from training.checkpoint import CheckpointStore
 from training.history import write_history

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_json, write_text
+from pipeline.core.atomic import write_json, write_text
 
 CURVE, METRICS = "curve.csv", "metrics.json"
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bundle import bundle_digest
-from pipeline.config import Params, Train
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.imports import ROOT, import_closure
-from pipeline.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
+from pipeline.core.config import Params, Train
+from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
 from pipeline.storage import Storage
 from training.initial import initial_bundle
 from training.job import Job
@@ -39,11 +38,10 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     chosen = {"seed": params.seed, "model": params.model, "diffusion": params.diffusion, "speech": params.speech,
               "face_space": params.face_space.kind, "emotion": params.emotion, "train": train}
     values = {key: getattr(value, "model_dump", lambda v=value: v)() for key, value in chosen.items()}
-    code = import_closure(Path("training/loop.py")) | import_closure(Path("training/jobs.py"))
     data = [FEATURES / corpus / "manifest.json" for corpus in section.corpora]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
-              "code": digest({str(path): file_sha256(ROOT / path) for path in sorted(code)})}
+              "code": code_of("training.loop", "training.jobs")}
     start = initial_bundle(section.init, stage.name)
     if start is not None:
         prints["init"] = bundle_digest(start)

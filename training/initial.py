@@ -9,8 +9,8 @@ from pathlib import Path
 from models.emotions import LABEL_SETS
 from models.motion_transformer import MotionTransformer
 from pipeline.bundle import Bundle, BundleConfig, load_bundle
-from pipeline.config import Params
-from pipeline.paths import SHIPPED
+from pipeline.core.config import Params
+from pipeline.core.paths import SHIPPED
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from feature_store.reader import ClipRow, FeatureStore, open_store
-from feature_store.split import TRAIN, VALIDATION, clips_of, read_split
 from feature_store.statistics import pose_normalizers
 from models.diffusion.schedule import alpha_bars
 from models.emotions import LABEL_SETS
@@ -20,8 +19,9 @@ from models.motion import RHO_DIM
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
 from pipeline.bundle import load_bundle
-from pipeline.config import Params, Train
-from pipeline.paths import AUDIO_BUNDLE, SPLIT, STATISTICS
+from pipeline.core.config import Params, Train
+from pipeline.core.paths import AUDIO_BUNDLE, SPLIT, STATISTICS
+from pipeline.core.split_table import TRAIN, VALIDATION, clips_of, read_split
 from pipeline.storage import Storage
 from training.batches import BatchSettings
 from training.checkpoint import CheckpointStore

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.background import Background
+from pipeline.compute.background import Background
 from training.checkpoint import CheckpointStore
 from training.context import Context
 from training.feed import Feed

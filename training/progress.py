@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from pipeline import heartbeat
+from pipeline.compute.background import Background
+from pipeline.core import heartbeat
 from pipeline.storage import ObjectMissing, Storage
-from training.background import Background
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from pipeline.config import Params, Ray, Train
+from pipeline.core.config import Params, Ray, Train
 from pipeline.storage import Storage, open_storage
 from training.context import Context, Report, WorkerContext
 from training.films import Films

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import atomic_path
-from pipeline.config import Params
-from pipeline.fingerprint import file_sha256
-from pipeline.lineage import dvc_output
+from pipeline.core.atomic import atomic_path
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import file_sha256
+from pipeline.tracking.lineage import dvc_output
 from training.history import CURVE, write_history
 from training.verdict import Verdict
 
@@ -28,7 +28,7 @@ def tracked_run(experiment: str, params: Params, run: str, data: dict[str, Path]
 
     `data`: corpus -> the file that names what of it is trained on, in the folder that DVC knows.
     """
-    from pipeline import tracking
+    from pipeline.tracking import runs as tracking
 
     values = params.model_dump(mode="json", by_alias=True)
     with tracking.run(experiment, run, values, {"run": run, "profile": params.stamp, **prints},

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from models.landmark.space import LandmarkFaceSpace
-from pipeline.atomic import atomic_path
-from pipeline.media import write_sound, write_video
-from pipeline.weights import weight_path
+from pipeline.core.atomic import atomic_path
+from pipeline.media.film import write_sound, write_video
+from pipeline.weights.table import weight_path
 from stages.embedded.canvas import Canvas
 from stages.embedded.identities import Identity
 from stages.embedded.performance import LEAD_S, Take, duration_s, perform, soundtrack, speak_plan

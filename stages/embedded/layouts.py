@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.atomic import write_bytes, write_text
+from pipeline.core.atomic import write_bytes, write_text
 from stages.embedded.clip import media_path, sound_path, truth_path
 from stages.embedded.label_sheet import write_label_sheet
 from stages.embedded.plan import ClipPlan

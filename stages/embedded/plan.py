@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal
 
-from pipeline.fingerprint import digest
+from pipeline.core.fingerprint import digest
 from stages.embedded.expression import EMOTIONS
 from stages.embedded.identities import Identity
 from stages.embedded.sentences import corpus_sentence, held_out_sentence

@@ -10,7 +10,7 @@ import numpy as np
 from models.face_space import Appearance
 from models.landmark.points import GROUPS, KEYPOINTS, positions
 from models.landmark.space import LandmarkFaceSpace
-from pipeline.weights import weight_path
+from pipeline.weights.table import weight_path
 from stages.embedded.identities import PORTRAITS, Identity
 from stages.embedded.neutral import neutral_face
 

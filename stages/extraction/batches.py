@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from feature_store.schema import FAMILIES
 from feature_store.units import UnitKey
-from pipeline.atomic import atomic_path
+from pipeline.core.atomic import atomic_path
 from stages.extraction.plan import Clip
 
 CHUNK = 1024  # jobs in one record batch of the file

@@ -12,9 +12,9 @@ from feature_store.schema import MOTION, motion_tensors, speech_tensors
 from feature_store.units import UnitKey, write_reject, write_unit
 from models.face_space import FaceNotFound, FaceSpace
 from models.speech.encoder import SpeechEncoder
-from pipeline.media import read_crop, read_wav
+from pipeline.compute.guarded_child import is_memory_error
+from pipeline.media.crops import read_crop, read_wav
 from pipeline.storage import Storage
-from stages.media.guarded_child import is_memory_error
 
 MAX_LAG_FRAMES = 2  # by which speech may be shorter than the picture: codecs end on different boundaries
 

@@ -15,9 +15,9 @@ from types import ModuleType
 import numpy as np
 
 from pipeline.components import make_face_space, make_speech_encoder
-from pipeline.config import Params
-from pipeline.paths import FACE_SPACE, WORK
-from pipeline.ray_runtime import quiet_datasets, ray_session
+from pipeline.compute.ray_session import quiet_datasets, ray_session
+from pipeline.core.config import Params
+from pipeline.core.paths import FACE_SPACE, WORK
 from pipeline.storage import Storage
 from stages.extraction.attempts import sweep
 from stages.extraction.batches import batch_tables, make_batches, spooled

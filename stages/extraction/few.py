@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from pipeline.stage import die_with_parent
+from pipeline.core.stage import die_with_parent
 from stages.extraction.attempts import MAX_ATTEMPTS
 from stages.extraction.steps import ExtractionActor, Work
 

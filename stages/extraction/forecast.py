@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from feature_store.schema import FAMILIES, MOTION, SPEECH
-from pipeline.config import Params
-from pipeline.paths import CROPS
+from pipeline.core.config import Params
+from pipeline.core.paths import CROPS
 from pipeline.storage import open_storage
-from pipeline.weights import WeightsError
+from pipeline.weights.table import WeightsError
 from stages.extraction.plan import (
     Progress,
     kept_clips,

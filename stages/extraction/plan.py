@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,24 +11,23 @@ from pathlib import Path
 from feature_store.manifest import Reject
 from feature_store.schema import FAMILIES, MOTION, SPEECH, VERSION
 from feature_store.units import KeySet, UnitKey, existing, read_quarantine
-from pipeline.clip_table import KEPT, iterate_clip_table
 from pipeline.components import face_space_identity, speech_identity
-from pipeline.config import Params
-from pipeline.fingerprint import code_digest, digest
-from pipeline.media import read_crop, read_wav
-from pipeline.paths import CROPS, FACE_SPACE, FEATURES, WORK
+from pipeline.core.clip_table import KEPT, iterate_clip_table
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import code_of, digest
+from pipeline.core.paths import CROPS, FACE_SPACE, FEATURES, WORK
 from pipeline.storage import Storage
 
-MOTION_CODE = {"landmark": ("models.landmark.points", "models.landmark.pose", "models.landmark.space",
-                            "models.landmark.template", "models.landmarker"),
-               "liveportrait": ("models.liveportrait",)}
-SHARED_CODE = ("models.camera", "models.motion", "stages.extraction.clip")
-# beside ours; torch is not among them: another version of it moves features by rounding alone
+# what computes a family, by kind; beside ours torch is not among the libraries: its versions move features by rounding
+MOTION_CODE = {"landmark": "models.landmark.space", "liveportrait": "models.liveportrait.space"}
 MOTION_LIBRARIES = {"landmark": ("decord", "mediapipe"), "liveportrait": ("decord",)}
-SPEECH_CODE = {"whisper": ("models.speech.whisper", "models.speech.log_mel", "models.speech.ctranslate2"),
-               "wav2vec2": ("models.speech.huggingface",), "hubert": ("models.speech.huggingface",)}
-SHARED_SPEECH_CODE = ("models.speech.encoder", "models.speech.pieces", "stages.extraction.clip")
+SPEECH_CODE = {"whisper": "models.speech.whisper", "wav2vec2": "models.speech.huggingface",
+               "hubert": "models.speech.huggingface"}
 SPEECH_LIBRARIES = {"whisper": (), "wav2vec2": ("transformers",), "hubert": ("transformers",)}
+# imported there, but no value of a row comes from it: what draws a face, and what keeps a finished row
+NO_VALUES = ("models.landmark.render", "models.landmark.retarget", "models.liveportrait.appearance",
+             "models.liveportrait.warping", "models.liveportrait.generator", "models.liveportrait.stitching",
+             "feature_store.units", "feature_store.manifest")
 LABELS = ("corpus", "identity", "emotion", "level", "language")
 COLUMNS = ["clip_id", *LABELS, "frames", "crop_sha256", "speech_sha256"]
 
@@ -42,15 +40,19 @@ def fingerprints(params: Params) -> dict[str, str]:
 def motion_fingerprint(params: Params) -> str:
     """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
-    return digest(MOTION, VERSION, code_digest(*MOTION_CODE[kind], *SHARED_CODE), inspect.getsource(read_crop),
-                  _versions(MOTION_LIBRARIES[kind]), face_space_identity(FACE_SPACE), params.preprocess.fps)
+    return digest(MOTION, VERSION, _code(MOTION_CODE[kind]), _versions(MOTION_LIBRARIES[kind]),
+                  face_space_identity(FACE_SPACE), params.preprocess.fps)
 
 
 def speech_fingerprint(params: Params) -> str:
     """Raises WeightsError where the encoder's weights are missing."""
     kind = params.speech.kind
-    return digest(SPEECH, VERSION, code_digest(*SPEECH_CODE[kind], *SHARED_SPEECH_CODE), inspect.getsource(read_wav),
-                  _versions(SPEECH_LIBRARIES[kind]), speech_identity(params.speech), params.preprocess.fps)
+    return digest(SPEECH, VERSION, _code(SPEECH_CODE[kind]), _versions(SPEECH_LIBRARIES[kind]),
+                  speech_identity(params.speech), params.preprocess.fps)
+
+
+def _code(module: str) -> str:
+    return code_of(module, "stages.extraction.clip", apart=NO_VALUES)
 
 
 def _versions(libraries: tuple[str, ...]) -> dict[str, str]:

@@ -6,8 +6,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 
-from pipeline import heartbeat
-from pipeline.config import Params
+from pipeline.core import heartbeat
+from pipeline.core.config import Params
 from pipeline.storage import Storage
 from stages.extraction.plan import Clip, limits_of, store_location
 from stages.extraction.rates import Rates

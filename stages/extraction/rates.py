@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from pipeline.atomic import write_json
-from pipeline.paths import WORK
+from pipeline.core.atomic import write_json
+from pipeline.core.paths import WORK
 
 PATH = WORK / "rates.json"
 

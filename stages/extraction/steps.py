@@ -14,13 +14,13 @@ from pathlib import Path
 
 from feature_store.manifest import Reject
 from feature_store.units import UnitKey
-from pipeline.config import Params
-from pipeline.paths import WORK
+from pipeline.compute.guarded_child import limit_memory
+from pipeline.core.config import Params
+from pipeline.core.paths import WORK
 from pipeline.storage import ObjectMissing, Storage, open_storage
 from stages.extraction.attempts import LOST, MEMORY, Attempts
 from stages.extraction.batches import Job, JobFile
 from stages.extraction.clip import ClipExtractor, CropFiles
-from stages.media.guarded_child import limit_memory
 
 ATTEMPTS = WORK / "attempts"
 Maker = Callable[[Params, Storage], ClipExtractor]

@@ -11,12 +11,12 @@ from feature_store.manifest import NAME, Manifest, read_manifest
 from feature_store.reader import FETCHED
 from feature_store.schema import FAMILIES, VERSION, major
 from feature_store.verify import verify
-from pipeline.config import Params
-from pipeline.lease import held
-from pipeline.lock import exclusive
-from pipeline.paths import FEATURES, WORK
+from pipeline.core.config import Params
+from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from stages.extract import LEASE
+from pipeline.storage.lease import held
+from pipeline.storage.lock import exclusive
+from stages.extract.stage import LEASE
 from stages.extraction.plan import fingerprints, store_location
 
 Say = Callable[[str], None]

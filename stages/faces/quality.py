@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.fingerprint import digest, file_sha256
-from pipeline.paths import WORK
-from pipeline.storage_raw import Entry, RawObjects, raw_objects
+from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.paths import WORK
+from pipeline.storage.s3_raw import Entry, RawObjects, raw_objects
 from stages.readers.folder import SOUND, VIDEO, Folder, is_unsafe_path
 from stages.readers.manifests import MAX_MANIFEST_BYTES
 from stages.readers.rows import CorpusError

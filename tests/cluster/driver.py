@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.config import Params, parse_params
+from pipeline.core.config import Params, parse_params
 from pipeline.storage import open_storage
-from stages import extract
+from stages.extract import stage as extract
 from stages.extraction import cluster
 from tests.cluster import made
 

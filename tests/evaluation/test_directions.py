@@ -12,9 +12,9 @@ from evaluation.judges import load_judges
 from evaluation.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
 from evaluation.seen_pose import head_angles_deg, seen_lip_error
 from pipeline.components import make_speech_encoder
-from pipeline.config import load_params
-from pipeline.media import read_crop, read_wav
-from pipeline.weights import WeightsError
+from pipeline.core.config import load_params
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.weights.table import WeightsError
 
 pytestmark = [pytest.mark.media, pytest.mark.slow]
 FRAMES = 50

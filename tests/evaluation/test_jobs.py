@@ -15,7 +15,8 @@ from evaluation.partial import fresh_folder, load_result, remove_others, save_re
 from evaluation.pose_jobs import POSES, PoseJob, run_pose
 from evaluation.summarise import ClipSummary, other_person_csim, pose_is_identical
 from evaluation.video_grid import write_grid
-from pipeline.media import read_crop, write_video, write_wav
+from pipeline.media.crops import read_crop, write_wav
+from pipeline.media.film import write_video
 from tests.evaluation.fakes import SIDE, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES = 80

@@ -11,17 +11,17 @@ import pytest
 from evaluation import results, svg
 from evaluation.bootstrap import Interval
 from evaluation.metric_table import METRICS, full_label, group_of
+from evaluation.report.page import render_html, render_markdown
 from evaluation.report_data import ReportData, collect
 from evaluation.report_files import flat_metrics, plot_files
-from evaluation.report_page import render_html, render_markdown
 from evaluation.report_plots import measured_plots
 from evaluation.report_tables import by_emotion, metric_groups
 from evaluation.report_text import number, share_text
 from evaluation.results import Summary
-from feature_store.split import write_split
-from pipeline.atomic import write_json
-from pipeline.clip_table import write_clip_table
-from pipeline.media import write_video
+from pipeline.core.atomic import write_json
+from pipeline.core.clip_table import write_clip_table
+from pipeline.core.split_table import write_split
+from pipeline.media.film import write_video
 
 HOSTILE = "<script>alert('x')</script>"
 

@@ -5,16 +5,7 @@ import json
 import pytest
 
 from evaluation.bootstrap import Interval
-from evaluation.results import (
-    Summary,
-    read_csv,
-    read_rows,
-    read_summary,
-    rounded,
-    write_csv,
-    write_rows,
-    write_summary,
-)
+from evaluation.results import Summary, read_csv, read_rows, read_summary, rounded, write_csv, write_rows, write_summary
 
 
 def test_summary_round_trip_and_flat_numbers(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.substitutes import Pairing
-from evaluation.substitutes import STANDS_FOR, markdown, validation
+from evaluation.report.substitutes import STANDS_FOR, markdown, validation
 
 
 def test_films_in_the_wrong_order_and_ties_do_not_count():

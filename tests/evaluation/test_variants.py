@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evaluation.variants import COLUMNS, SWITCHES, UNCHANGED, switch_text, variant_params, variant_table
-from pipeline.config import load_params
+from pipeline.core.config import load_params
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_a_variant_changes_its_switch_and_nothing_else(params):
 
 
 def test_every_switch_can_be_named_in_the_parameters(params):
-    from pipeline.config import Ablate
+    from pipeline.core.config import Ablate
 
     assert set(Ablate.model_fields["variants"].annotation.__args__[0].__args__) == set(SWITCHES)
 

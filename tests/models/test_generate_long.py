@@ -13,7 +13,7 @@ from models.generation_request import Request, SampleSettings
 from models.speech.pieces import spans
 from models.speech.whisper import WhisperSpeechEncoder
 from pipeline.bundle import load_bundle
-from pipeline.paths import SHIPPED
+from pipeline.core.paths import SHIPPED
 from tests.models.test_generate import RHO, emotion
 from tests.models.test_generate import generator as toy_generator
 from tests.needs import weight

@@ -12,7 +12,7 @@ import soundfile
 
 from pipeline.animator import Animator, frame_count
 from pipeline.driving import DrivingError
-from pipeline.media import write_video
+from pipeline.media.film import write_video
 from pipeline.portrait import PortraitError
 from pipeline.speech_features import whole_features
 from pipeline.speech_input import SpeechError

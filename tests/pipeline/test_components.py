@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.components import make_face_space, make_speech_encoder, speech_identity
-from pipeline.config import Speech
-from pipeline.fingerprint import file_sha256
-from pipeline.weights import WeightsError, weight_sha256
+from pipeline.core.config import Speech
+from pipeline.core.fingerprint import file_sha256
+from pipeline.weights.table import WeightsError, weight_sha256
 
 WHISPER = Speech(kind="whisper", checkpoint=None, layer=2, piece_s=30.0, overlap_s=2.0)
 

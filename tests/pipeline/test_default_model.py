@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pipeline import default_model, paths
+from pipeline import default_model
+from pipeline.core import paths
 from pipeline.default_model import CHAMPION
 
 

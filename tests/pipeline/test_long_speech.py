@@ -9,9 +9,9 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline import paths
 from pipeline.animator import Animator
 from pipeline.animator_stream import AnimatorStream
+from pipeline.core import paths
 from tests.needs import weight
 from tests.pipeline.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import yaml
 
-from pipeline.config import ParamsError, load_params
+from pipeline.core.config import ParamsError, load_params
 from pipeline.profiles import apply, leaves, names
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from pipeline import credentials
 from pipeline.credentials import CredentialsError, local_credentials, own_credentials
-from pipeline.media import write_video
+from pipeline.media.film import write_video
 from pipeline.provenance import generation_facts, inspect_media, metadata_tags, print_media, sign, signing
 
 FACTS = generation_facts("embedded/emotion/0123", emotion="happy", seed=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.media import write_video
+from pipeline.media.film import write_video
 from pipeline.speech_input import SpeechError, read_speech
 
 

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline import paths
-from pipeline.atomic import write_json, write_text
-from pipeline.clip_table import write_clip_table
+from pipeline.core import paths
+from pipeline.core.atomic import write_json, write_text
+from pipeline.core.clip_table import write_clip_table
 from pipeline.summary import print_summary
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import ParamsError
+from pipeline.core.config import ParamsError
 from pipeline.sweep import run_sweep
 from tests.toy_project import environment, run
 
 TRAIN = """
 import json, yaml
-from pipeline.paths import WORK
+from pipeline.core.paths import WORK
 lr = yaml.safe_load(open("params.yaml"))["train_audio"]["lr"]
 WORK.mkdir(exist_ok=True)
 (WORK / f"run-{lr}").touch()
@@ -70,7 +70,7 @@ def test_what_cannot_be_queued_is_said(tiny):
 @pytest.mark.nightly
 @pytest.mark.e2e
 def test_a_sweep_of_the_real_stage_is_in_mlflow_and_in_dvcs_table(toy):
-    from pipeline.tracking_client import connect, tracking_uri
+    from pipeline.tracking.client import connect, tracking_uri
 
     commit(toy)
     shown = run(toy, "playmate", "sweep", "train_audio.lr=1e-4,4e-4,1e-3")

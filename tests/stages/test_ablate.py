@@ -14,10 +14,10 @@ from evaluation.jobs import FPS, Clip
 from evaluation.results import read_csv
 from models.landmark.points import NUM_KEYPOINTS
 from models.normalization import Normalizer
-from pipeline import paths
-from pipeline.config import load_params
-from pipeline.media import write_video
-from stages import ablate
+from pipeline.core import paths
+from pipeline.core.config import load_params
+from pipeline.media.film import write_video
+from stages.ablate import stage as ablate
 from tests.evaluation.fakes import FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.atomic import write_bytes
-from stages.corpora import MissingCorpora, check_external, make_clips
+from pipeline.core.atomic import write_bytes
+from stages.corpora.stage import MissingCorpora, check_external, make_clips
 from stages.embedded.clip import media_path
 from stages.embedded.identities import make_identities
 from stages.embedded.layouts import finished, truth_path

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.corpora_check import Found, _table, check, size_text, time_text
 from stages.readers import CorpusError
 from tests.stages.media.makers import clicks, flashes, regular, write

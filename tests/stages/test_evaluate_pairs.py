@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from evaluation.results import read_rows, read_summary
-from pipeline.config import load_params
-from pipeline.media import write_video
+from pipeline.core.config import load_params
+from pipeline.media.film import write_video
 from stages import evaluate_pairs
 from stages.evaluate_reading import UnreadableVideo, VideoReader, VideoWorker
 from stages.evaluate_workers import Worker

@@ -7,8 +7,8 @@ import pytest
 
 from evaluation.jobs import FPS, JobSettings
 from evaluation.pairs import PairJob
-from pipeline.config import load_params
-from pipeline.media import write_video
+from pipeline.core.config import load_params
+from pipeline.media.film import write_video
 from stages.evaluate_workers import Task, Worker, WorkerSpec, run_tasks
 from tests.needs import weight
 

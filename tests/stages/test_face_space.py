@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import yaml
 
-from feature_store.split import write_split
 from models.landmark.basis import BasisSums
-from pipeline.clip_table import write_clip_table
 from pipeline.components import face_space_identity, make_face_space
-from pipeline.config import parse_params
-from pipeline.media import write_video
-from stages import face_space
+from pipeline.core.clip_table import write_clip_table
+from pipeline.core.config import parse_params
+from pipeline.core.split_table import write_split
+from pipeline.media.film import write_video
+from stages.face_space import stage as face_space
 from stages.face_space_landmark import Person, solve, spread
 from tests.needs import weight
 

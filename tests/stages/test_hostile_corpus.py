@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.clip_table import read_clip_table
-from pipeline.config import parse_params
-from stages import preprocess as stage
+from pipeline.compute.guard import Failure, GuardedWorker
+from pipeline.core.clip_table import read_clip_table
+from pipeline.core.config import parse_params
 from stages.media import header
-from stages.media.guard import Failure, GuardedWorker
+from stages.preprocess import stage
 from tests.needs import weight
 from tests.stages.media import test_hostile as kinds
 from tests.stages.media.makers import clicks, regular, write

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from feature_store.split import write_split
-from pipeline import paths
-from pipeline.atomic import write_json
-from pipeline.clip_table import write_clip_table
-from pipeline.config import load_params
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.clip_table import write_clip_table
+from pipeline.core.config import load_params
+from pipeline.core.split_table import write_split
 from stages.inspect_clip import find_clip, print_clip, story
 
 KEPT = {"clip_id": "aaaabbbb0001", "corpus": "mead", "source": "M003/001.mp4", "identity": "mead/M003", "frames": 100,

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.clip_table import read_clip_table
-from pipeline.config import Params, parse_params
-from pipeline.fingerprint import file_sha256
-from pipeline.media import read_crop, read_wav
-from pipeline.weights import WeightsError
-from stages import preprocess as stage
+from pipeline.core.clip_table import read_clip_table
+from pipeline.core.config import Params, parse_params
+from pipeline.core.fingerprint import file_sha256
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.weights.table import WeightsError
 from stages import preprocess_workers
+from stages.preprocess import stage
 from stages.preprocess_clip import make_worker
 from stages.preprocess_units import WorkFolder
 from tests.models.test_detectors import landmark_network
@@ -200,7 +200,7 @@ def test_killed_and_restarted_it_goes_on_to_the_same_bytes(first, project, corpu
     monkeypatch.chdir(tmp_path)
     chosen = params(project, corpus, ray={"num_cpus": 1})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json", by_alias=True)))
-    stage_process = subprocess.Popen([sys.executable, "-m", "stages.preprocess", "avspeech"],
+    stage_process = subprocess.Popen([sys.executable, "-m", "stages.preprocess.stage", "avspeech"],
                                      env={**os.environ, "PYTHONPATH": str(project)})
     while not (records := list(tmp_path.glob(".playmate/work/preprocess/*/*/record.json"))):
         assert stage_process.poll() is None

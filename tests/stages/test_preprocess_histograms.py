@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.faces.quality import thresholds
 from stages.preprocess_histograms import LEFT, PLOT_WIDTH, histograms
 

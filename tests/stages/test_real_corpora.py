@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from models.detectors import InsightFaceDetector
-from pipeline.config import parse_params
-from pipeline.media import read_crop
-from stages import preprocess as stage
+from pipeline.core.config import parse_params
+from pipeline.media.crops import read_crop
 from stages import split
+from stages.preprocess import stage
 from tests.needs import weight
 
 pytestmark = [pytest.mark.media, pytest.mark.slow]

@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.faces.quality import thresholds
 from stages.preprocess_units import LIMIT_CODES, WORKER_ERROR
 

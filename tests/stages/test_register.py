@@ -17,15 +17,16 @@ import yaml
 from models.generation_request import SampleSettings
 from models.motion_transformer import ModelShape, MotionTransformer
 from models.normalization import MotionStatistics, Normalizer
-from pipeline import paths
-from pipeline.atomic import write_json
 from pipeline.bundle import BundleConfig, bundle_digest, read_config, save_bundle
-from pipeline.config import load_params
-from pipeline.media import write_video, write_wav
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.config import load_params
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from pipeline.model_example import BY_PATH, example_request
-from pipeline.tracking_client import TrackingUnavailable
-from pipeline.tracking_registry import download, lineage
-from stages import register
+from pipeline.tracking.client import TrackingUnavailable
+from pipeline.tracking.registry import download, lineage
+from stages.register import stage as register
 
 LABELS = ("neutral", "happy")
 GOOD = {"mouth_r": 0.8, "mouth_r_wrong_speech_lag0": 0.05, "clips": 3}
@@ -154,7 +155,7 @@ def mlflow(served):
     """MLflow's functions on the registry of `served`; they keep its address in the environment until told to forget."""
     import mlflow
 
-    from pipeline.tracking_client import tracking_uri
+    from pipeline.tracking.client import tracking_uri
 
     mlflow.set_tracking_uri(tracking_uri())
     yield mlflow

@@ -9,9 +9,10 @@ from evaluation.bootstrap import Interval
 from evaluation.registered import keep_evaluation, kept_evaluation
 from evaluation.report_data import ReportData
 from evaluation.results import Summary, write_rows, write_summary
-from pipeline import paths, tracking_registry
-from pipeline.atomic import write_json
-from pipeline.tracking_client import TrackingUnavailable
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.tracking import registry as tracking_registry
+from pipeline.tracking.client import TrackingUnavailable
 from stages import report
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.storage import LocalStorage
+from pipeline.storage.local import LocalStorage
 from training.checkpoint import CheckpointStore
 
 

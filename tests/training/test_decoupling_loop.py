@@ -15,15 +15,16 @@ import pytest
 import torch
 import yaml
 
-from feature_store.split import write_split
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.widths import TOY
 from models.vgg import VggFeatures
-from pipeline.clip_table import write_clip_table
 from pipeline.components import make_networks
-from pipeline.config import Tune, load_params
-from pipeline.media import read_crop, write_video
-from pipeline.storage import LocalStorage
+from pipeline.core.clip_table import write_clip_table
+from pipeline.core.config import Tune, load_params
+from pipeline.core.split_table import write_split
+from pipeline.media.crops import read_crop
+from pipeline.media.film import write_video
+from pipeline.storage.local import LocalStorage
 from training.checkpoint import CheckpointStore
 from training.context import PlainContext
 from training.decoupling_fit import decoupling_job, make_features, tune
@@ -220,9 +221,9 @@ def test_the_stage_under_ray_train_equals_one_process(tmp_path, project, monkeyp
     from safetensors.torch import load_file
 
     write_project(tmp_path, project, workers=2)
-    done = subprocess.run([sys.executable, "-m", "stages.face_space"], cwd=tmp_path, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": AWAY}, timeout=600,
-                          check=False)
+    done = subprocess.run([sys.executable, "-m", "stages.face_space.stage"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=600, check=False,
+                          env={**os.environ, "PYTHONPATH": str(project), "MLFLOW_TRACKING_URI": AWAY})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "on 2 CPU workers" in done.stdout
     together = load_file(tmp_path / "data/face_space/face_space.safetensors")

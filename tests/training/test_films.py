@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.media import write_video, write_wav
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from training.films import Films
 
 STAND_IN = """#!/bin/sh

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from pipeline.bundle import load_bundle
-from pipeline.config import load_params
+from pipeline.core.config import load_params
 from stages import statistics, train_audio, train_emotion
 from tests.training.toy import SPEECH_DIM, K, make_project
 from training.jobs import audio_job, emotion_job

@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 import yaml
 
-from pipeline.config import Params, parse_params
+from pipeline.core.config import Params, parse_params
 from pipeline.storage import open_storage
-from stages import extract
+from stages.extract import stage as extract
 from stages.extraction import cluster
 from tests.stages.extraction import made
 from tests.stages.extraction.made import PRINTS

@@ -12,9 +12,10 @@ import numpy as np
 from feature_store.manifest import Reject
 from models.face_space import FaceNotFound
 from models.motion import Motion
-from pipeline.clip_table import KEPT, REJECTED, write_clip_table
-from pipeline.config import Params
-from pipeline.media import write_video, write_wav
+from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
+from pipeline.core.config import Params
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from pipeline.storage import Storage
 from stages.extraction.clip import ClipExtractor
 

@@ -17,8 +17,8 @@ import pytest
 
 from feature_store.reader import FeatureStore
 from feature_store.verify import verify
-from pipeline import lease
-from stages import extract
+from pipeline.storage import lease
+from stages.extract import stage as extract
 from tests.stages.extraction import made
 
 CORPUS, KINDS = "avspeech", ["good", "faceless", "good"]

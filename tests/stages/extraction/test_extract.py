@@ -11,11 +11,11 @@ import pytest
 
 from feature_store.reader import FeatureStore
 from feature_store.verify import verify
-from pipeline.lease import LeaseLost
-from pipeline.lock import Busy, exclusive
-from pipeline.paths import WORK
+from pipeline.core.paths import WORK
 from pipeline.storage import open_storage
-from stages import extract
+from pipeline.storage.lease import LeaseLost
+from pipeline.storage.lock import Busy, exclusive
+from stages.extract import stage as extract
 from stages.extraction import attempts, cluster, plan
 from stages.extraction.attempts import Attempts
 from tests.stages.extraction import made

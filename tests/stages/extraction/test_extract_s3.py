@@ -14,11 +14,10 @@ from feature_store.garbage import published
 from feature_store.reader import FeatureStore, open_store
 from feature_store.units import UnitDamaged
 from feature_store.verify import verify
-from pipeline import lease
-from pipeline.config import ParamsError, parse_params
-from pipeline.storage import open_storage
-from pipeline.storage_s3 import S3Storage
-from stages import extract
+from pipeline.core.config import ParamsError, parse_params
+from pipeline.storage import lease, open_storage
+from pipeline.storage.s3 import S3Storage
+from stages.extract import stage as extract
 from stages.extraction import upkeep
 from tests.stages.extraction import made
 from tests.stages.extraction.made import PRINTS
@@ -73,7 +72,7 @@ def test_a_damaged_or_missing_shard_is_found_and_never_read(root, monkeypatch):
     storage, shard = open_storage(root), manifest.shards[0]
     data = storage.get(f"shards/{shard.name}")
     storage.put(f"shards/{shard.name}", bytes([data[0] ^ 1]) + data[1:])
-    monkeypatch.setattr("pipeline.storage_s3.ATTEMPTS", 1)
+    monkeypatch.setattr("pipeline.storage.s3.ATTEMPTS", 1)
     assert verify(FEATURES) == [f"{root}/shards/{shard.name}: its bytes are not those that were committed"]
     with pytest.raises(OSError, match="not those that were stored"):
         FeatureStore([FEATURES])
@@ -93,7 +92,7 @@ def test_a_unit_that_was_altered_on_the_server_is_computed_again(root, computed,
                               Metadata=head)  # the checksum of what it was
     for key in storage.list("packed"):
         storage.delete(key)
-    monkeypatch.setattr("pipeline.storage_s3.ATTEMPTS", 1)
+    monkeypatch.setattr("pipeline.storage.s3.ATTEMPTS", 1)
     with pytest.raises(UnitDamaged, match="was removed; run again"):
         extract.main("avspeech", quiet)
     computed.clear()

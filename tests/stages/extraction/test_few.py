@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feature_store.verify import verify
-from stages import extract
+from stages.extract import stage as extract
 from stages.extraction import cluster
 from stages.extraction.few import WorkerFailed
 from tests.stages.extraction import made

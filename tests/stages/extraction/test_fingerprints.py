@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from pipeline import fingerprint
-from pipeline.imports import direct_imports
+from pipeline.core import fingerprint
+from pipeline.core.fingerprint import CARRIERS, import_closure, module_file
 from stages.extraction import plan
-from stages.extraction.plan import MOTION_CODE, SHARED_CODE, SHARED_SPEECH_CODE, SPEECH_CODE, fingerprints
-
-# imported by the code of a family, but no value of a row comes from there
-NO_VALUES = {"motion": {"models/face_space.py", "models/landmark/render.py", "models/landmark/retarget.py"},
-             "speech": set()}
-CODE = [("motion", kind, (*MOTION_CODE[kind], *SHARED_CODE)) for kind in MOTION_CODE] + \
-       [("speech", kind, (*SPEECH_CODE[kind], *SHARED_SPEECH_CODE)) for kind in SPEECH_CODE]
+from stages.extraction.plan import MOTION_CODE, NO_VALUES, SPEECH_CODE, fingerprints
 
 
-def sources(modules: tuple[str, ...]) -> set[Path]:
-    found = {path for module in modules for path in fingerprint._sources(module)}
-    return {path.relative_to(Path.cwd()) for path in found}
-
-
-@pytest.mark.parametrize(("family", "kind", "modules"), CODE, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_module_that_is_imported_is_hashed_or_named_as_harmless(project, monkeypatch, family, kind, modules):
-    monkeypatch.chdir(project)
-    hashed = sources(modules)
-    models = {path for path in hashed if path.parts[0] == "models"}  # clip.py's other imports carry no values
-    reached = {path for module in models for path in direct_imports(module) if (project / path).stat().st_size}
-    assert {str(path) for path in reached - hashed} <= NO_VALUES[family], kind
+@pytest.mark.parametrize("module", {*MOTION_CODE.values(), *SPEECH_CODE.values()})
+def test_what_draws_a_face_is_no_part_of_what_reads_it(module):
+    drawing = {"mesh", "mouth", "teeth", "matte", "raster", "patch", "render", "generator", "warping"}
+    assert not {path.stem for path in import_closure(module_file(module), apart=(*CARRIERS, *NO_VALUES))} & drawing
 
 
 @pytest.fixture
@@ -61,13 +45,14 @@ def test_weights_and_parameters_change_their_own_family(identities, params):
 
 def test_code_and_libraries_change_their_own_family(identities, params, monkeypatch):
     before = fingerprints(params)
-    real = plan.code_digest
-    for module, families in (("models.landmark.pose", {"motion"}), ("models.speech.whisper", {"speech"}),
-                             ("stages.extraction.clip", {"motion", "speech"}), ("models.liveportrait", set())):
-        monkeypatch.setattr(plan, "code_digest", lambda *names, m=module: real(*names) + "!" * (m in names))
+    parsed = fingerprint._parsed
+    for module, families in (("models.landmark.pose", {"motion"}), ("models.speech.log_mel", {"speech"}),
+                             ("stages.extraction.clip", {"motion", "speech"}), ("models.liveportrait.space", set()),
+                             ("pipeline.media.crops", {"motion", "speech"}), ("models.landmark.render", set())):
+        text = (fingerprint.ROOT / module_file(module)).read_bytes()
+        monkeypatch.setattr(fingerprint, "_parsed", lambda source, text=text: parsed(
+            source + b"\nCHANGED = 1\n" * (source == text)))
         assert changed(before, params) == families, module
-    monkeypatch.setattr(plan, "code_digest", real)
-    monkeypatch.setattr(plan, "read_wav", lambda path: None)
-    assert changed(before, params) == {"speech"}
+    monkeypatch.setattr(fingerprint, "_parsed", parsed)
     monkeypatch.setattr(plan, "version", lambda name: "0")
-    assert changed(before, params) == {"motion", "speech"}
+    assert changed(before, params) == {"motion"}

@@ -13,7 +13,7 @@ import pytest
 
 from feature_store.units import write_quarantine
 from pipeline.storage import open_storage
-from stages import extract
+from stages.extract import stage as extract
 from stages.extraction import forecast as module
 from stages.extraction import rates, raw_clips
 from stages.extraction.forecast import ForecastError, as_table, forecast, in_words

@@ -14,7 +14,7 @@ import pytest
 
 from feature_store.reader import FeatureStore
 from feature_store.verify import verify
-from stages import extract
+from stages.extract import stage as extract
 from stages.extraction import attempts, cluster
 from stages.extraction.batches import spooled
 from stages.extraction.steps import ATTEMPTS, ExtractionActor, Work

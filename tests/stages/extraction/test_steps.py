@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from feature_store.schema import FAMILIES, MOTION
-from pipeline.config import Params, parse_params
+from pipeline.core.config import Params, parse_params
 from pipeline.storage import ObjectMissing
 from stages.extraction.batches import spooled
 from stages.extraction.plan import Clip, kept_clips

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from feature_store.units import write_quarantine
-from pipeline.lease import held
-from pipeline.lock import Busy, exclusive
-from pipeline.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from stages import extract
+from pipeline.storage.lease import held
+from pipeline.storage.lock import Busy, exclusive
+from stages.extract import stage as extract
 from stages.extraction import upkeep
 from stages.extraction.plan import kept_clips, limits_of
 from tests.stages.extraction import made

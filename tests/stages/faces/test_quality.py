@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from models.detectors import Face
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.faces.measures import blur, brightness, inside_share, score_p05
 from stages.faces.quality import thresholds, verdict
 from stages.faces.voice import VoiceActivity
@@ -44,7 +44,7 @@ def test_every_threshold(params, measure, value, code):
 
 
 def test_every_threshold_has_a_measure_that_is_a_column_of_the_table(params):
-    from pipeline.clip_table import SCHEMA
+    from pipeline.core.clip_table import SCHEMA
 
     assert {t.measure for t in thresholds(params, "mead")} <= set(SCHEMA.names)
     assert {t.measure for t in thresholds(params, "mead")} == set(GOOD)
@@ -80,7 +80,7 @@ def test_voice_activity_on_noise_and_silence():
 
 @pytest.mark.media
 def test_voice_activity_on_speech(media):
-    from pipeline.media import read_wav
+    from pipeline.media.crops import read_wav
 
     speech = read_wav(next((media / "talking").glob("styletalk_Obama*.wav")))
     assert VoiceActivity(weight("silero_vad")).speech_share(speech) > 0.6

@@ -6,7 +6,7 @@ import numpy as np
 import yaml
 
 from models.detectors import Face
-from pipeline.config import Preprocess
+from pipeline.core.config import Preprocess
 from stages.preprocess_clip import ClipWorker
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from models.detectors import Face
-from pipeline.media import read_crop, read_wav
+from pipeline.media.crops import read_crop, read_wav
 from tests.stages.media.fakes import task, worker
 from tests.stages.media.makers import clicks, irregular, regular, write, write_sound
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.clip_table import read_clip_table, write_clip_table
-from stages.preprocess import _reject_row
+from pipeline.core.clip_table import read_clip_table, write_clip_table
+from stages.preprocess.stage import _reject_row
 from stages.readers import ClipRow, CorpusError, RejectRow, read_corpus
 from stages.readers.mafw import MAX_ROWS
 from stages.readers.raw import Source

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.storage import ObjectMissing
-from pipeline.storage_raw import RawObjects
+from pipeline.storage.s3_raw import RawObjects
 from stages.preprocess_units import make_units
 from stages.readers import ClipRow, CorpusError, RejectRow, open_raw, raw, read_folder
 from stages.readers.raw import Source
