@@ -16,8 +16,8 @@ from nemo_curator.tasks import Task
 
 from pipeline.core.config import Params
 from pipeline.storage import open_storage
-from stages.extraction.cluster import make_extractor
-from stages.extraction.plan import Clip
+from stages.extract.compute import make_extractor
+from stages.extract.plan import Clip
 
 
 @dataclass

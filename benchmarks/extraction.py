@@ -21,9 +21,9 @@ from statistics import median
 from pipeline.core.config import Params, load_params
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.storage import open_storage
-from stages.extraction.clip import ClipExtractor
-from stages.extraction.cluster import compute, make_extractor
-from stages.extraction.plan import Clip, fingerprints, kept_clips
+from stages.extract.clip import ClipExtractor
+from stages.extract.compute import compute, make_extractor
+from stages.extract.plan import Clip, fingerprints, kept_clips
 
 FAMILIES = ["motion", "speech"]
 

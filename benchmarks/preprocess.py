@@ -33,9 +33,9 @@ import av
 
 from benchmarks.preprocess_parts import cost_by_part
 from pipeline.core.config import Params, load_params
-from stages import preprocess_workers
 from stages.preprocess import stage as preprocess
-from stages.preprocess_clip import make_worker
+from stages.preprocess import workers as preprocess_workers
+from stages.preprocess.clip import make_worker
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
 

@@ -12,7 +12,7 @@ PARTS = {  # the first word that a profiled function's name or file holds
                                 "copyMakeBorder"),
     "decode": ("video.py:", "media/steady.py", "looking.py"),
     "sound": ("sound.py",), "encode and write": ("pipeline/media/film.py", "encode", "soundfile"),
-    "cut": ("models/crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
+    "cut": ("models/face/driving_crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
     "measure": ("measures.py", "likeness.py", "preprocess_piece.py"),
 }
 

@@ -36,10 +36,10 @@ from pipeline.core.clip_table import ROWS_PER_GROUP, SCHEMA
 from pipeline.core.fingerprint import digest
 from pipeline.core.paths import CROPS, FEATURES
 from pipeline.storage.local import LocalStorage
-from stages.extraction.batches import batch_tables, make_batches, spooled
-from stages.extraction.carried import Outbox
-from stages.extraction.cluster import MAX_BLOCKS
-from stages.extraction.plan import LABELS, Progress, kept_clips, missing_jobs
+from stages.extract.compute import MAX_BLOCKS
+from stages.extract.jobs import batch_tables, make_batches, spooled
+from stages.extract.plan import LABELS, Progress, kept_clips, missing_jobs
+from stages.extract.transfer import Outbox
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}

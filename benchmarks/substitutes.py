@@ -17,19 +17,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evaluation import measure
-from evaluation.frechet import frechet_of_features
-from evaluation.jobs import FPS
-from evaluation.judges import Judges, load_judges
-from evaluation.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
-from evaluation.motion import mouth_correlation
+from evaluation.jobs.clip import FPS
+from evaluation.jobs.reading import VideoReader
+from evaluation.metrics import measure
+from evaluation.metrics.frechet import frechet_of_features
+from evaluation.metrics.judges import Judges, load_judges
+from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
+from evaluation.metrics.motion import mouth_correlation
 from evaluation.report.substitutes import PATH, markdown
-from evaluation.results import rounded
-from pipeline.components import make_speech_encoder
+from evaluation.results.files import rounded
+from pipeline.components.face_space import make_speech_encoder
 from pipeline.core.atomic import write_json
 from pipeline.core.config import load_params
 from pipeline.media.crops import read_wav
-from stages.evaluate_reading import VideoReader
 
 FRAMES, SIDE_PX, STRIDE, MAX_LAG = 150, 256, 5, 2
 METRICS = ("csim_mobilefacenet", "lpips_alexnet", "fd_efficientnet_lite0", "emo_facex")

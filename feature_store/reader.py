@@ -43,7 +43,7 @@ class ClipFeatures:
 
     clip: ClipRow
     x_c: np.ndarray  # [K, 3] float32 canonical key points
-    motion: np.ndarray  # [T, 3K + 7] float32, m = [delta, rho] as in models.motion
+    motion: np.ndarray  # [T, 3K + 7] float32, m = [delta, rho] as in models.motion.motion
     speech: np.ndarray  # [T, D] float16
     moments: np.ndarray  # [2, 3K + 7] float64: mean and sum of squared distances from it, over T
 

@@ -6,17 +6,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation import results
-from evaluation.compare import Difference, compare, differing_protocol
-from evaluation.registered import kept_evaluation
-from evaluation.report.page import render_html, render_markdown
-from evaluation.report_data import ReportData, collect
-from evaluation.report_files import flat_metrics, plot_files
+from evaluation.report.data import ReportData, collect
+from evaluation.report.page import flat_metrics, plot_files, render_html, render_markdown
+from evaluation.results import files as results
+from evaluation.results.compare import Difference, compare, differing_protocol
 from pipeline.core import paths
 from pipeline.core.atomic import write_json, write_text
 from pipeline.core.config import load_params
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import weights_table
+from stages.register.previous import kept_evaluation
 
 MAX_PAGE_BYTES = 25 << 20
 

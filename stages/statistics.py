@@ -13,8 +13,8 @@ import numpy as np
 from feature_store.moments import ClipMoments, among, stream_moments
 from feature_store.reader import one_fingerprint, read_manifests
 from feature_store.statistics import group_of, motion_statistics
-from models.motion import RHO_NAMES
-from models.normalization import MotionStatistics
+from models.motion.motion import RHO_NAMES
+from models.motion.normalization import MotionStatistics
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.config import Params, load_params
 from pipeline.core.paths import FEATURES, SPLIT, STATISTICS

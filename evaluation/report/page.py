@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
-from evaluation import metric_table, report_plots, report_tables
-from evaluation.published import TABLE_2, TABLE_2_COLUMNS
+from evaluation.metrics import table as metric_table
+from evaluation.report import plots as report_plots
+from evaluation.report import tables as report_tables
+from evaluation.report.data import ReportData
+from evaluation.report.published import TABLE_2, TABLE_2_COLUMNS
 from evaluation.report.substitutes import validation
-from evaluation.report_data import ReportData
-from evaluation.report_text import interval_text, markdown_cell, number, share_text
-from evaluation.results import MEASURED
-from evaluation.tables import table_1
+from evaluation.report.text import interval_text, markdown_cell, number, share_text, table_1
+from evaluation.results import files as results
+from evaluation.results.files import MEASURED
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -47,3 +50,26 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True, autoescape=jinja2.select_autoescape(("html", "html.j2")))
     environment.filters |= {"number": number, "interval": interval_text, "share": share_text, "cell": markdown_cell}
     return environment
+
+
+def plot_files(data: ReportData) -> dict[str, list[dict[str, Any]]]:
+    """CSV rows for DVC's plots: `loss_audio`, `loss_emotion`, `mouth` (the first clip), `mouth_all`, `long_speech`."""
+    files = {f"loss_{stage}": rows for stage, rows in data.training.items()}
+    if data.mouth_curves:
+        first = data.mouth_curves[0]["clip_id"]
+        files["mouth"] = [row for row in data.mouth_curves if row["clip_id"] == first]
+        files["mouth_all"] = data.mouth_curves
+    if data.long_speech:
+        files["long_speech"] = data.long_speech
+    return files
+
+
+def flat_metrics(data: ReportData) -> dict[str, Any]:
+    """Numbers of all stages in one flat object for `dvc metrics show`."""
+    flat: dict[str, Any] = {"clips_seen": sum(row["seen"] for row in data.counts),
+                            "clips_kept": sum(row["kept"] for row in data.counts)}
+    for stage, metrics in data.training_metrics.items():
+        flat |= {f"{stage}_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))}
+    if data.summary is not None:
+        flat |= {name: interval.value for name, interval in data.summary.metrics.items()}
+    return results.rounded(flat)

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from evaluation.tables import markdown_table
+from evaluation.report.text import markdown_table
 
 PATH = Path(__file__).with_name("substitutes.json")
 # metric of the table -> what stands in for what

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # their code moves values and does not make them: how a file is written, fetched, sent or started changes no result;
 # nor does what is only looked at (the films of a training)
 CARRIERS = ("pipeline.core", "pipeline.storage", "pipeline.compute", "pipeline.tracking", "pipeline.weights",
-            "training.films")
+            "training.motion.films")
 
 
 def digest(*parts: Any) -> str:

@@ -1,6 +1,6 @@
 """The MLflow model registry: versions with lineage, found again by what they hold.
 
-A version is a pyfunc model "from code" (`pipeline/tracking_pyfunc.py`): no pickle is written or read.
+A version is a pyfunc model "from code" (a file that its caller names): no pickle is written or read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ EXPERIMENT = "registration"
 DIGEST_TAG = "bundle_digest"
 EVALUATION = "evaluation"  # folder of a version's artifacts
 CACHE = paths.WORK / "registry"
-CODE = Path(__file__).with_name("tracking_pyfunc.py")
 ALIASES = ("champion", "candidate")
 
 
@@ -41,6 +40,8 @@ class Candidate:
     folders: dict[str, Path]
     description: str
     tags: dict[str, str]
+    code: Path               # the served model, as MLflow loads it
+    signature: Any           # its mlflow.models.ModelSignature
     example: dict[str, Any]  # a request; bytes are kept as base64
     metrics: dict[str, float] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
@@ -194,14 +195,13 @@ def _log(client, candidate: Candidate, root: Path) -> str:
     mlflow = load_mlflow()
     import pandas as pd
 
-    from pipeline.tracking_pyfunc import signature
 
     uri = tracking_uri(root)
     experiment = experiment_id(client, EXPERIMENT, artifact_root(uri, root))
     with _addressed(mlflow, uri), mlflow.start_run(experiment_id=experiment, run_name=candidate.name,
                                                    tags=candidate.tags):
         info = mlflow.pyfunc.log_model(
-            name=_plain(candidate.name), python_model=str(CODE), signature=signature(),
+            name=_plain(candidate.name), python_model=str(candidate.code), signature=candidate.signature,
             input_example=pd.DataFrame([candidate.example]),
             artifacts={name: str(folder) for name, folder in candidate.folders.items()},
             pip_requirements=list(candidate.requirements), model_config={"allowed_root": None, "credentials": True})

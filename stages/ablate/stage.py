@@ -15,18 +15,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation import results
-from evaluation.ablation import NOTES, Measured, Setting, guidance_grid, table
-from evaluation.ablation_clip import AblationSettings, ablate_clip, grid_metrics
-from evaluation.jobs import FPS, ClipJob
-from evaluation.judges import judge_weights
-from evaluation.long_speech import Passage, error_over_time, make_passage
-from evaluation.parts import Parts, load_parts
-from evaluation.plan import clip_jobs, test_clips
-from evaluation.variants import UNCHANGED, switch_text, variant_table
+from evaluation.ablation.clip import AblationSettings, ablate_clip, grid_metrics
+from evaluation.ablation.grid import NOTES, Measured, Setting, guidance_grid, table
+from evaluation.ablation.long_speech import Passage, error_over_time, make_passage
+from evaluation.ablation.variants import UNCHANGED, switch_text, variant_table
+from evaluation.jobs.clip import FPS, ClipJob
+from evaluation.jobs.parts import Parts, load_parts
+from evaluation.jobs.plan import clip_jobs, test_clips
+from evaluation.metrics.judges import judge_weights
+from evaluation.results import files as results
 from feature_store.reader import FeatureStore
-from models.face_space import FaceNotFound
-from pipeline.bundle import bundle_digest, load_generator
+from models.motion.face_space import FaceNotFound
+from pipeline.components.bundle import bundle_digest, load_generator
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -79,7 +79,7 @@ def main(say: Callable[[str], None] = print) -> None:
 def _variants(params: Params, say: Callable[[str], None]) -> dict[str, Path]:
     if not params.ablate.variants:
         return {}
-    from stages.ablate_training import train_variants  # the demo does not train here
+    from stages.ablate.training import train_variants  # the demo does not train here
 
     return train_variants(params, [UNCHANGED, *params.ablate.variants], params.evaluate.workers, say)
 

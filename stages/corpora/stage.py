@@ -22,10 +22,10 @@ from pipeline.core.paths import RAW, WORK
 from pipeline.core.stage import run_as_stage
 from pipeline.storage.s3_raw import raw_objects
 from pipeline.weights.table import weight_path, weight_sha256
-from stages.embedded.clip import make_clip, media_path, start_worker
-from stages.embedded.identities import PORTRAITS, make_identities
-from stages.embedded.layouts import LAYOUTS, finished
-from stages.embedded.plan import ClipPlan, make_plans
+from stages.corpora.clip import make_clip, media_path, start_worker
+from stages.corpora.identities import PORTRAITS, make_identities
+from stages.corpora.layouts import LAYOUTS, finished
+from stages.corpora.plan import ClipPlan, make_plans
 
 SAY_EVERY_S = 5.0
 
@@ -91,7 +91,7 @@ def work_folder() -> Path:
     for name in weights:
         weight_path(name)
     sha256s = [weight_sha256(name) for name in weights]
-    return WORK / "work" / "corpora" / digest(code_of("stages.embedded.clip"), sha256s)
+    return WORK / "work" / "corpora" / digest(code_of("stages.corpora.clip"), sha256s)
 
 
 def make_clips(plans: list[ClipPlan], work: Path) -> None:

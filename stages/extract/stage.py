@@ -22,7 +22,7 @@ from pipeline.core.stage import run_as_stage
 from pipeline.storage import Storage, open_storage
 from pipeline.storage.lease import Lease, held
 from pipeline.storage.lock import exclusive
-from stages.extraction.plan import (
+from stages.extract.plan import (
     LABELS,
     Clip,
     Progress,
@@ -32,7 +32,7 @@ from stages.extraction.plan import (
     missing_jobs,
     store_location,
 )
-from stages.extraction.progress import computed
+from stages.extract.progress import computed
 
 LEASE = "extract"
 

@@ -12,11 +12,11 @@ def main(say: Callable[[str], None] = print) -> None:
     """Fit or freeze the face space of `params.face_space` and write its bundle."""
     params = load_params()
     if params.face_space.kind == "landmark":
-        from stages.face_space_landmark import fit
+        from stages.face_space.landmark import fit
 
         fit(params, say)
     else:
-        from stages.face_space_liveportrait import freeze
+        from stages.face_space.liveportrait import freeze
 
         freeze(params, say)
 

@@ -23,13 +23,13 @@ from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import WeightsError, weight_path
-from stages.faces.quality import verdict
-from stages.preprocess_duplicates import near_duplicates
-from stages.preprocess_histograms import histograms
-from stages.preprocess_piece import clip_id
-from stages.preprocess_units import WORKER_ERROR, Unit, WorkFolder, make_units
-from stages.preprocess_workers import run_units
-from stages.readers import ClipRow, RejectRow, Row, open_raw, read_folder
+from stages.preprocess.duplicates import near_duplicates
+from stages.preprocess.histograms import histograms
+from stages.preprocess.piece import clip_id
+from stages.preprocess.quality import verdict
+from stages.preprocess.readers import ClipRow, RejectRow, Row, open_raw, read_folder
+from stages.preprocess.records import WORKER_ERROR, Unit, WorkFolder, make_units
+from stages.preprocess.workers import run_units
 
 MAX_ERRORS, MAX_ERROR_SHARE = 3, 0.02
 

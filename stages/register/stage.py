@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.registered import keep_evaluation
-from pipeline.bundle import BundleConfig, bundle_digest, read_config
+from pipeline.animate import served
+from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import file_sha256
 from pipeline.core.stage import run_as_stage
-from pipeline.gates import Gate, check_gates, numbers
-from pipeline.model_card import model_card
-from pipeline.model_example import example_request
 from pipeline.tracking.lineage import code_revision, data_version, file_digests, tree_digest
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
+from stages.register.gates import Gate, check_gates, numbers
+from stages.register.model_card import example_request, model_card
+from stages.register.previous import keep_evaluation
 
 METRICS = "metrics.json"
 REQUIRED = ("av", "c2pa-python", "cryptography", "insightface", "mediapipe", "mlflow", "numpy", "onnxruntime",
@@ -92,6 +92,7 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], say: Callab
     version, new = register(Candidate(
         name=plan.name, digest=digest, folders={"bundle": plan.bundle, "face_space": paths.FACE_SPACE},
         description=model_card(plan.name, config, params, metrics, plan.gates), tags=tags,
+        code=Path(served.__file__), signature=served.signature(),
         example=example_request(config, params), metrics=metrics, requirements=_requirements(),
         documents=_documents(plan, params), evaluation=_evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pipeline.core.config import Params, parse_params
 from pipeline.storage import open_storage
+from stages.extract import compute as cluster
 from stages.extract import stage as extract
-from stages.extraction import cluster
 from tests.cluster import made
 
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from models.normalization import MotionStatistics
+from models.motion.normalization import MotionStatistics
 from pipeline.core.config import parse_params
 from pipeline.core.split_table import write_split
 from stages import statistics

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.compute.guard import Failure, GuardedWorker
 
-TARGET = "tests.stages.media.hostile_target"
+TARGET = "tests.stages.preprocess.hostile_target"
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def write(tmp_path, monkeypatch):
 
 
 USER = """
-    from models.camera import turn
+    from models.view import turn
 
     def film():
         return turn() + 1
@@ -59,29 +59,29 @@ CAMERA = """
 
 
 def test_a_comment_a_docstring_a_position_and_an_empty_line_change_nothing(write):
-    write(stages__films=USER, models__camera=CAMERA)
+    write(stages__films=USER, models__view=CAMERA)
     before = code_of("stages.films")
-    write(models__camera='"""What it is."""\n# why\n\n' + textwrap.dedent(CAMERA).replace("():", '():\n    """Doc."""'))
+    write(models__view='"""What it is."""\n# why\n\n' + textwrap.dedent(CAMERA).replace("():", '():\n    """Doc."""'))
     assert code_of("stages.films") == before
 
 
 def test_a_moved_and_a_joined_file_change_nothing(write):
-    write(stages__films=USER, models__camera=CAMERA)
+    write(stages__films=USER, models__view=CAMERA)
     before = code_of("stages.films")
-    write(models__camera=None, models__motion__view=CAMERA,
-          stages__films=USER.replace("models.camera", "models.motion.view"))
+    write(models__view=None, models__motion__look=CAMERA,
+          stages__films=USER.replace("models.view", "models.motion.look"))
     assert code_of("stages.films") == before
-    joined = textwrap.dedent(CAMERA) + textwrap.dedent(USER).replace("from models.camera import turn\n", "")
-    write(models__motion__view=None, stages__films=None, stages__made__all=joined)
+    joined = textwrap.dedent(CAMERA) + textwrap.dedent(USER).replace("from models.view import turn\n", "")
+    write(models__motion__look=None, stages__films=None, stages__made__all=joined)
     assert code_of("stages.made.all") == before
 
 
 @pytest.mark.parametrize(("old", "new"), [("RATE = 25", "RATE = 24"), ("math.pi * RATE", "math.pi + RATE"),
                                           ("import math", "import cmath as math"), ("def turn():", "def turn(x=0):")])
 def test_a_changed_computation_changes_the_digest_of_all_that_import_it(write, old, new):
-    write(stages__films=USER, models__camera=CAMERA)
+    write(stages__films=USER, models__view=CAMERA)
     before = code_of("stages.films")
-    write(models__camera=CAMERA.replace(old, new))
+    write(models__view=CAMERA.replace(old, new))
     assert code_of("stages.films") != before
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pipeline import status
 from pipeline.core import heartbeat
+from playmate import status
 
 
 @pytest.fixture(autouse=True)
