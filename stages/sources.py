@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.atomic import write_json
-from pipeline.config import Corpus, Params, load_params
-from pipeline.fingerprint import file_sha256
-from pipeline.paths import EMBEDDED, SOURCES
-from pipeline.stage import run_as_stage
-from pipeline.storage_raw import raw_objects
+from pipeline.core.atomic import write_json
+from pipeline.core.config import Corpus, Params, load_params
+from pipeline.core.fingerprint import file_sha256
+from pipeline.core.paths import EMBEDDED, SOURCES
+from pipeline.core.stage import run_as_stage
+from pipeline.storage.s3_raw import raw_objects
 
 File = tuple[str, int, str]   # name, bytes, what changes when its bytes do
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pipeline.clip_table import read_clip_table
-from pipeline.weights import WeightsError, weight_path
-from tests.stages.media.makers import clicks, regular, write
-from tests.stages.readers.test_clips import shard
+from pipeline.core.clip_table import read_clip_table
+from pipeline.weights.table import WeightsError, weight_path
+from tests.stages.preprocess.makers import clicks, regular, write
+from tests.stages.preprocess.readers.test_clips import shard
 from tests.toy_project import copy_project, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -9,8 +9,8 @@ import boto3
 import pytest
 import yaml
 
-from pipeline.atomic import write_bytes
-from pipeline.config import parse_params
+from pipeline.core.atomic import write_bytes
+from pipeline.core.config import parse_params
 from stages import sources
 from stages.sources import MissingCorpora, local_files, look, summed
 from tests.chosen import keep_corpora, raw_in
