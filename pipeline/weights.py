@@ -160,8 +160,8 @@ def _folder(path: Path) -> Path:
 def _check(weight: Weight, data: bytes) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != weight.sha256:
-        raise WeightsError(f"{weight.carrier}, {weight.member or weight.archive}: sha256 is {found}, the table says {weight.sha256}; "
-                           "the file was not kept")
+        raise WeightsError(f"{weight.carrier}, {weight.member or weight.archive}: sha256 is {found}, the table says "
+                           f"{weight.sha256}; the file was not kept")
 
 
 def _carrier_url(weight: Weight) -> str:

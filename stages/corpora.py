@@ -22,13 +22,15 @@ from pipeline.paths import RAW, WORK
 from pipeline.stage import run_as_stage
 from pipeline.storage_raw import raw_objects
 from pipeline.weights import weight_path, weight_sha256
+from stages.embedded import kokoro
 from stages.embedded.clip import make_clip, media_path, start_worker
 from stages.embedded.identities import PORTRAITS, make_identities
 from stages.embedded.layouts import LAYOUTS, finished
 from stages.embedded.plan import ClipPlan, make_plans
+from stages.embedded.voices import Speaker
 
 SAY_EVERY_S = 5.0
-_CODE = ("stages.embedded", "models.landmark", "models.landmarker", "models.camera", "pipeline.media")
+_CODE = ("stages.embedded", "models.landmark", "models.landmarker", "models.camera", "models.onnx", "pipeline.media")
 
 
 class MissingCorpora(ValueError):
@@ -74,8 +76,9 @@ def _size(folder: Path) -> dict[str, int]:
 def make_embedded(params: Params, raw: Path) -> None:
     """Make all six corpora below `raw` and `embedded.json`, which says what they are."""
     identities = make_identities(params.embedded.identities, params.seed)
-    plans = make_plans(identities, params.embedded.sentences, params.embedded.render_px, params.seed)
-    work = work_folder()
+    plans = make_plans(identities, params.embedded.sentences, params.embedded.render_px, params.seed,
+                       params.embedded.speaker)
+    work = work_folder(params.embedded.speaker)
     make_clips(plans, work)
     for corpus, lay_out in LAYOUTS.items():
         shutil.rmtree(raw / corpus, ignore_errors=True)
@@ -86,9 +89,10 @@ def make_embedded(params: Params, raw: Path) -> None:
         "clips": {corpus: sum(plan.corpus == corpus for plan in plans) for corpus in LAYOUTS}})
 
 
-def work_folder() -> Path:
+def work_folder(speaker: Speaker) -> Path:
     """Where finished clips of this code and these weights are kept; raises WeightsError for an absent weight."""
     weights = ["face_landmarker", *(portrait.weight for portrait in PORTRAITS.values() if portrait.weight)]
+    weights += kokoro.WEIGHTS if speaker == "kokoro" else ()
     for name in weights:
         weight_path(name)
     return WORK / "work" / "corpora" / digest(code_digest(*_CODE), [weight_sha256(name) for name in weights])
