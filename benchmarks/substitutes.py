@@ -25,6 +25,7 @@ from evaluation.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
 from evaluation.motion import mouth_correlation
 from evaluation.results import rounded
 from evaluation.substitutes import PATH, markdown
+from models.speech.level import levelled
 from pipeline.atomic import write_json
 from pipeline.components import make_speech_encoder
 from pipeline.config import load_params
@@ -90,7 +91,7 @@ def read_films(paths: Sequence[Path], judges: Judges) -> list[Film]:
             sound = read_wav(path.with_suffix(".wav"))
         seen = measure.look_at(face_only(frames, judges), judges)
         films.append(Film(path.stem, seen, None if sound is None else encoder.encode(
-            sound[:len(frames) * 640], len(frames)).astype(np.float64)))
+            levelled(sound[:len(frames) * 640]), len(frames)).astype(np.float64)))
         print(f"{path.stem}: {len(frames)} frames, {seen.curves.found_share:.0%} with a face", flush=True)
     reader.close()
     return films

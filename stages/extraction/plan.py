@@ -28,7 +28,7 @@ SHARED_CODE = ("models.camera", "models.motion", "stages.extraction.clip")
 MOTION_LIBRARIES = {"landmark": ("decord", "mediapipe"), "liveportrait": ("decord",)}
 SPEECH_CODE = {"whisper": ("models.speech.whisper", "models.speech.log_mel", "models.speech.ctranslate2"),
                "wav2vec2": ("models.speech.huggingface",), "hubert": ("models.speech.huggingface",)}
-SHARED_SPEECH_CODE = ("models.speech.encoder", "models.speech.pieces", "stages.extraction.clip")
+SHARED_SPEECH_CODE = ("models.speech.encoder", "models.speech.level", "models.speech.pieces", "stages.extraction.clip")
 SPEECH_LIBRARIES = {"whisper": (), "wav2vec2": ("transformers",), "hubert": ("transformers",)}
 LABELS = ("corpus", "identity", "emotion", "level", "language")
 COLUMNS = ["clip_id", *LABELS, "frames", "crop_sha256", "speech_sha256"]
