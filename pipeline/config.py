@@ -273,6 +273,7 @@ class Train(Section):
     identity_noise: float = Field(ge=0)
     start_share: Share
     truncate_share: Share
+    free_pose: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
