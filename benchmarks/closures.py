@@ -19,16 +19,16 @@ from scipy.signal import resample_poly
 from benchmarks.animate import opening
 from models.landmark.space import LandmarkFaceSpace
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ
-from pipeline.animator import Animator, frame_count
-from pipeline.default_model import load_animator
-from pipeline.emotion_timeline import as_weights
-from pipeline.speech_features import whole_features
-from pipeline.weights import weight_path
-from stages.embedded.identities import make_identities
-from stages.embedded.performance import perform, soundtrack, speak_plan
-from stages.embedded.plan import ClipPlan, make_plans
-from stages.embedded.portrait import prepare_sitter
-from stages.embedded.speech import Phoneme
+from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.emotion import as_weights
+from pipeline.animate.features import whole_features
+from pipeline.animate.load import load_animator
+from pipeline.weights.table import weight_path
+from stages.corpora.identities import make_identities
+from stages.corpora.performance import perform, soundtrack, speak_plan
+from stages.corpora.plan import ClipPlan, make_plans
+from stages.corpora.portrait import prepare_sitter
+from stages.corpora.speech import Phoneme
 
 CLOSED, TOLERANCE_FRAMES = 0.15, 1
 BILABIAL, WIDE = "pbm", "ɑaæʌɔ"

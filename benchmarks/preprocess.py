@@ -6,7 +6,7 @@ FOLDER holds talking videos, sound in the file or in a `.wav` beside it. Measure
     loop     one process, one clip after another: the work of the stage (`ClipWorker`) without guard, pool and records;
              its networks are loaded before the clock starts
     loops    as many such loops side by side, each over all files: what the machine's cores give when all are busy
-    stage    `stages.preprocess` from an empty work folder, the start of its processes included
+    stage    `stages.preprocess.stage` from an empty work folder, the start of its processes included
 
 Decoder, encoder and networks have one thread each, in the loop as in every process of the stage. Loop, loops and stage
 take turns for `--rounds`, the fastest of each counts: other work on the machine only ever slows. `--copies` makes the
@@ -32,9 +32,10 @@ from pathlib import Path
 import av
 
 from benchmarks.preprocess_parts import cost_by_part
-from pipeline.config import Params, load_params
-from stages import preprocess, preprocess_workers
-from stages.preprocess_clip import make_worker
+from pipeline.core.config import Params, load_params
+from stages.preprocess import stage as preprocess
+from stages.preprocess import workers as preprocess_workers
+from stages.preprocess.clip import make_worker
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
 

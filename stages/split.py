@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 
-from feature_store.split import TEST, TRAIN, VALIDATION, write_split
-from pipeline import paths
-from pipeline.atomic import write_json
-from pipeline.clip_table import KEPT, read_clip_table
-from pipeline.config import Split, load_params
-from pipeline.stage import run_as_stage
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.clip_table import KEPT, read_clip_table
+from pipeline.core.config import Split, load_params
+from pipeline.core.split_table import TEST, TRAIN, VALIDATION, write_split
+from pipeline.core.stage import run_as_stage
 
 MIN_GROUPS_FOR_VALIDATION = 3
 

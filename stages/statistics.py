@@ -12,14 +12,14 @@ import numpy as np
 
 from feature_store.moments import ClipMoments, among, stream_moments
 from feature_store.reader import one_fingerprint, read_manifests
-from feature_store.split import TRAIN, sorted_ids
 from feature_store.statistics import group_of, motion_statistics
-from models.motion import RHO_NAMES
-from models.normalization import MotionStatistics
-from pipeline.atomic import atomic_path, write_json
-from pipeline.config import Params, load_params
-from pipeline.paths import FEATURES, SPLIT, STATISTICS
-from pipeline.stage import run_as_stage
+from models.motion.motion import RHO_NAMES
+from models.motion.normalization import MotionStatistics
+from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.config import Params, load_params
+from pipeline.core.paths import FEATURES, SPLIT, STATISTICS
+from pipeline.core.split_table import TRAIN, sorted_ids
+from pipeline.core.stage import run_as_stage
 
 JSON, TENSORS = "statistics.json", "statistics.safetensors"
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.bundle import load_bundle
-from pipeline.config import load_params
-from pipeline.paths import AUDIO_BUNDLE, EMOTION_MODEL
-from pipeline.stage import run_as_stage
-from training.fit import run_stage
-from training.identity import Stage
-from training.jobs import emotion_job
+from pipeline.components.bundle import load_bundle
+from pipeline.core.config import load_params
+from pipeline.core.paths import AUDIO_BUNDLE, EMOTION_MODEL
+from pipeline.core.stage import run_as_stage
+from training.motion.build import emotion_job
+from training.motion.fit import run_stage
+from training.motion.identity import Stage
 
 
 def main(say: Callable[[str], None] = print) -> None:

@@ -64,7 +64,7 @@ def test_the_report_and_the_registry_say_it(paper):
 
 def test_clips_without_a_face_are_rows_with_a_reason(paper):
     """Untrained networks draw no faces; the evaluation says so and goes on."""
-    from evaluation.results import CLIPS, read_rows
+    from evaluation.results.files import CLIPS, read_rows
 
     rows = read_rows(paper / "data/evaluation" / CLIPS)
     assert rows and all(row["status"] == "measured" or row["code"] == "face_not_found" for row in rows)

@@ -20,7 +20,7 @@ def test_every_stage_left_what_it_promises(toy):
 
 
 def test_every_clip_seen_is_kept_or_has_a_reason(toy):
-    from pipeline.clip_table import read_clip_table
+    from pipeline.core.clip_table import read_clip_table
 
     rows = [row for path in sorted(toy.glob("data/crops/*/clips.parquet")) for row in read_clip_table(path)]
     kept = [row for row in rows if row["status"] == "kept"]

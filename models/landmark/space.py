@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.camera import angles_from_rotation, transform_head_keypoints
-from models.face_space import Appearance, FaceNotFound
-from models.landmark.points import (
+from models.face.landmarker import NUM_BLENDSHAPES, FaceLandmarker, Landmarks
+from models.face.points import (
     JAW,
     KEYPOINTS,
     LIPS_INNER_LOWER,
@@ -28,8 +27,9 @@ from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
 from models.landmark.retarget import retarget
 from models.landmark.template import read_template
-from models.landmarker import NUM_BLENDSHAPES, FaceLandmarker, Landmarks
-from models.motion import Motion
+from models.motion.camera import angles_from_rotation, transform_head_keypoints
+from models.motion.face_space import Appearance, FaceNotFound
+from models.motion.motion import Motion
 
 FPS = 25.0
 MAX_GAP_FRAMES = 5  # a fifth of a second without a face is interpolated, more is an error

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.speech.ctranslate2 import read_variables
+from models.formats.ctranslate2 import read_variables
 from models.speech.encoder import STATE_SAMPLES, align, fitted
 from models.speech.level import without_offset
 from models.speech.log_mel import BANDS, log_mel

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_store.split import read_split, write_split
-from pipeline.config import Split
+from pipeline.core.config import Split
+from pipeline.core.split_table import read_split, write_split
 from stages.split import assign, count, group
 
 

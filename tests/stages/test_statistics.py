@@ -10,9 +10,9 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-from feature_store.split import write_split
-from models.normalization import MotionStatistics
-from pipeline.config import parse_params
+from models.motion.normalization import MotionStatistics
+from pipeline.core.config import parse_params
+from pipeline.core.split_table import write_split
 from stages import statistics
 from tests.feature_store.made import frames_of, motion_of, write_store
 

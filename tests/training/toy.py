@@ -11,19 +11,20 @@ import yaml
 from feature_store.manifest import Manifest, write_manifest
 from feature_store.schema import MOTION, SPEECH, motion_tensors, speech_tensors
 from feature_store.shards import PackedClip, pack
-from feature_store.split import write_split
 from feature_store.units import UnitKey, write_unit
 from models.diffusion.schedule import alpha_bars
-from models.motion import RHO_DIM
-from models.motion_transformer import ModelShape, MotionTransformer
-from models.normalization import MotionStatistics, Normalizer
-from pipeline.storage import LocalStorage, open_storage
-from training.batches import BatchSettings
-from training.checkpoint import CheckpointStore
-from training.clips import TrainingClip, fit_inputs
-from training.job import Job
-from training.losses import Objective
-from training.schedule import OptimiserSettings
+from models.motion.motion import RHO_DIM
+from models.motion.normalization import MotionStatistics, Normalizer
+from models.transformer.motion_transformer import ModelShape, MotionTransformer
+from pipeline.core.split_table import write_split
+from pipeline.storage import open_storage
+from pipeline.storage.local import LocalStorage
+from training.engine.checkpoint import CheckpointStore
+from training.engine.optimiser import OptimiserSettings
+from training.motion.batches import BatchSettings
+from training.motion.clips import TrainingClip, fit_inputs
+from training.motion.job import Job
+from training.motion.losses import Objective
 
 K, SPEECH_DIM = 3, 6
 MOTION_DIM = 3 * K + RHO_DIM
