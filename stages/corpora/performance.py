@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
+from models.landmark.lids import shut_lids
 from models.motion.camera import rotation_from_angles, transform_head_keypoints
 from stages.corpora.expression import EMOTIONS, expression_displacement
-from stages.corpora.eyes import shut_lids, turn_irises
+from stages.corpora.eyes import turn_irises
 from stages.corpora.head import blinks, emotion_envelope, gaze, head_motion
 from stages.corpora.kokoro import KokoroVoice
 from stages.corpora.mouth import mouth_opening, speech_displacement
