@@ -193,7 +193,7 @@ def _speech_share(waveform) -> float:
 
 
 @app.command()
-def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | paper_toy; none: list them")] = None,
+def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
             ) -> None:
     """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
     from playmate.profile import apply, names

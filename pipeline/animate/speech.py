@@ -22,6 +22,7 @@ FORMATS = ("aac,aiff,amr,ac3,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,
            "w64,wav,wv")
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 4 * 3600.0
+SCALED_AT_ONCE = 2**20
 SILENCE = 1e-3  # the loudest sample of a file without sound stays below (-60 dB)
 
 
@@ -51,7 +52,8 @@ def _stream(source: Path | str | bytes) -> BinaryIO:
 def read_speech(source: Path | str | bytes | np.ndarray, max_duration_s: float = MAX_DURATION_S) -> np.ndarray:
     """Decode the first sound track -> float32 [N] mono at 16 kHz, in [-1, 1]; raises SpeechError.
 
-    An array is taken as 16 kHz mono: float in [-1, 1], or int16. The result is a read-only map.
+    An array is taken as 16 kHz mono: float, or int16. Floats beyond 1 are scaled, not cut. The result is a read-only
+    map.
     """
     if isinstance(source, np.ndarray):
         return _checked([_from_array(source)], "the speech")
@@ -100,18 +102,23 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 
 
 def _checked(pieces: Iterable[np.ndarray], name: str) -> np.ndarray:
-    """Join pieces [n] that are finite, long and loud enough together, kept within [-1, 1]."""
+    """Join pieces [n] that are finite, long and loud enough together, brought within [-1, 1]."""
     samples, peak = 0, 0.0
     with tempfile.TemporaryFile() as file:
         for piece in pieces:
             if not np.isfinite(piece).all():
                 raise SpeechError(f"{name} holds samples that are no numbers")
             samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0.0)))
-            file.write(np.clip(piece, -1.0, 1.0).astype(np.float32).tobytes())
+            file.write(piece.astype(np.float32).tobytes())
         if samples < MIN_DURATION_S * SAMPLE_RATE_HZ:
             raise SpeechError(f"{name} has {samples / SAMPLE_RATE_HZ:.2f} s of sound; at least {MIN_DURATION_S} s are "
                               "needed")
         if peak < SILENCE:
             raise SpeechError(f"{name} is silent (loudest sample {peak:.1e} of 1)")
         file.flush()
-        return np.memmap(file, dtype=np.float32, mode="r").view(np.ndarray)
+        joined = np.memmap(file, dtype=np.float32, mode="r+")
+        if peak > 1:
+            for start in range(0, samples, SCALED_AT_ONCE):
+                joined[start:start + SCALED_AT_ONCE] /= peak
+        joined.flags.writeable = False
+        return joined.view(np.ndarray)

@@ -98,6 +98,7 @@ class Ray(Section):
 class Embedded(Section):
     identities: Annotated[int, Field(ge=3)]
     sentences: Annotated[int, Field(ge=7)]
+    speaker: Literal["kokoro", "espeak"]
     render_px: Annotated[int, Field(ge=128)]
 
 
@@ -313,6 +314,7 @@ class Train(Section):
     identity_noise: float = Field(ge=0)
     start_share: Share
     truncate_share: Share
+    free_pose: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative

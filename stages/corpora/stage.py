@@ -21,10 +21,12 @@ from pipeline.core.fingerprint import code_of, digest
 from pipeline.core.paths import EMBEDDED, WORK
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import weight_path, weight_sha256
+from stages.corpora import kokoro
 from stages.corpora.clip import make_clip, media_path, start_worker
 from stages.corpora.identities import PORTRAITS, make_identities
 from stages.corpora.layouts import LAYOUTS, finished
 from stages.corpora.plan import ClipPlan, make_plans
+from stages.corpora.voices import Speaker
 
 SAY_EVERY_S = 5.0
 
@@ -40,8 +42,9 @@ def main() -> None:
 def make_embedded(params: Params, folder: Path) -> None:
     """Make all six corpora below `folder` and `embedded.json`, which says what they are."""
     identities = make_identities(params.embedded.identities, params.seed)
-    plans = make_plans(identities, params.embedded.sentences, params.embedded.render_px, params.seed)
-    work = work_folder()
+    plans = make_plans(identities, params.embedded.sentences, params.embedded.render_px, params.seed,
+                       params.embedded.speaker)
+    work = work_folder(params.embedded.speaker)
     make_clips(plans, work)
     for corpus, lay_out in LAYOUTS.items():
         shutil.rmtree(folder / corpus, ignore_errors=True)
@@ -52,9 +55,10 @@ def make_embedded(params: Params, folder: Path) -> None:
         "clips": {corpus: sum(plan.corpus == corpus for plan in plans) for corpus in LAYOUTS}})
 
 
-def work_folder() -> Path:
+def work_folder(speaker: Speaker) -> Path:
     """Where finished clips of this code and these weights are kept; raises WeightsError for an absent weight."""
     weights = ["face_landmarker", *(portrait.weight for portrait in PORTRAITS.values() if portrait.weight)]
+    weights += kokoro.WEIGHTS if speaker == "kokoro" else ()
     for name in weights:
         weight_path(name)
     sha256s = [weight_sha256(name) for name in weights]

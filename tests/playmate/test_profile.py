@@ -26,13 +26,13 @@ def test_embedded_is_what_params_yaml_has(folder):
 def test_all_profiles_name_the_same_keys(folder):
     keys = {name: {key for key, _ in leaves(yaml.safe_load((folder / f"profiles/{name}.yaml").read_text()))}
             for name in names()}
-    assert sorted(keys) == ["embedded", "paper", "paper_toy"]
-    assert keys["paper"] == keys["embedded"] == keys["paper_toy"]
+    assert sorted(keys) == ["embedded", "paper", "paper_toy", "shipped"]
+    assert keys["paper"] == keys["embedded"] == keys["paper_toy"] == keys["shipped"]
 
 
 def test_there_and_back_leaves_every_byte(folder):
     before = (folder / "params.yaml").read_bytes()
-    for name in ("paper", "paper_toy", "embedded"):
+    for name in ("paper", "shipped", "paper_toy", "embedded"):
         assert apply(name)
     assert (folder / "params.yaml").read_bytes() == before
 
@@ -56,7 +56,7 @@ def test_the_toy_is_stamped(folder):
 
 
 def test_an_unknown_profile_names_the_known_ones(folder):
-    with pytest.raises(ParamsError, match="'papers': choose one of embedded, paper, paper_toy"):
+    with pytest.raises(ParamsError, match="'papers': choose one of embedded, paper, paper_toy, shipped"):
         apply("papers")
 
 

@@ -129,8 +129,8 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
     batches = BatchSettings(
         batch=section.batch, window=shape.window, previous=shape.previous, diffusion_steps=diffusion.steps,
         previous_noise_t_max=diffusion.previous_noise_t_max, start_share=section.start_share,
-        truncate_share=section.truncate_share, drop_audio=section.drop_audio, drop_emotion=drop_emotion,
-        drop_identity=section.drop_identity,
+        truncate_share=section.truncate_share, free_pose=section.free_pose,
+        drop_audio=section.drop_audio, drop_emotion=drop_emotion, drop_identity=section.drop_identity,
         identity_noise=section.identity_noise, num_emotions=shape.num_emotions)
     objective = Objective(
         alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,
