@@ -72,7 +72,7 @@ def main() -> None:
     print(f"model {which}\nloading {clock}")
     if given.curve is not None:
         return curve(animator.generator, given.curve, given.clips, given.emotion)
-    waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech))
+    waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech).waveform)
     waveform = np.resize(waveform, int(given.seconds * SAMPLE_RATE_HZ))
     if given.live:
         return live(animator, given.portrait, waveform, given.emotion)

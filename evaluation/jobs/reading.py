@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from pipeline.compute.guard import Failure, GuardedWorker
-from pipeline.media.container import MediaError
+from pipeline.media.container import MediaError, open_media
 from pipeline.media.sound import read_sound
-from pipeline.media.video import Limits, Upright, opened, probe, steady, timed_frames, video_stream
+from pipeline.media.video import Limits, Upright, probe, steady, timed_frames, video_stream
 
 RATE_HZ = 16000
 MODULE = "evaluation.jobs.reading"
@@ -51,7 +51,7 @@ class VideoWorker:
     def _frames(self, path: Path, zero_s: Fraction) -> np.ndarray:
         """[T, H, W, 3], T at most `max_frames`; larger pictures are scaled to `side_px` on their longer side."""
         frames = []
-        with opened(path) as container:
+        with open_media(path) as container:
             stream = video_stream(container)
             upright = Upright(stream)
             timed = ((time - zero_s, frame) for time, frame in timed_frames(container, stream))

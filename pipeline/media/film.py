@@ -13,7 +13,10 @@ from av.video.reformatter import VideoReformatter
 
 from pipeline.core.atomic import atomic_path
 
+NOTE = "Synthetic video: the face was animated by a model and did not say this."
+SYNTHETIC = {"description": NOTE}  # the tag of every film of a face that a model moved
 AAC_FRAME = 1024
+AAC_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)  # others are resampled to the next one, at most 48 kHz
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Soundtrack:
     rate_hz: int
     channels: int
     pieces: Iterator[np.ndarray]
+
+
+def film_rate_hz(rate_hz: int) -> int:
+    """The rate that sound of `rate_hz` has in a film."""
+    return min((rate for rate in AAC_RATES_HZ if rate >= rate_hz), default=AAC_RATES_HZ[-1])
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
