@@ -195,7 +195,7 @@ def _speech_share(waveform) -> float:
 
 
 @app.command()
-def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | paper_toy; none: list them")] = None,
+def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
             ) -> None:
     """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
     from playmate.profile import apply, names
@@ -206,14 +206,24 @@ def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | 
 
 @corpora_app.command("check")
 def corpora_check(
-    root: Annotated[str, typer.Argument(help="a folder or s3://bucket/prefix that holds the datasets, as raw.root")],
+    path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
+                                                    "none: the corpora of params.yaml")] = None,
     sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False,
 ) -> None:
-    """Print what would be taken from every dataset below ROOT, and estimate time and disk."""
-    from pipeline.core.config import load_params
-    from playmate.corpora import check
+    """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
+    from rich.console import Console
 
-    check(root, load_params().preprocess, sample)
+    from pipeline.core.config import load_params
+    from playmate import corpora as corpora_check
+
+    params = load_params()
+    found = (corpora_check.check_params(params, sample) if path is None
+             else corpora_check.check_path(path, params, sample))
+    if as_json:
+        typer.echo(corpora_check.as_json(found))
+    else:
+        corpora_check.show(found, Console(), None if path is None else list(params.corpora))
 
 
 @app.command()

@@ -23,6 +23,7 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
+from models.landmark.lids import shut_lids
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
 from models.landmark.retarget import retarget
@@ -89,6 +90,10 @@ class LandmarkFaceSpace:
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         """Generated motion on the portrait's own eyes and brows."""
         return retarget(motion, portrait, rest)
+
+    def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Lids of points [T, K, 3] that fall by closed [T]."""
+        return shut_lids(points, closed)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""

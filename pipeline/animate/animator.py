@@ -22,6 +22,7 @@ from models.face.paste_back import PasteBack
 from models.face.portrait_crop import crop_portrait
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.blinks import with_blinks
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
 from models.speech.encoder import SpeechEncoder
@@ -174,7 +175,8 @@ class Animator:
         request = Request(speech=features, x_c=source.appearance.motion.x_c, emotion=emotion, pose=pose, seed=seed,
                           source_rho=source.appearance.motion.rho[0], window=window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
-        return self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
+        windows = self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
+        return with_blinks(self.space, request.x_c, windows, seed)
 
     def render(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool = False) -> Iterator[np.ndarray]:
         """Frames of motion vectors [n, 3K + 7], as `animate` gives them."""

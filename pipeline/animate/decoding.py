@@ -24,6 +24,8 @@ from pipeline.media.sound import Piece, Resampler, SpeechShare, Tally, choose_tr
 from pipeline.media.video import Limits, Upright, check_size, steady, timed_frames, video_stream
 
 LOOK_PX = 640           # longer side of the pictures that a detector sees
+FILM_ONE = 16383.0      # of the film's int16: decoders give samples beyond 1
+SCALED_AT_ONCE = 2**20
 WAVEFORM, FILM, PICTURES = "waveform.f32", "film.s16", "pictures.npy"
 
 
@@ -112,9 +114,9 @@ def decode_speech(source: Path, folder: Path, max_s: float, number: int | None,
             if not np.isfinite(wave).all():
                 raise MediaError("decode", "broken_sound", "it holds samples that are no numbers")
             samples, peak = samples + wave.size, max(peak, float(np.abs(wave).max(initial=0.0)))
-            heard.write(np.clip(wave, -1.0, 1.0).astype(np.float32).tobytes())
+            heard.write(wave.astype(np.float32).tobytes())
             if has_film:
-                film.write(np.round(np.clip(stored.T, -1.0, 1.0) * 32767).astype(np.int16).tobytes())
+                film.write(np.round(np.clip(stored.T * FILM_ONE, -32767, 32767)).astype(np.int16).tobytes())
             if samples > max_s * SAMPLE_RATE_HZ:
                 raise MediaError("decode", "too_long", f"longer than {max_s:g} s", max_s)
 
@@ -123,6 +125,10 @@ def decode_speech(source: Path, folder: Path, max_s: float, number: int | None,
                 keep(to_model(Piece(piece.rate_hz, mono(piece.samples))), to_film(piece))
         tally.check()
         keep(to_model.end(), to_film.end())
+    if peak > 1:
+        loud = np.memmap(folder / WAVEFORM, dtype=np.float32, mode="r+")
+        for start in range(0, samples, SCALED_AT_ONCE):
+            loud[start:start + SCALED_AT_ONCE] /= np.float32(peak)
     notes = tally.notes()
     if track.channel is not None:
         notes.append("its two channels cancel each other; one of them is taken")

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from models.motion.clock import SAMPLE_RATE_HZ
+from pipeline.animate.decoding import FILM_ONE
 from pipeline.animate.uploads import Refused, decoded_speech
 from pipeline.media.film import Soundtrack
 
@@ -31,7 +32,8 @@ class Speech:
     """Speech that was read and checked."""
 
     waveform: np.ndarray               # float32 [N], mono at 16 kHz, in [-1, 1]
-    film: np.ndarray | None = None     # int16 [M, C], as the film lets it hear; None: the waveform itself
+    film: np.ndarray | None = None     # int16 [M, C] of which `film_one` is 1; None: the film lets hear the waveform
+    film_one: float = FILM_ONE
     film_rate_hz: int = SAMPLE_RATE_HZ
     notes: tuple[str, ...] = ()        # what a listener should know
 
@@ -44,7 +46,7 @@ class Speech:
         if self.film is None:
             return Soundtrack(SAMPLE_RATE_HZ, 1, (part[None] for part in _blocks(self.waveform)))
         return Soundtrack(self.film_rate_hz, self.film.shape[1],
-                          (part.T.astype(np.float32) / 32767.0 for part in _blocks(self.film)))
+                          (np.clip(part.T / np.float32(self.film_one), -1, 1) for part in _blocks(self.film)))
 
 
 def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -55,7 +57,8 @@ def read_speech(source: Path | str | bytes | np.ndarray | Speech, max_duration_s
                 track: int | None = None) -> Speech:
     """Decode the sound track of number `track`, else the one in which somebody speaks; raises SpeechError.
 
-    An array is taken as 16 kHz mono: float in [-1, 1], or int16. What was read before is given back.
+    An array is taken as 16 kHz mono: float, or int16. Sound whose samples go beyond 1 is scaled, not cut. What was
+    read before is given back.
     """
     if isinstance(source, Speech):
         return source
@@ -71,7 +74,7 @@ def read_speech(source: Path | str | bytes | np.ndarray | Speech, max_duration_s
     notes = [f"{name}: {note}" for note in facts.notes]
     if facts.tracks > 1:
         notes.insert(0, f"{name} has {facts.tracks} sound tracks; track {facts.track} is taken")
-    return Speech(waveform, film, facts.film_rate_hz, tuple(notes))
+    return Speech(waveform, film, FILM_ONE * max(1.0, facts.peak), facts.film_rate_hz, tuple(notes))
 
 
 def _words(error: Refused) -> str:
@@ -97,8 +100,11 @@ def _check(name: str, samples: int, peak: float, where: str = "") -> None:
 def _from_array(array: np.ndarray) -> Speech:
     if array.ndim != 1:
         raise SpeechError(f"a speech array is mono at 16 kHz, [N], got {list(array.shape)}")
-    waveform = array.astype(np.float32) / (32768.0 if array.dtype == np.int16 else 1.0)
+    waveform = array.astype(np.float32) / np.float32(32768 if array.dtype == np.int16 else 1)
     if not np.isfinite(waveform).all():
         raise SpeechError("the speech holds samples that are no numbers")
-    _check("the speech", len(waveform), float(np.abs(waveform).max(initial=0.0)))
-    return Speech(np.clip(waveform, -1.0, 1.0))
+    peak = float(np.abs(waveform).max(initial=0.0))
+    _check("the speech", len(waveform), peak)
+    waveform = waveform / np.float32(max(1.0, peak))
+    waveform.flags.writeable = False
+    return Speech(waveform)

@@ -86,8 +86,7 @@ class ClipWorker:
                     self.params.detector_px, not is_whole, self.params.keep_frames_gb * 2**30)
         if is_whole:
             _check_whole(media, max(seen.end_s, len(waveform) / self.params.sample_rate_hz) + float(zero))
-        lip_sync = self.lip_sync if task["corpus"] in self.params.sync_corpora else None
-        maker = PieceMaker(task, self.params, source, zero, waveform, seen, self.speech_share, lip_sync)
+        maker = PieceMaker(task, self.params, source, zero, waveform, seen, self.speech_share, self.lip_sync)
         for first, end in self._pieces(seen, waveform):
             answer["pieces"].append(maker.make(first, end))
 

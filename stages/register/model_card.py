@@ -44,7 +44,7 @@ def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[st
              f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
              "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
-             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.embedded else []), USE]
+             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.all_embedded else []), USE]
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,8 +57,9 @@ def _data(params: Params) -> list[str]:
             minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.fps / 60
             lines.append(f"* {corpus}: {len(kept)} clips, {minutes:.1f} minutes, "
                          f"{len({row['identity'] for row in kept})} people")
-    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.train_audio.corpora)}; stage 2 on "
-            f"{', '.join(params.train_emotion.corpora)}; {', '.join(params.split.test_corpora)} is for tests alone."]
+    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.used_for('audio'))}; stage 2 on "
+            f"{', '.join(params.used_for('emotion')) or 'nothing'}; for tests alone: "
+            f"{', '.join(params.used_for('test')) or 'people set aside'}."]
 
 
 def _numbers(metrics: dict[str, float]) -> str:
@@ -75,8 +76,9 @@ def example_request(config: BundleConfig, params: Params) -> dict[str, Any]:
 
     Nobody's face goes from a real corpus into the registry: the example there names files.
     """
-    crops = sorted(crop for corpus in params.split.test_corpora for crop in (paths.CROPS / corpus).glob("*.mp4"))
-    given = _clip_as_bytes(crops[0]) if params.raw.embedded and crops else BY_PATH
+    ours = [name for name in params.used_for("test") if params.corpora[name].is_embedded]
+    crops = sorted(crop for corpus in ours for crop in (paths.CROPS / corpus).glob("*.mp4"))
+    given = _clip_as_bytes(crops[0]) if crops else BY_PATH
     return {**given, **({"emotion": "happy"} if config.stage == "emotion" else {}), "seed": 0}
 
 

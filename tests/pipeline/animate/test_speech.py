@@ -76,3 +76,11 @@ def test_damaged_sound_is_an_error_of_ours():
     except SpeechError:
         return
     assert len(wave) < 16000 and av.__version__
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.5, 4.0, 20.0])
+def test_floats_beyond_one_are_scaled_not_cut(gain):
+    wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    read = read_speech((gain * wave).astype(np.float32)).waveform
+    np.testing.assert_allclose(read, wave * min(gain, 2.0), atol=1e-6)
+    assert not read.flags.writeable

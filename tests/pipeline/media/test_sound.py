@@ -159,7 +159,7 @@ def test_channels_apart_are_kept(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([tone(1.0, RATE)[0], tone(1.0, RATE, hz=700)[0]], 1), RATE)
     speech = read_speech(tmp_path / "a.wav")
     assert speech.film.shape == (RATE, 2) and speech.notes == ()
-    np.testing.assert_allclose(speech.waveform, speech.film.mean(1) / 32767, atol=2e-4)
+    np.testing.assert_allclose(speech.waveform, speech.film.mean(1) / speech.film_one, atol=2e-4)
 
 
 def tracks(path: Path, *waves: np.ndarray) -> Path:
