@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.media.container import MediaError, open_media
 from pipeline.media.sound import read_sound
 from pipeline.media.video import Limits, Upright, probe, steady, timed_frames, video_stream
 
-RATE_HZ = 16000
 MODULE = "evaluation.jobs.reading"
 
 
@@ -43,7 +43,8 @@ class VideoWorker:
             frames = self._frames(path, source.start_s)
             np.save(folder / "frames.npy", frames)
             if source.has_sound:
-                np.save(folder / "sound.npy", read_sound(path, source.start_s, len(frames) / fps, RATE_HZ, False))
+                sound = read_sound(path, source.start_s, len(frames) / fps, SAMPLE_RATE_HZ, False)
+                np.save(folder / "sound.npy", sound)
         except MediaError as error:
             return {"reject": f"{error.stage}, {error.code}: {error.detail}"}
         return {"frames": len(frames)}

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from models.formats.onnx import one_thread
+from models.motion.clock import SAMPLE_RATE_HZ
 
-RATE_HZ, WINDOW, CONTEXT = 16000, 512, 64
+WINDOW, CONTEXT = 512, 64
 SPEECH = 0.5  # the network's own threshold
 
 
@@ -24,7 +25,7 @@ class VoiceActivity:
     def probabilities(self, waveform: np.ndarray) -> np.ndarray:
         """waveform [N] float32 at 16 kHz -> probability of speech in every 32 ms [ceil(N / 512)]."""
         padded = np.pad(waveform.astype(np.float32), (CONTEXT, -len(waveform) % WINDOW))
-        state, rate = np.zeros((2, 1, 128), np.float32), np.array(RATE_HZ, np.int64)
+        state, rate = np.zeros((2, 1, 128), np.float32), np.array(SAMPLE_RATE_HZ, np.int64)
         found = []
         for start in range(0, len(padded) - CONTEXT, WINDOW):
             window = padded[None, start:start + CONTEXT + WINDOW]  # 64 samples of what came before, then 512

@@ -33,7 +33,7 @@ from pipeline.animate.pose import driving_pose
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.compute.prefetch import prefetch
 from pipeline.media.film import write_video
-from pipeline.media.visible_mark import VisibleMark
+from pipeline.media.lettering import VisibleMark
 
 if TYPE_CHECKING:
     from pipeline.animate.credentials import Credentials

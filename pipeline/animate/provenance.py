@@ -21,7 +21,7 @@ import c2pa
 
 from pipeline.animate.credentials import Credentials, CredentialsError, local_credentials
 from pipeline.media.container import MediaError, open_media
-from pipeline.media.film import NOTE
+from pipeline.media.film import SYNTHETIC
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 ASSERTION = "playmate.generation"
@@ -39,7 +39,7 @@ def generation_facts(model: str, **details: Any) -> dict[str, Any]:
 
 def metadata_tags(facts: dict[str, Any]) -> dict[str, str]:
     """The plain tag: fields of the MP4's metadata."""
-    return {"description": NOTE, "comment": json.dumps(facts, sort_keys=True)}
+    return SYNTHETIC | {"comment": json.dumps(facts, sort_keys=True)}
 
 
 def signing(facts: dict[str, Any], credentials: Credentials | bool) -> Callable[[Path], None] | None:

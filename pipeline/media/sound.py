@@ -18,6 +18,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.media.container import MediaError, open_media, start_s, words
 
 MAX_HOLE_S = 30
@@ -28,7 +29,6 @@ SPOKEN = 0.02        # share of the time; where no track has that much speech th
 AS_GOOD = 0.1        # a track with this share of the best one's level (or speech) comes first if it stands first
 CANCELLED = 0.25     # the mean of two channels is this much weaker than one of them where they cancel each other
 WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "amr"}
-SPEECH_RATE_HZ = 16000   # that voice-activity networks hear
 MIN_SAID_S = 0.01
 
 SpeechShare = Callable[[np.ndarray], float]
@@ -166,7 +166,7 @@ class _Heard:
 
 def _listen(source: Path | bytes, track: Track, speech_share: SpeechShare | None) -> _Heard:
     sums, peak, time_s = np.zeros(3), 0.0, 0.0   # squares of left, right and their mean
-    resample, speech = Resampler(SPEECH_RATE_HZ), []
+    resample, speech = Resampler(SAMPLE_RATE_HZ), []
     try:
         with open_media(source) as container:
             for piece in pieces(container, track, Tally()):
@@ -269,7 +269,7 @@ def _length_s(packet: av.Packet, stream: AudioStream) -> float:
     if packet.duration and packet.time_base:
         return float(packet.duration * packet.time_base)
     context = stream.codec_context
-    return (context.frame_size or 1024) / (context.sample_rate or SPEECH_RATE_HZ)
+    return (context.frame_size or 1024) / (context.sample_rate or SAMPLE_RATE_HZ)
 
 
 class Resampler:
