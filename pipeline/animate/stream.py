@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from models.generation.request import REPEATED
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, Emotion, Portrait
 from pipeline.animate.emotion import as_weights, timeline_frames
 from pipeline.animate.features import chunk_features
