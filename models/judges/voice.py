@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.formats.onnx import one_thread
+from models.motion.clock import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
