@@ -142,7 +142,7 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
             source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
             emotion=emotion, pose=pose,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
-            seed=settings.seed, paste_back=settings.paste_back)
+            seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
     rate = "" if speed is None else f", {speed:.1f} fps"
     console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",

@@ -22,6 +22,7 @@ from models.face.paste_back import PasteBack
 from models.face.portrait_crop import crop_portrait
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.judges.voice import VoiceActivity
 from models.motion.blinks import with_blinks
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
@@ -30,6 +31,7 @@ from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
 from pipeline.animate.portrait import PortraitError, choose_face, draw_numbers, find_faces, read_portrait
 from pipeline.animate.pose import driving_pose
+from pipeline.animate.rest import Awake, with_rest
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.compute.prefetch import prefetch
 from pipeline.media.film import write_video
@@ -63,12 +65,15 @@ class Portrait:
 
 
 class Animator:
-    """A face space, a speech encoder and a motion generator that belong together; `version` names the model."""
+    """A face space, a speech encoder and a motion generator that belong together; `version` names the model.
+
+    `voice` hears where nobody speaks, so that the mouth rests there; None: nobody listens.
+    """
 
     def __init__(self, space: FaceSpace, encoder: SpeechEncoder, generator: MotionGenerator, detector: FaceDetector,
-                 version: str):
+                 version: str, voice: VoiceActivity | None = None):
         self.space, self.encoder, self.generator = space, encoder, generator
-        self.detector, self.version = detector, version
+        self.detector, self.version, self.voice = detector, version, voice
 
     @classmethod
     def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
@@ -123,14 +128,16 @@ class Animator:
     def animate(self, portrait: Picture | Portrait, speech: Sound, emotion: Emotion = None,
                 pose: str | Path | bytes = "generated", audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None, seed: int = 0,
-                face: int | None = None, paste_back: bool = False, tell: Tell = log.warning) -> Iterator[np.ndarray]:
+                face: int | None = None, paste_back: bool = False, rest: bool = True,
+                tell: Tell = log.warning) -> Iterator[np.ndarray]:
         """RGB frames [512, 512, 3] uint8 at 25 fps, round(25 x duration) of them.
 
         `emotion`: a name, "happy:0.7,surprised:0.2", weights by name, or several texts with start times
         ("sad@3.5"); None asks for none. `pose`: "generated", "still", or a driving video. Scales and steps: those
         stored with the model unless given. `paste_back`: frames are the whole picture [H, W, 3] (sides cut to even
-        ones) with the animated face in its place. `tell` is called with what was noticed about the inputs, in words.
-        All inputs are checked before the first frame; raises PortraitError,
+        ones) with the animated face in its place. `rest`: the mouth rests where nobody speaks, unless an emotion is
+        asked for, which may part the lips; without it song and strange sounds move it, too. `tell` is called with what
+        was noticed about the inputs, in words. All inputs are checked before the first frame; raises PortraitError,
         SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
         """
         source = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
@@ -139,9 +146,19 @@ class Animator:
         weights = as_weights(emotion, self.labels, frames, FPS)
         for note in (*source.notes, *heard.notes):
             tell(note)
-        motions = self.motions(source, whole_features(self.encoder, heard.waveform, frames), weights,
+        features, awake = whole_features(self.encoder, heard.waveform, frames), self.awake(emotion) if rest else None
+        motions = self.motions(source, features if awake is None else awake.along(features, heard.waveform), weights,
                                self._pose(pose, source, frames, tell), seed, audio_scale, emotion_scale, steps)
-        return self._rendered(source, motions, paste_back)
+        return self._rendered(source, self.rested(source, motions, awake), paste_back)
+
+    def awake(self, emotion: Emotion) -> Awake | None:
+        """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
+        calm = emotion is None or (isinstance(emotion, (str, list)) and emotion in ("neutral", ["neutral"]))
+        return Awake(self.voice) if self.voice is not None and calm else None
+
+    def rested(self, source: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
+        """Motion vectors with the mouth at rest where nobody speaks."""
+        return motions if awake is None else with_rest(self.space, source.appearance.motion.x_c, motions, awake)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
                         credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:

@@ -105,8 +105,8 @@ def test_settings_are_the_models_own_unless_given():
 
 def test_inputs_are_checked_before_the_first_frame(tmp_path):
     made = animator()
-    with pytest.raises(ValueError, match="unknown emotion 'joyful': this model knows neutral, happy, sad"):
-        made.animate(PORTRAIT, tone(1), emotion="joyful")
+    with pytest.raises(ValueError, match="unknown emotion 'hungry': this model knows neutral, happy, sad"):
+        made.animate(PORTRAIT, tone(1), emotion="hungry")
     with pytest.raises(SpeechError, match="silent"):
         made.animate(PORTRAIT, np.zeros(RATE, np.float32))
     with pytest.raises(SpeechError, match="does not exist"):
