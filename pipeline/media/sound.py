@@ -124,7 +124,7 @@ def sound_streams(container: InputContainer) -> list[AudioStream]:
     """The sound tracks of a file; raises MediaError for none, and where no decoder takes any of them."""
     streams = list(container.streams.audio)
     if not streams:
-        raise MediaError("probe", "no_sound", "the file has no audio stream")
+        raise MediaError("probe", "no_sound", "it has no sound track")
     if all(stream.codec_context is None for stream in streams):
         raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
     return streams
@@ -140,7 +140,7 @@ def choose_track(source: Path | bytes, number: int | None = None, speech_share: 
         streams = sound_streams(container)
         count = len(streams)
         if number is not None and not 1 <= number <= count:
-            raise MediaError("probe", "no_such_track", f"track {number} was asked for, but the file has {count}")
+            raise MediaError("probe", "no_sound", f"it has {count} sound tracks, and track {number} was asked for")
         tracks = [Track(i, count, stream.codec_context.sample_rate, min(stream.codec_context.channels, 2))
                   for i, stream in enumerate(streams, 1)
                   if stream.codec_context is not None and number in (None, i)]
