@@ -272,6 +272,7 @@ class Train(Section):
     identity_noise: float = Field(ge=0)
     start_share: Share
     truncate_share: Share
+    weight_of: Literal["part", "dimension"]
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
@@ -298,11 +299,21 @@ class Train(Section):
     def _pairs(self) -> Train:
         if self.batch < self.workers:
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
+        if not self.expression_weight + self.pose_weight:
+            raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         return self
 
 
 class TrainEmotion(Train):
+    drop: Literal["independent", "nested"]
     drop_emotion: Share
+
+    @model_validator(mode="after")
+    def _shares(self) -> TrainEmotion:
+        if self.drop == "nested" and self.drop_audio + self.drop_emotion > 1:
+            raise ValueError(f"drop nested: drop_audio {self.drop_audio} and drop_emotion {self.drop_emotion} are "
+                             "shares of one whole, together at most 1")
+        return self
 
 
 class EmotionLabels(Section):

@@ -33,6 +33,8 @@ def test_no_section_has_a_default():
     (("split", "validation_share"), 1.5, "split.validation_share"),
     (("sample", "solver"), "euler", "'ddim', 'ddpm' or 'dpmpp'"),
     (("train_audio", "batch"), 1, "batch 1 must be at least workers 2"),
+    (("train_emotion",), {"drop": "nested", "drop_audio": 0.6, "drop_emotion": 0.5}, "together at most 1"),
+    (("train_audio",), {"expression_weight": 0.0, "pose_weight": 0.0}, "nothing would be learned"),
     (("register", "min_mouth_r"), float("nan"), "register.min_mouth_r: Input should be a finite number"),
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
     (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
@@ -44,7 +46,7 @@ def test_a_bad_value_is_named(values, path, value, message):
     target = values
     for key in path[:-1]:
         target = target[key]
-    target[path[-1]] = value
+    target[path[-1]] = target[path[-1]] | value if isinstance(value, dict) else value
     with pytest.raises(ParamsError) as caught:
         parse_params(values)
     assert message in str(caught.value)
