@@ -24,6 +24,7 @@ Corpus = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf"]
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
 
+UNION11_ALONE = ("anxiety", "helplessness", "disappointment")  # labels that `emotion.labels: core8` does not have
 UNTRAINED = "untrained"  # as a checkpoint: a seeded toy network, for tests of the whole path without weights
 
 
@@ -355,6 +356,7 @@ class Evaluate(Section):
 class Ablate(Section):
     audio_scales: list[NotNegative]
     emotion_scales: list[NotNegative]
+    emotions: Annotated[list[Emotion], Field(min_length=1)]
     max_clips: Count
     max_duration_s: Positive
     frame_stride: Count
@@ -403,6 +405,14 @@ class Params(Section):
         if weight > 0 and self.diffusion.target != "x0":
             raise ValueError(f"train_*.pose_velocity_weight {weight} needs diffusion.target x0 (it is "
                              f"{self.diffusion.target}): only there does the network predict motion")
+        return self
+
+    @model_validator(mode="after")
+    def _emotions_that_are_learned(self) -> Params:
+        for name in ("evaluate", "ablate"):
+            strange = [emotion for emotion in getattr(self, name).emotions if emotion in UNION11_ALONE]
+            if strange and self.emotion.labels == "core8":
+                raise ValueError(f"{name}.emotions: {', '.join(strange)} not among emotion.labels core8")
         return self
 
     @model_validator(mode="after")

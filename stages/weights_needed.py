@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evaluation.ablation_clip import grid_metrics
 from evaluation.judges import WEIGHTS as JUDGES
 from pipeline.components import SPEECH_WEIGHTS
 from pipeline.config import Params
@@ -47,4 +48,5 @@ def _networks(params: Params) -> Iterator[str]:
 
 def _judges(params: Params) -> Iterator[str]:
     yield JUDGES["landmarks"]
-    yield from (JUDGES[metric] for metric in params.evaluate.metrics if metric in JUDGES)
+    asked = (*params.evaluate.metrics, *grid_metrics(params.evaluate.metrics, params.ablate.frame_stride))
+    yield from (JUDGES[metric] for metric in asked if metric in JUDGES)

@@ -36,6 +36,8 @@ def test_no_section_has_a_default():
     (("train_emotion",), {"drop": "nested", "drop_audio": 0.6, "drop_emotion": 0.5}, "together at most 1"),
     (("train_audio",), {"expression_weight": 0.0, "pose_weight": 0.0}, "nothing would be learned"),
     (("register", "min_mouth_r"), float("nan"), "register.min_mouth_r: Input should be a finite number"),
+    (("ablate", "emotions"), ["happy", "anxiety"], "ablate.emotions: anxiety not among emotion.labels core8"),
+    (("ablate", "emotions"), [], "ablate.emotions"),
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
     (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
     (("preprocess", "min_duration_s"), 40.0, "must be below max_duration_s"),

@@ -27,7 +27,8 @@ def in_the_project(project, monkeypatch, tmp_path):
 def test_the_paper_profile_needs_the_papers_networks():
     assert names("paper", raw={"root": "/data/sets"}) == {
         "buffalo_l", "silero_vad", "syncnet", "liveportrait", "vgg19", "wav2vec2_base_960h", "face_landmarker",
-        "fid_inception", "i3d", "arcface_w600k_r50", "lpips_alexnet", "hsemotion"}
+        "fid_inception", "i3d", "arcface_w600k_r50", "lpips_alexnet", "hsemotion",
+        "emotion_facex"}  # the last one: the ablation's P(emotion asked for)
 
 
 def test_a_checkpoint_of_the_users_and_no_tuning_need_less():
