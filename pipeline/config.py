@@ -60,9 +60,9 @@ class Embedded(Section):
 
 
 class Preprocess(Section):
-    fps: Count
+    fps: Literal[25]
     crop_px: Count
-    sample_rate_hz: Count
+    sample_rate_hz: Literal[16000]
     min_duration_s: Positive
     max_duration_s: Positive
     detector: Literal["insightface", "buffalo_l", "mediapipe"]
@@ -98,8 +98,6 @@ class Preprocess(Section):
     def _pairs(self) -> Preprocess:
         if self.min_duration_s >= self.max_duration_s:
             raise ValueError(f"min_duration_s {self.min_duration_s} must be below max_duration_s {self.max_duration_s}")
-        if self.sample_rate_hz % self.fps:
-            raise ValueError(f"sample_rate_hz {self.sample_rate_hz} must be a multiple of fps {self.fps}")
         if self.min_brightness >= self.max_brightness:
             raise ValueError("min_brightness must be below max_brightness")
         return self

@@ -37,6 +37,8 @@ def test_no_section_has_a_default():
     (("train_audio",), {"expression_weight": 0.0, "pose_weight": 0.0}, "nothing would be learned"),
     (("register", "min_mouth_r"), float("nan"), "register.min_mouth_r: Input should be a finite number"),
     (("ablate", "emotions"), ["happy", "anxiety"], "ablate.emotions: anxiety not among emotion.labels core8"),
+    (("preprocess", "fps"), 30, "preprocess.fps: Input should be 25"),
+    (("preprocess", "sample_rate_hz"), 44100, "preprocess.sample_rate_hz: Input should be 16000"),
     (("ablate", "emotions"), [], "ablate.emotions"),
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
     (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
