@@ -75,6 +75,11 @@ def _partial() -> Path:
     return weights_cache() / ".partial"
 
 
+def _part(piece: Piece) -> Path:
+    """Where a file waits until it is whole and right."""
+    return _partial() / piece.label.replace("/", "-")
+
+
 def _with_address(weight: Weight, addresses: Mapping[str, str]) -> Weight:
     if weight.name not in addresses:
         return weight
@@ -131,6 +136,7 @@ def _from_release(weights: list[Weight], say: Say) -> None:
     url = weights[0].url
     if not url:
         _by_hand(weights, say)
+    say(f"weights: {', '.join(weight.name for weight in weights)} <- {url} ({weights[0].licence})")
     part = _partial() / f"{weights[0].name}-{Path(urlsplit(url).path).name}"
     download(url, part)
     for weight in weights:
@@ -160,7 +166,7 @@ def _from_hub(weights: list[Weight], say: Say) -> None:
         piece = Piece(weight, f"{weight.name}/{name}", weight.path / name, repository.files[names[name]])
         if _is_right(piece):
             continue
-        part = _partial() / weight.name / name
+        part = _part(piece)
         download(repository.address(names[name]), part, hub_headers())
         _place(part, piece, say)
 
@@ -186,20 +192,16 @@ def _from_folder(weight: Weight, folder: Path, say: Say) -> list[str]:
                 member = weight.member or member_named(found.path, found.target.name)
                 _place_member(found.path, member, piece, say)
             else:
-                part = _partial() / weight.name / found.path.name
-                part.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(found.path, part)
-                _place(part, piece, say)
+                shutil.copyfile(found.path, _part(piece))
+                _place(_part(piece), piece, say)
         except WeightsError as error:
             failures.append(f"  {label}: {error}")
     return failures
 
 
 def _place_member(archive: Path, member: str, piece: Piece, say: Say) -> None:
-    part = _partial() / piece.weight.name / piece.target.name
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_bytes(read_member(archive, member))
-    _place(part, piece, say)
+    _part(piece).write_bytes(read_member(archive, member))
+    _place(_part(piece), piece, say)
 
 
 def _place(part: Path, piece: Piece, say: Say) -> None:
