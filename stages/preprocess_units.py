@@ -14,6 +14,7 @@ from pipeline.atomic import write_json
 from pipeline.config import Preprocess
 from pipeline.fingerprint import digest, file_sha256
 from pipeline.imports import ROOT, import_closure
+from pipeline.known_sha256 import known_sha256
 from stages.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.readers.raw import Source, is_sha256
 
@@ -115,4 +116,4 @@ class WorkFolder:
     def _is_whole(self, unit: Unit, piece: dict[str, Any]) -> bool:
         files = [(self.folder(unit) / f"{piece['clip_id']}{suffix}", piece[column])
                  for suffix, column in ((".mp4", "crop_sha256"), (".wav", "speech_sha256")) if column in piece]
-        return all(path.exists() and file_sha256(path) == sha256 for path, sha256 in files)
+        return all(path.exists() and known_sha256(path) == sha256 for path, sha256 in files)

@@ -13,7 +13,8 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.fingerprint import digest, file_sha256
+from pipeline.fingerprint import digest
+from pipeline.known_sha256 import known_sha256
 from pipeline.paths import WORK
 from pipeline.storage_raw import Entry, RawObjects, raw_objects
 from stages.readers.folder import SOUND, VIDEO, Folder, is_unsafe_path
@@ -69,7 +70,7 @@ def is_sha256(stamp: str) -> bool:
 
 
 def _local(root: Path, corpus: str) -> RawCorpus:
-    sha256 = cache(file_sha256)
+    sha256 = cache(known_sha256)  # rows of a Parquet file ask for the same one
 
     def stamp(name: str) -> str:
         path, _, row = name.partition(IN_TABLE)
