@@ -55,7 +55,11 @@ def pull(rows: Iterable[Weight], say: Say = print, folder: Path | None = None,
 
     Raises WeightsError with a line for each file that is still not there.
     """
-    rows = [_with_address(weight, addresses or {}) for weight in rows]
+    addresses, rows = addresses or {}, list(rows)
+    strange = sorted(addresses.keys() - {weight.name for weight in rows})
+    if strange:
+        raise WeightsError(f"--url names {', '.join(strange)}: not among {', '.join(weight.name for weight in rows)}")
+    rows = [_with_address(weight, addresses) for weight in rows]
     with exclusive(_partial() / "lock", "playmate weights pull"):
         wanted = [weight for weight in rows if verify(weight) in ("missing", "wrong")]
         say(f"weights: {len(rows) - len(wanted)} of {len(rows)} there, {len(wanted)} to get")

@@ -260,6 +260,8 @@ def test_an_address_can_be_named(site, release):
         pull([row], quietly)
     with pytest.raises(WeightsError, match="begins with http"):
         pull([row], quietly, addresses={"net": "file:///etc/passwd"})
+    with pytest.raises(WeightsError, match="--url names nets: not among net"):
+        pull([row], quietly, addresses={"nets": f"{site.address}/releases/net-1.pth"})
     pull([row], quietly, addresses={"net": f"{site.address}/releases/net-1.pth"})
     assert verify(row) == "ok"
 
