@@ -22,9 +22,9 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.clip_table import read_clip_table, write_clip_table
-from pipeline.imports import ROOT
-from pipeline.paths import CROPS, FACE_SPACE
+from pipeline.core.clip_table import read_clip_table, write_clip_table
+from pipeline.core.fingerprint import ROOT
+from pipeline.core.paths import CROPS, FACE_SPACE
 
 SAMPLE_S = 0.1  # between looks at the processes
 
@@ -75,8 +75,8 @@ def run(corpora: list[str], folder: Path) -> Took:
     """The stage over all corpora."""
     began, processor_s = time.monotonic(), 0.0
     for corpus in corpora:
-        with subprocess.Popen([sys.executable, "-m", "stages.extract", corpus], cwd=folder, stdout=subprocess.DEVNULL,
-                              env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
+        with subprocess.Popen([sys.executable, "-m", "stages.extract.stage", corpus], cwd=folder,
+                              stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
             processor_s += processor_seconds(process)
         if process.returncode:
             sys.exit(f"extract {corpus} failed")

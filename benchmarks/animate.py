@@ -20,19 +20,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.generate import MotionGenerator
-from models.generation_request import Request
-from models.landmark.points import positions
-from models.motion import RHO_DIM
+from models.face.points import positions
+from models.generation.generator import MotionGenerator
+from models.generation.request import Request
+from models.motion.motion import RHO_DIM
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ
-from pipeline.animator import CRF, Animator, Portrait, frame_count
-from pipeline.animator_stream import AnimatorStream
-from pipeline.default_model import load_animator
-from pipeline.emotion_timeline import as_weights
-from pipeline.media import write_video
-from pipeline.provenance import generation_facts, metadata_tags, signing
-from pipeline.speech_features import whole_features
-from pipeline.speech_input import read_speech
+from pipeline.animate.animator import CRF, Animator, Portrait, frame_count
+from pipeline.animate.emotion import as_weights
+from pipeline.animate.features import whole_features
+from pipeline.animate.load import load_animator
+from pipeline.animate.provenance import generation_facts, metadata_tags, signing
+from pipeline.animate.speech import read_speech
+from pipeline.animate.stream import AnimatorStream
+from pipeline.media.film import write_video
 
 STEPS = (2, 3, 5, 10, 25, 50)
 WINDOWS = (50, 25, 10)  # frames of a stream that are generated at once
@@ -137,8 +137,8 @@ def _timed(name: str, frames: int, work):
 
 def synthetic_speech() -> np.ndarray:
     """Sentences of the embedded corpora by a synthetic voice, [N] at 16 kHz."""
-    from stages.embedded.sentences import held_out_sentence
-    from stages.embedded.speech import Voice, speak
+    from stages.corpora.sentences import held_out_sentence
+    from stages.corpora.speech import Voice, speak
 
     said = speak(" ".join(held_out_sentence(i) for i in range(8)), Voice("en-us", 160, 50, 50), seed=1)
     at = np.arange(0, len(said.waveform), said.rate_hz / SAMPLE_RATE_HZ)

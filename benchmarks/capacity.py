@@ -68,7 +68,7 @@ def measure(clip: Path | None) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         pictures = _pictures(clip)
         encode_ms, crop, raw = _media(pictures, Path(folder))
-        from pipeline.media import read_crop
+        from pipeline.media.crops import read_crop
 
         motion, speech = _motion_network(), _speech_network()
         batch = torch.zeros(4, 3, PX, PX)
@@ -85,7 +85,7 @@ def measure(clip: Path | None) -> Measured:
 
 def _pictures(clip: Path | None) -> np.ndarray:
     if clip is not None:
-        from pipeline.media import read_crop
+        from pipeline.media.crops import read_crop
 
         return read_crop(clip)
     random = np.random.default_rng(0)
@@ -97,7 +97,7 @@ def _media(pictures: np.ndarray, folder: Path) -> tuple[float, Path, Path]:
     """Encode the crop; and a 720p film as raw media are."""
     import cv2
 
-    from pipeline.media import write_video
+    from pipeline.media.film import write_video
 
     crop, raw = folder / "crop.mp4", folder / "raw.mp4"
     encode_ms = cpu_ms(lambda: write_video(crop, pictures, FPS, crf=14), len(pictures))

@@ -14,10 +14,10 @@ from nemo_curator.stages.base import ProcessingStage
 from nemo_curator.stages.resources import Resources
 from nemo_curator.tasks import Task
 
-from pipeline.config import Params
+from pipeline.core.config import Params
 from pipeline.storage import open_storage
-from stages.extraction.cluster import make_extractor
-from stages.extraction.plan import Clip
+from stages.extract.compute import make_extractor
+from stages.extract.plan import Clip
 
 
 @dataclass

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.faces import align
-from evaluation.jobs import FPS, ClipJob, JobSettings, run_clip
-from evaluation.measure import look_at
-from evaluation.partial import fresh_folder, save_result
-from evaluation.parts import Parts, generate_motions, load_parts, make_portrait, render_motion
-from evaluation.plan import clip_jobs, test_clips
+from evaluation.jobs.clip import FPS, ClipJob, JobSettings, run_clip
+from evaluation.jobs.parts import Parts, generate_motions, load_parts, make_portrait, render_motion
+from evaluation.jobs.plan import clip_jobs, test_clips
+from evaluation.jobs.saved import fresh_folder, save_result
+from evaluation.metrics.faces import align
+from evaluation.metrics.measure import look_at
 from feature_store.reader import open_store
-from feature_store.split import read_split
-from pipeline import paths
-from pipeline.config import Params, load_params
-from pipeline.media import read_crop
+from pipeline.core import paths
+from pipeline.core.config import Params, load_params
+from pipeline.core.split_table import read_split
+from pipeline.media.crops import read_crop
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from pipeline.config import Params, load_params
-from pipeline.media import read_crop, read_wav
+from models.speech.level import levelled
+from pipeline.core.config import Params, load_params
+from pipeline.media.crops import read_crop, read_wav
 from pipeline.storage import open_storage
-from stages.extraction.clip import ClipExtractor
-from stages.extraction.cluster import compute, make_extractor
-from stages.extraction.plan import Clip, fingerprints, kept_clips
+from stages.extract.clip import ClipExtractor
+from stages.extract.compute import compute, make_extractor
+from stages.extract.plan import Clip, fingerprints, kept_clips
 
 FAMILIES = ["motion", "speech"]
 
@@ -66,7 +67,7 @@ def against_bare(clips: list[Clip], params: Params, repeats: int = 7) -> None:
 def _bare(extractor: ClipExtractor, decoded: list[tuple]) -> None:
     for pictures, speech in decoded:
         extractor.space.extract(pictures)
-        extractor.encoder.encode(speech, len(pictures))
+        extractor.encoder.encode(levelled(speech), len(pictures))
 
 
 def _cpu(work: Callable[[], object]) -> float:
@@ -87,7 +88,7 @@ def _one(params: Params, folder: str, clips: list[Clip]) -> int:
 
 def peers(clips: list[Clip], params: Params) -> None:
     """Everything on the clock, models loaded in it; Ray's start apart. Every one stores the same units."""
-    from pipeline.ray_runtime import quiet_datasets, ray_session
+    from pipeline.compute.ray_session import quiet_datasets, ray_session
 
     with tempfile.TemporaryDirectory() as root:
         measured = Measured(Path(root), clips)

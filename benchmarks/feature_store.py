@@ -24,7 +24,7 @@ from feature_store.schema import MOTION, SPEECH, motion_tensors, speech_tensors
 from feature_store.shards import PackedClip, pack
 from feature_store.statistics import motion_statistics
 from feature_store.units import UnitKey, write_unit
-from pipeline.storage import LocalStorage
+from pipeline.storage.local import LocalStorage
 
 CLIPS, FRAMES, KEYPOINTS, DIM = 200, 200, 70, 384
 WINDOW, WINDOWS, SHARDS = 90, 320, 4

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from models.emotions import emotion_weights
-from models.generation_request import Request
-from pipeline.bundle import load_bundle
-from pipeline.paths import SHIPPED
+from models.generation.request import Request
+from models.motion.emotions import emotion_weights
+from pipeline.components.bundle import load_bundle
+from pipeline.core.paths import SHIPPED
 
 FPS = 25
 LENGTHS_S = (5, 60, 600)

@@ -19,18 +19,18 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.conditions import time_frequencies
-from models.diffusion.guidance import guide
+from models.diffusion.denoise import guide
 from models.diffusion.sampler import ddim_step, sampling_times
 from models.diffusion.schedule import add_noise, alpha_bars
-from models.emotions import CORE8, emotion_weights
-from models.generate import MotionGenerator
-from models.generation_request import Request, SampleSettings
-from models.model_shape import ModelShape
-from models.motion import RHO_DIM
-from models.motion_transformer import MotionTransformer
-from models.normalization import MotionStatistics, Normalizer
-from training.adam import AdamW
+from models.generation.generator import MotionGenerator
+from models.generation.request import Request, SampleSettings
+from models.motion.emotions import CORE8, emotion_weights
+from models.motion.motion import RHO_DIM
+from models.motion.normalization import MotionStatistics, Normalizer
+from models.transformer.conditions import time_frequencies
+from models.transformer.motion_transformer import MotionTransformer
+from models.transformer.shape import ModelShape
+from training.engine.optimiser import AdamW
 
 COMMON = {"dropout": 0.0, "audio_align_layers": 1, "previous": 10, "emotion_blocks": 2, "conv_norm": "layer",
           "num_emotions": len(CORE8)}

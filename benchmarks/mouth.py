@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluation.curves import face_curves
-from evaluation.lip_sync import fill_gaps
-from evaluation.motion import mouth_correlation
-from evaluation.training_reference import stored_curves
+from evaluation.jobs.training_clips import stored_curves
+from evaluation.metrics.curves import face_curves
+from evaluation.metrics.lip_sync import fill_gaps
+from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures, open_store
-from models.generate import MotionGenerator
-from models.generation_request import Request
-from models.motion import RHO_DIM
+from models.generation.generator import MotionGenerator
+from models.generation.request import Request
+from models.motion.motion import RHO_DIM
 from models.speech.encoder import FPS
-from pipeline.bundle import load_generator
-from pipeline.config import load_params
+from pipeline.components.bundle import load_generator
+from pipeline.core.config import load_params
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     params = load_params()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, type=Path, help="a bundle folder")
-    parser.add_argument("--corpora", nargs="+", default=params.split.test_corpora)
+    parser.add_argument("--corpora", nargs="+", default=params.used_for("test"))
     parser.add_argument("--identities", nargs="+", help="these people alone, as in split.test_identities")
     parser.add_argument("--samples", type=int, default=params.evaluate.samples)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each clip, at most")

@@ -6,7 +6,7 @@ FOLDER holds talking videos, sound in the file or in a `.wav` beside it. Measure
     loop     one process, one clip after another: the work of the stage (`ClipWorker`) without guard, pool and records;
              its networks are loaded before the clock starts
     loops    as many such loops side by side, each over all files: what the machine's cores give when all are busy
-    stage    `stages.preprocess` from an empty work folder, the start of its processes included
+    stage    `stages.preprocess.stage` from an empty work folder, the start of its processes included
 
 Decoder, encoder and networks have one thread each, in the loop as in every process of the stage. Loop, loops and stage
 take turns for `--rounds`, the fastest of each counts: other work on the machine only ever slows. `--copies` makes the
@@ -32,9 +32,10 @@ from pathlib import Path
 import av
 
 from benchmarks.preprocess_parts import cost_by_part
-from pipeline.config import Params, load_params
-from stages import preprocess, preprocess_workers
-from stages.preprocess_clip import make_worker
+from pipeline.core.config import Params, load_params
+from stages.preprocess import stage as preprocess
+from stages.preprocess import workers as preprocess_workers
+from stages.preprocess.clip import make_worker
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
 
@@ -69,7 +70,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     files = sorted((p for p in args.folder.iterdir() if p.suffix in VIDEO), key=lambda p: p.stat().st_size)[:args.clips]
     params, many = load_params(), files * args.copies
-    settings = preprocess.worker_settings(params)
+    settings = preprocess.worker_settings(params, params.corpora["hdtf"])
     decode = decoding(many, args.workers)
     print(f"decode  {decode}", flush=True)
     took: dict[str, list[Cost]] = {"loop": [], "loops": [], "stage": []}
@@ -149,7 +150,8 @@ def whole_stage(files: list[Path], copies: int, params: Params, workers: int) ->
             for found in {path, path.with_suffix(".wav")}:
                 if found.exists():
                     shutil.copy(found, raw / f"{copy}{found.name}")
-        ours = params.model_copy(update={"raw": params.raw.model_copy(update={"root": str(raw.parent)}),
+        ours = params.model_copy(update={"corpora": {"hdtf": params.corpora["hdtf"].model_copy(update={
+                                             "path": str(raw)})},
                                          "ray": params.ray.model_copy(update={"num_cpus": workers})})
         os.chdir(folder)
         try:

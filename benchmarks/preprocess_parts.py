@@ -11,8 +11,8 @@ PARTS = {  # the first word that a profiled function's name or file holds
     "networks (faces, voice)": ("onnxruntime", "scrfd.py", "detectors.py", "voice.py", "blobFromImage",
                                 "copyMakeBorder"),
     "decode": ("video.py:", "media/steady.py", "looking.py"),
-    "sound": ("sound.py",), "encode and write": ("pipeline/media.py", "encode", "soundfile"),
-    "cut": ("models/crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
+    "sound": ("sound.py",), "encode and write": ("pipeline/media/film.py", "encode", "soundfile"),
+    "cut": ("models/face/driving_crop.py", "cropping.py", "resize"), "shots": ("shots.py",),
     "measure": ("measures.py", "likeness.py", "preprocess_piece.py"),
 }
 

@@ -32,14 +32,14 @@ from feature_store.schema import FAMILIES, MOTION, motion_tensors, speech_tensor
 from feature_store.shards import PackedClip, pack
 from feature_store.statistics import Moments, motion_statistics
 from feature_store.units import UnitKey, write_unit
-from pipeline.clip_table import ROWS_PER_GROUP, SCHEMA
-from pipeline.fingerprint import digest
-from pipeline.paths import CROPS, FEATURES
-from pipeline.storage import LocalStorage
-from stages.extraction.batches import batch_tables, make_batches, spooled
-from stages.extraction.carried import Outbox
-from stages.extraction.cluster import MAX_BLOCKS
-from stages.extraction.plan import LABELS, Progress, kept_clips, missing_jobs
+from pipeline.core.clip_table import ROWS_PER_GROUP, SCHEMA
+from pipeline.core.fingerprint import digest
+from pipeline.core.paths import CROPS, FEATURES
+from pipeline.storage.local import LocalStorage
+from stages.extract.compute import MAX_BLOCKS
+from stages.extract.jobs import batch_tables, make_batches, spooled
+from stages.extract.plan import LABELS, Progress, kept_clips, missing_jobs
+from stages.extract.transfer import Outbox
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}
@@ -123,8 +123,8 @@ class Nothing:
 
 def on_ray(tables: list[pa.Table]) -> None:
     """The graph of extraction around actors that do nothing."""
-    from pipeline.config import Ray
-    from pipeline.ray_runtime import quiet_datasets, ray_session
+    from pipeline.compute.ray_session import quiet_datasets, ray_session
+    from pipeline.core.config import Ray
 
     with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False)):
         data = quiet_datasets()

@@ -16,11 +16,11 @@ from torch import Tensor
 from feature_store.reader import FeatureStore, open_store
 from models.diffusion.denoise import Conditions, Denoiser
 from models.diffusion.sampler import Solver, even_snr_times, sampling_times
-from models.emotions import emotion_weights
-from models.generate import MotionGenerator
-from models.motion import RHO_DIM
-from pipeline.bundle import load_generator
-from pipeline.paths import SHIPPED
+from models.generation.generator import MotionGenerator
+from models.motion.emotions import emotion_weights
+from models.motion.motion import RHO_DIM
+from pipeline.components.bundle import load_generator
+from pipeline.core.paths import SHIPPED
 
 STEPS = (3, 5, 8, 10, 15, 25, 50)
 REFERENCE_STEPS = 250

@@ -2,7 +2,7 @@
 
 FOLDER holds films of talking people, one person each, with their sound in the file or in a `.wav` beside it. Every
 metric gets a right and a wrong input whose order is known: the same person and another one, clean and degraded, moving
-and frozen, the true speech and another person's. Writes evaluation/substitutes.json, which the report shows, and
+and frozen, the true speech and another person's. Writes evaluation/report/substitutes.json, which the report shows, and
 prints it as Markdown. `--emotions FILM`: seven square tiles side by side, in the order of `EMOTIONS`.
 """
 
@@ -17,19 +17,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evaluation import measure
-from evaluation.frechet import frechet_of_features
-from evaluation.jobs import FPS
-from evaluation.judges import Judges, load_judges
-from evaluation.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
-from evaluation.motion import mouth_correlation
-from evaluation.results import rounded
-from evaluation.substitutes import PATH, markdown
-from pipeline.atomic import write_json
-from pipeline.components import make_speech_encoder
-from pipeline.config import load_params
-from pipeline.media import read_wav
-from stages.evaluate_reading import VideoReader
+from evaluation.jobs.clip import FPS
+from evaluation.jobs.reading import VideoReader
+from evaluation.metrics import measure
+from evaluation.metrics.frechet import frechet_of_features
+from evaluation.metrics.judges import Judges, load_judges
+from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
+from evaluation.metrics.motion import mouth_correlation
+from evaluation.report.substitutes import PATH, markdown
+from evaluation.results.files import rounded
+from models.speech.level import levelled
+from pipeline.components.face_space import make_speech_encoder
+from pipeline.core.atomic import write_json
+from pipeline.core.config import load_params
+from pipeline.media.crops import read_wav
 
 FRAMES, SIDE_PX, STRIDE, MAX_LAG = 150, 256, 5, 2
 METRICS = ("csim_mobilefacenet", "lpips_alexnet", "fd_efficientnet_lite0", "emo_facex")
@@ -90,7 +91,7 @@ def read_films(paths: Sequence[Path], judges: Judges) -> list[Film]:
             sound = read_wav(path.with_suffix(".wav"))
         seen = measure.look_at(face_only(frames, judges), judges)
         films.append(Film(path.stem, seen, None if sound is None else encoder.encode(
-            sound[:len(frames) * 640], len(frames)).astype(np.float64)))
+            levelled(sound[:len(frames) * 640]), len(frames)).astype(np.float64)))
         print(f"{path.stem}: {len(frames)} frames, {seen.curves.found_share:.0%} with a face", flush=True)
     reader.close()
     return films

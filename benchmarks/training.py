@@ -27,17 +27,17 @@ import torch.multiprocessing as mp
 from torch.nn.utils import clip_grad_norm_
 
 from models.diffusion.schedule import alpha_bars
-from models.motion_transformer import ModelShape, MotionTransformer
-from pipeline.storage import LocalStorage
-from training.batches import BatchSettings, make_batch
-from training.checkpoint import CheckpointStore
-from training.clips import TrainingClip
-from training.context import PlainContext, WorkerContext
-from training.job import Job
-from training.loop import train
-from training.losses import Objective, loss_parts
-from training.memory import keep_freed_memory
-from training.schedule import OptimiserSettings
+from models.transformer.motion_transformer import ModelShape, MotionTransformer
+from pipeline.storage.local import LocalStorage
+from training.engine.checkpoint import CheckpointStore
+from training.engine.context import PlainContext, WorkerContext
+from training.engine.optimiser import OptimiserSettings
+from training.engine.run import keep_freed_memory
+from training.motion.batches import BatchSettings, make_batch
+from training.motion.clips import TrainingClip
+from training.motion.job import Job
+from training.motion.loop import train
+from training.motion.losses import Objective, loss_parts
 
 DEMO = ModelShape(dim=96, heads=4, layers=2, conv_kernel=15, conv_norm="layer", mlp_ratio=2, dropout=0.0,
                   audio_align_layers=1, window=50, previous=10, emotion_blocks=2, num_keypoints=70, speech_dim=384,
@@ -58,8 +58,8 @@ def make_job(folder: Path, steps: int, shape: ModelShape, batch: int, **changes)
                 "grad_clip": 1.0, "ema_decay": 0.99, "precision": "fp32", "accumulate": 1, "compile": False,
                 "prefetch": 2, "checkpoint_every": 50, "validate_every": 10**6, "log_every": 10,
                 "min_improvement": 0.0, "stop_after": 0, **changes}
-    batches = BatchSettings(batch, shape.window, shape.previous, 1000, 50, 0.2, 0.1, "independent", 0.1, 0.0, 0.1, 0.01,
-                            0)
+    batches = BatchSettings(batch, shape.window, shape.previous, 1000, 50, 0.2, 0.1, 0.0, "independent", 0.1, 0.0, 0.1,
+                            0.01, 0)
     objective = Objective(alpha_bars("linear", 1000), "x0", "sqrt", "part", 0.85, 0.15, 2.0, False)
     return Job(MotionTransformer(shape), clips, [], batches, objective, OptimiserSettings(**settings), 0,
                CheckpointStore(LocalStorage(folder), "run"))

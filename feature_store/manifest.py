@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from feature_store.schema import VERSION, SchemaError, check_version
-from pipeline.atomic import write_text
+from pipeline.core.atomic import write_text
 
 NAME = "manifest.json"
 SHARD_NAME = re.compile(r"[a-z0-9_-]+\.parquet")

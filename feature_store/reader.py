@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from feature_store.manifest import Manifest, Shard, read_manifest
 from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
 from feature_store.shards import shard_key
-from pipeline.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
 
 OTHER_FILES = 512  # that a process may have open beside the shards
@@ -43,7 +43,7 @@ class ClipFeatures:
 
     clip: ClipRow
     x_c: np.ndarray  # [K, 3] float32 canonical key points
-    motion: np.ndarray  # [T, 3K + 7] float32, m = [delta, rho] as in models.motion
+    motion: np.ndarray  # [T, 3K + 7] float32, m = [delta, rho] as in models.motion.motion
     speech: np.ndarray  # [T, D] float16
     moments: np.ndarray  # [2, 3K + 7] float64: mean and sum of squared distances from it, over T
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from feature_store.manifest import Shard
 from feature_store.schema import shard_schema
 from feature_store.units import UnitDamaged, UnitKey, read_unit
-from pipeline.fingerprint import code_digest, digest, file_sha256
+from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.storage import ObjectDamaged, ObjectMissing, Storage
 
 # Measured (docs/feature_store.md has the table, benchmarks/feature_layout.py makes it): groups of four clips read one
@@ -60,7 +60,7 @@ def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Pa
     Holds the clips of one shard in memory, the others in a temporary file. Raises ObjectMissing where there is no unit,
     UnitDamaged where its bytes do not check: such a unit is removed, so that the next run computes it anew.
     """
-    layout = digest(code_digest("feature_store.shards", "feature_store.schema"), pa.__version__)
+    layout = digest(code_of("feature_store.shards"), pa.__version__)
     return [_shard(storage, members, bucket, layout, folder) for bucket, members in _by_bucket(clips, buckets)]
 
 

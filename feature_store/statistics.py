@@ -8,8 +8,8 @@ import numpy as np
 
 from feature_store.moments import ClipMoments, Moments
 from feature_store.reader import ClipRow, FeatureStore
-from models.motion import RHO_DIM
-from models.normalization import MotionStatistics, Normalizer
+from models.motion.motion import RHO_DIM
+from models.motion.normalization import MotionStatistics, Normalizer
 
 
 def clip_moments(store: FeatureStore, clip: ClipRow) -> Moments:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from feature_store.manifest import Manifest, Shard, read_manifest, uncommitted
 from feature_store.shards import shard_key
-from pipeline.fingerprint import file_sha256
+from pipeline.core.fingerprint import file_sha256
 from pipeline.storage import ObjectDamaged, ObjectMissing, open_storage
 
 

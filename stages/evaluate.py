@@ -15,30 +15,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation import emotion, protocol, results, summarise
-from evaluation.emo_a import emo_a
-from evaluation.emotion_jobs import EmotionJob, TrueEmotionJob
-from evaluation.jobs import FPS, ClipJob, JobSettings
-from evaluation.judges import judge_weights
-from evaluation.partial import load_result, remove_others
-from evaluation.plan import clip_jobs, emotion_jobs, job_digest, pose_jobs, spread, test_clips, true_emotion_jobs
-from evaluation.pose_jobs import PoseJob
-from evaluation.results_writer import CurveFiles, copy_videos
-from evaluation.training_reference import stored_curves, training_reference
-from evaluation.video_grid import write_grid
+from evaluation.jobs.clip import FPS, ClipJob, JobSettings
+from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
+from evaluation.jobs.films import write_grid
+from evaluation.jobs.plan import clip_jobs, emotion_jobs, job_digest, pose_jobs, spread, test_clips, true_emotion_jobs
+from evaluation.jobs.pose import PoseJob
+from evaluation.jobs.saved import load_result, remove_others
+from evaluation.jobs.training_clips import stored_curves, training_reference
+from evaluation.jobs.workers import Done, Job, Task, WorkerSpec, run_tasks
+from evaluation.metrics import emotion
+from evaluation.metrics.emotion import emo_a
+from evaluation.metrics.judges import judge_weights
+from evaluation.results import files as results
+from evaluation.results import protocol
+from evaluation.results import summary as summarise
+from evaluation.results.writer import CurveFiles, copy_videos
 from feature_store.reader import ClipFeatures, FeatureStore
-from feature_store.split import TRAIN, clips_of, read_split
-from pipeline import paths
-from pipeline.atomic import write_json
-from pipeline.bundle import bundle_digest
-from pipeline.components import face_space_identity
-from pipeline.config import Params, load_params
-from pipeline.fingerprint import code_digest, digest
-from pipeline.stage import run_as_stage
-from stages.evaluate_workers import Done, Job, Task, WorkerSpec, run_tasks
+from pipeline.components.bundle import bundle_digest
+from pipeline.components.face_space import face_space_identity
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.core.config import Params, load_params
+from pipeline.core.fingerprint import code_of, digest
+from pipeline.core.split_table import TRAIN, clips_of, read_split
+from pipeline.core.stage import run_as_stage
 
 WORK = paths.WORK / "evaluate"
-CODE = ("evaluation", "models", "pipeline.media")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def main(say: Callable[[str], None] = print) -> None:
 
 
 def _base_digest(params: Params, spec: WorkerSpec) -> str:
-    return digest(code_digest(*CODE), asdict(spec.settings), bundle_digest(spec.bundle_folder),
+    return digest(code_of("evaluation.jobs.workers"), asdict(spec.settings), bundle_digest(spec.bundle_folder),
                   judge_weights(spec.metrics), face_space_identity(spec.face_space_folder),
                   spec.sync and spec.sync.weights.tolist())
 
@@ -89,10 +91,10 @@ def _training(store: FeatureStore, split: dict[str, str], params: Params, say: C
 
 def _seen_curves(features: ClipFeatures):
     """Curves of a training clip from its pictures, for a face space whose key points have no names."""
-    from evaluation.curves import face_curves
-    from models.landmarker import FaceLandmarker
-    from pipeline.media import read_crop
-    from pipeline.weights import weight_path
+    from evaluation.metrics.curves import face_curves
+    from models.face.landmarker import FaceLandmarker
+    from pipeline.media.crops import read_crop
+    from pipeline.weights.table import weight_path
 
     frames = read_crop(paths.CROPS / features.clip.corpus / f"{features.clip.clip_id}.mp4",
                        range(len(features.motion)))

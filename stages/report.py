@@ -6,17 +6,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation import results
-from evaluation.compare import Difference, compare, differing_protocol
-from evaluation.registered import kept_evaluation
-from evaluation.report_data import ReportData, collect
-from evaluation.report_files import flat_metrics, plot_files
-from evaluation.report_page import render_html, render_markdown
-from pipeline import paths
-from pipeline.atomic import write_json, write_text
-from pipeline.config import load_params
-from pipeline.stage import run_as_stage
-from pipeline.weights import weights_table
+from evaluation.report.data import ReportData, collect
+from evaluation.report.page import flat_metrics, plot_files, render_html, render_markdown
+from evaluation.results import files as results
+from evaluation.results.compare import Difference, compare, differing_protocol
+from pipeline.core import paths
+from pipeline.core.atomic import write_json, write_text
+from pipeline.core.config import load_params
+from pipeline.core.stage import run_as_stage
+from pipeline.weights.table import weights_table
+from stages.register.previous import kept_evaluation
 
 MAX_PAGE_BYTES = 25 << 20
 
@@ -61,8 +60,8 @@ def _changes(data: ReportData) -> tuple[list[Difference], str]:
 
 def _downloaded(name: str, version: str) -> Path:
     """The registry's own copy, where another machine registered the model; raises OSError, ValueError."""
-    from pipeline.tracking_client import TrackingUnavailable
-    from pipeline.tracking_registry import download_evaluation
+    from pipeline.tracking.client import TrackingUnavailable
+    from pipeline.tracking.registry import download_evaluation
 
     try:
         return download_evaluation(f"models:/{name}/{version}")

@@ -12,20 +12,20 @@ import numpy as np
 
 from feature_store.moments import ClipMoments, among, stream_moments
 from feature_store.reader import one_fingerprint, read_manifests
-from feature_store.split import TRAIN, sorted_ids
 from feature_store.statistics import group_of, motion_statistics
-from models.motion import RHO_NAMES
-from models.normalization import MotionStatistics
-from pipeline.atomic import atomic_path, write_json
-from pipeline.config import Params, load_params
-from pipeline.paths import FEATURES, SPLIT, STATISTICS
-from pipeline.stage import run_as_stage
+from models.motion.motion import RHO_NAMES
+from models.motion.normalization import MotionStatistics
+from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.config import Params, load_params
+from pipeline.core.paths import FEATURES, SPLIT, STATISTICS
+from pipeline.core.split_table import TRAIN, sorted_ids
+from pipeline.core.stage import run_as_stage
 
 JSON, TENSORS = "statistics.json", "statistics.safetensors"
 
 
 def main(say: Callable[[str], None] = print) -> None:
-    """Write the statistics of the training clips of `params.train_audio.corpora`."""
+    """Write the statistics of the training clips of stage 1's corpora."""
     from safetensors.numpy import save_file
 
     statistics, seen = training_statistics(load_params())
@@ -54,7 +54,7 @@ class Seen:
 
 def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
     """The statistics of stage 1's training clips; raises ValueError where there is no clip."""
-    section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.train_audio.corpora)
+    section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.used_for("audio"))
     seen = Seen(one_fingerprint(manifests))
     clips = seen.counted(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
     grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)

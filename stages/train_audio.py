@@ -1,19 +1,19 @@
 """Stage 1, the audio-conditioned diffusion transformer: `python -m stages.train_audio`.
 
-Trains with Ray Train on the training clips of `train_audio.corpora`, going on where an interrupted run stopped. Writes
-data/models/audio/{bundle/, curve.csv, metrics.json}.
+Trains with Ray Train on the training clips of the corpora for `audio`, going on where an interrupted run stopped.
+Writes data/models/audio/{bundle/, curve.csv, metrics.json}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.config import load_params
-from pipeline.paths import AUDIO_MODEL
-from pipeline.stage import run_as_stage
-from training.fit import run_stage
-from training.identity import Stage
-from training.jobs import audio_job, read_statistics
+from pipeline.core.config import load_params
+from pipeline.core.paths import AUDIO_MODEL
+from pipeline.core.stage import run_as_stage
+from training.motion.build import audio_job, read_statistics
+from training.motion.fit import run_stage
+from training.motion.identity import Stage
 
 
 def main(say: Callable[[str], None] = print) -> None:

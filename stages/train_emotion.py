@@ -1,6 +1,6 @@
 """Stage 2, the emotion-control module on a frozen stage 1: `python -m stages.train_emotion`.
 
-Trains with Ray Train on the labelled training clips of `train_emotion.corpora`. Writes data/models/emotion/{bundle/,
+Trains with Ray Train on the labelled training clips of the corpora for `emotion`. Writes data/models/emotion/{bundle/,
 curve.csv, metrics.json}; the bundle holds both stages, with the statistics of stage 1.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.bundle import load_bundle
-from pipeline.config import load_params
-from pipeline.paths import AUDIO_BUNDLE, EMOTION_MODEL
-from pipeline.stage import run_as_stage
-from training.fit import run_stage
-from training.identity import Stage
-from training.jobs import emotion_job
+from pipeline.components.bundle import load_bundle
+from pipeline.core.config import load_params
+from pipeline.core.paths import AUDIO_BUNDLE, EMOTION_MODEL
+from pipeline.core.stage import run_as_stage
+from training.motion.build import emotion_job
+from training.motion.fit import run_stage
+from training.motion.identity import Stage
 
 
 def main(say: Callable[[str], None] = print) -> None:

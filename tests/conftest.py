@@ -66,7 +66,7 @@ def picture() -> np.ndarray:
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory) -> Path:
     """An MLflow database that holds tables and nothing else, to copy: making them takes seconds."""
-    from pipeline.tracking_client import connect
+    from pipeline.tracking.client import connect
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     connect(f"sqlite:///{path}").search_experiments(max_results=1)
@@ -76,8 +76,8 @@ def empty_mlflow(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def ray_session():
     """One Ray for all tests that need one: a Ray that a stage asks for inside is this one."""
-    from pipeline.config import Ray
-    from pipeline.ray_runtime import ray_session
+    from pipeline.compute.ray_session import ray_session
+    from pipeline.core.config import Ray
 
     with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False)):
         yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.weights import WeightsError, weight_path
+from pipeline.weights.table import WeightsError, weight_path
 
 
 def weight(name: str) -> Path:

@@ -58,7 +58,7 @@ def running(folder: Path) -> Iterator[S3Server]:
 
 def make_bucket(name: str) -> str:
     """A new bucket on the server that the environment names."""
-    from pipeline.storage_s3 import make_client
+    from pipeline.storage.s3 import make_client
 
     make_client().create_bucket(Bucket=name)
     return name

@@ -17,8 +17,8 @@ from tests.toy_project import change_params, run
 pytestmark = pytest.mark.e2e
 STAMP = "paper_toy (untrained: face_space, speech)"
 SHORT = {"model": {"previous": 5},
-         "train_audio": {"corpora": ["avspeech"], "workers": 0},
-         "train_emotion": {"corpora": ["mead"], "workers": 0},
+         "train_audio": {"workers": 0},
+         "train_emotion": {"workers": 0},
          "evaluate": {"max_duration_s": 1.0, "emotion_duration_s": 1.0, "training_clips": 1, "true_emotion_clips": 0,
                       "workers": 1},
          "ablate": {"audio_scales": [1.5], "max_duration_s": 1.0}}
@@ -64,7 +64,7 @@ def test_the_report_and_the_registry_say_it(paper):
 
 def test_clips_without_a_face_are_rows_with_a_reason(paper):
     """Untrained networks draw no faces; the evaluation says so and goes on."""
-    from evaluation.results import CLIPS, read_rows
+    from evaluation.results.files import CLIPS, read_rows
 
     rows = read_rows(paper / "data/evaluation" / CLIPS)
     assert rows and all(row["status"] == "measured" or row["code"] == "face_not_found" for row in rows)

@@ -1,8 +1,8 @@
 """Denoise one window of motion for a batch of clips (paper 3.2, 3.3; eq. 8).
 
-Shapes as in models/motion_transformer.py. The branches of eq. 8 are one batch: the Conformer sees two rows a clip
-(no audio, audio), because the row with emotion differs from the audio row only after it; the emotion-control module
-sees three.
+Shapes as in models/transformer/motion_transformer.py. The branches of eq. 8 are one batch: the Conformer sees two rows
+a clip (no audio, audio), because the row with emotion differs from the audio row only after it; the emotion-control
+module sees three.
 """
 
 from __future__ import annotations
@@ -12,11 +12,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models.diffusion.guidance import guide, guide_audio
 from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolated_x0
 from models.diffusion.schedule import Target, to_x0
-from models.motion import RHO_DIM
-from models.motion_transformer import MotionTransformer
+from models.motion.motion import RHO_DIM
+from models.transformer.motion_transformer import MotionTransformer
+
+
+def guide_audio(null: Tensor, audio: Tensor, audio_scale: float | Tensor) -> Tensor:
+    """The first two terms of eq. 8; all that is left of it where there is no emotion (stage 1, head pose)."""
+    return null + audio_scale * (audio - null)
+
+
+def guide(null: Tensor, audio: Tensor, audio_emotion: Tensor, audio_scale: float | Tensor,
+          emotion_scale: float | Tensor) -> Tensor:
+    """Eq. 8: predictions without conditions, with audio, and with audio and emotion, of one shape."""
+    return guide_audio(null, audio, audio_scale) + emotion_scale * (audio_emotion - audio)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.landmark.matte import pull_push
-from models.landmark.patch import Window, composite, polygon_mask, smooth_outline, warp_patch, window_of
-from models.landmark.points import (
+from models.face.points import (
     EYE_CONTOUR_LOWER_LEFT,
     EYE_CONTOUR_LOWER_RIGHT,
     EYE_CONTOUR_UPPER_LEFT,
     EYE_CONTOUR_UPPER_RIGHT,
 )
+from models.landmark.matte import pull_push
+from models.landmark.patch import Window, composite, polygon_mask, smooth_outline, warp_patch, window_of
 
 CONTOURS = ((EYE_CONTOUR_UPPER_RIGHT, EYE_CONTOUR_LOWER_RIGHT), (EYE_CONTOUR_UPPER_LEFT, EYE_CONTOUR_LOWER_LEFT))
 _GAZE_LIMIT = 0.12  # of the eye's width

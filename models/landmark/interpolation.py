@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from models.landmark.points import (
+from models.face.points import (
     EYE_CONTOUR_LOWER_LEFT,
     EYE_CONTOUR_LOWER_RIGHT,
     EYE_CONTOUR_UPPER_LEFT,

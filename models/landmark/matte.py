@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from models.landmark.points import FACE_OVAL
+from models.face.points import FACE_OVAL
 
 _WORK_PX = 192  # GrabCut runs on a picture of this size
 _ROUNDS = 4

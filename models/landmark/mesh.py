@@ -14,7 +14,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
-from models.landmark.points import FACE_OVAL
+from models.face.points import FACE_OVAL
 from models.landmark.template import Template
 
 GRID_STEP = 0.1  # half crop widths between outer vertices

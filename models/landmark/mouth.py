@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.face.points import CHEEKS, LIPS_INNER_CONTOUR_LOWER, LIPS_INNER_CONTOUR_UPPER
 from models.landmark import teeth
 from models.landmark.matte import pull_push
 from models.landmark.patch import Window, composite, polygon_mask, smooth_outline, warp_patch, window_of
-from models.landmark.points import CHEEKS, LIPS_INNER_CONTOUR_LOWER, LIPS_INNER_CONTOUR_UPPER
 
 _OWN_OPENING = 0.035  # in face widths: a mouth open wider than this shows an inside of its own
 _PLANE_DEPTH = 0.03  # the teeth stand this far behind the lips, in face widths

@@ -11,12 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.landmark.eyes import CONTOURS, Eye, paint_eye, prepare_eyes
-from models.landmark.interpolation import interpolation_matrix
-from models.landmark.matte import background_plate, person_matte
-from models.landmark.mesh import Mesh, build_mesh, move_mesh, painting_order
-from models.landmark.mouth import Mouth, mouth_plane, paint_mouth, prepare_mouth
-from models.landmark.points import (
+from models.face.points import (
     IRISES,
     KEYPOINTS,
     LIPS_INNER_CONTOUR_LOWER,
@@ -24,10 +19,15 @@ from models.landmark.points import (
     RIGID_KEYPOINTS,
     positions,
 )
+from models.landmark.eyes import CONTOURS, Eye, paint_eye, prepare_eyes
+from models.landmark.interpolation import interpolation_matrix
+from models.landmark.matte import background_plate, person_matte
+from models.landmark.mesh import Mesh, build_mesh, move_mesh, painting_order
+from models.landmark.mouth import Mouth, mouth_plane, paint_mouth, prepare_mouth
 from models.landmark.pose import fit_similarity
 from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
 from models.landmark.template import Template
-from models.motion import Motion
+from models.motion.motion import Motion
 
 SIZE = 512
 _RIGID, _IRISES, _CHIN = positions(RIGID_KEYPOINTS), positions(IRISES), positions((152,))[0]

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.landmark.points import (
+from models.face.points import (
     BROW_LEFT,
     BROW_RIGHT,
     EYELID_LOWER_LEFT,
@@ -30,7 +30,7 @@ from models.landmark.points import (
     LIPS_OUTER_UPPER,
     positions,
 )
-from models.motion import Motion
+from models.motion.motion import Motion
 
 UPPER, LOWER = positions(EYELID_UPPER_RIGHT + EYELID_UPPER_LEFT), positions(EYELID_LOWER_RIGHT + EYELID_LOWER_LEFT)
 BROWS = positions(BROW_RIGHT + BROW_LEFT)

@@ -2,7 +2,7 @@
 
 The member `geometry_pipeline_metadata_landmarks.binarypb` is a protobuf message GeometryPipelineMetadata
 (mediapipe/tasks/cc/vision/face_geometry/proto): field 1 is Mesh3d (field 3: floats x, y, z, u, v per vertex,
-field 4: triangle indices). It is turned into the axes of `models.camera` (x right, y down, z away from the
+field 4: triangle indices). It is turned into the axes of `models.motion.camera` (x right, y down, z away from the
 viewer) and into units of the face's width.
 """
 

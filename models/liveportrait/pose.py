@@ -1,6 +1,6 @@
 """Head pose of LivePortrait in torch, differentiable: bins to degrees, rotation, eq. 1.
 
-`models.camera` holds the same rotation and eq. 1 for NumPy arrays; a test holds them together.
+`models.motion.camera` holds the same rotation and eq. 1 for NumPy arrays; a test holds them together.
 """
 
 from __future__ import annotations

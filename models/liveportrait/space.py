@@ -1,6 +1,6 @@
 """The `liveportrait` face space (paper 3.1): M for motion, F for appearance, W and G for pictures.
 
-Crops are expected as LivePortrait's rules cut them (`models.liveportrait.crop`). M answers for any picture, so no
+Crops are expected as LivePortrait's rules cut them (`models.face.source_crop`). M answers for any picture, so no
 face is ever "not found" here: that is the detector's word, in preprocessing and before a portrait is cropped.
 """
 
@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.camera import transform_keypoints
-from models.face_space import Appearance
 from models.liveportrait.networks import HeadMotion, Networks
 from models.liveportrait.runtime import Runtime, ready
 from models.liveportrait.widths import INPUT_PX, NUM_KEYPOINTS, OUTPUT_PX
-from models.motion import Motion
+from models.motion.camera import transform_keypoints
+from models.motion.face_space import Appearance
+from models.motion.motion import Motion
 
 
 class LivePortraitFaceSpace:
@@ -68,6 +68,10 @@ class LivePortraitFaceSpace:
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         """The motion itself: M's key points of a portrait carry its looks."""
         return motion
+
+    def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Nothing: which of its key points are lids is not known, so blinks are the model's own."""
+        return np.zeros_like(points)
 
     @torch.inference_mode()
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:

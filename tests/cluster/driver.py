@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.config import Params, parse_params
+from pipeline.core.config import Params, parse_params
 from pipeline.storage import open_storage
-from stages import extract
-from stages.extraction import cluster
+from stages.extract import compute as cluster
+from stages.extract import stage as extract
 from tests.cluster import made
 
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from models.motion import Motion
-from pipeline.clip_table import KEPT, write_clip_table
-from pipeline.config import Params
-from pipeline.fingerprint import file_sha256
-from pipeline.media import write_video, write_wav
+from models.motion.motion import Motion
+from pipeline.core.clip_table import KEPT, write_clip_table
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import file_sha256
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from pipeline.storage import Storage
-from stages.extraction.clip import ClipExtractor
+from stages.extract.clip import ClipExtractor
 
 CORPUS, FRAMES, SIDE = "avspeech", 6, 32
 POISON_SHADE = 250

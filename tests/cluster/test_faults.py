@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage import LocalStorage
+from pipeline.storage.local import LocalStorage
 from tests.cluster import made
 from tests.cluster.machines import Machines, finish, kill, machines, start, wait_until, write_params
 

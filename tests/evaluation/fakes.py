@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluation.judges import Judges
-from evaluation.parts import Parts
-from models.camera import transform_head_keypoints
-from models.face_space import Appearance
-from models.landmark.points import KEYPOINTS, NUM_KEYPOINTS
-from models.landmarker import Landmarks
-from models.motion import Motion
+from evaluation.jobs.parts import Parts
+from evaluation.metrics.judges import Judges
+from models.face.landmarker import Landmarks
+from models.face.points import KEYPOINTS, NUM_KEYPOINTS
+from models.motion.camera import transform_head_keypoints
+from models.motion.face_space import Appearance
+from models.motion.motion import Motion
 
 SIDE = 64
 LABELS = ("happy", "neutral", "sad")
@@ -53,6 +53,9 @@ class FakeSpace:
 
     def appearance(self, image: np.ndarray) -> Appearance:
         return Appearance(Motion.from_vector(rest_keypoints(), motion_of(np.zeros(1))), image)
+
+    def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        return 0 * points
 
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         return motion

@@ -11,7 +11,8 @@ from feature_store.manifest import Manifest, Reject, write_manifest
 from feature_store.schema import FAMILIES, motion_tensors, speech_tensors
 from feature_store.shards import PackedClip, pack
 from feature_store.units import UnitKey, write_unit
-from pipeline.storage import LocalStorage, Storage
+from pipeline.storage import Storage
+from pipeline.storage.local import LocalStorage
 
 KEYPOINTS, DIM = 2, 3
 PRINTS = {"motion": "m" * 32, "speech": "s" * 32}

@@ -10,7 +10,7 @@ import pytest
 from feature_store.migration import Migrated, migrate_units, upgraded
 from feature_store.schema import SchemaError, decode_tensor
 from feature_store.units import UnitKey, read_unit
-from pipeline.storage import LocalStorage
+from pipeline.storage.local import LocalStorage
 from tests.feature_store.made import frames_of, key, motion_of, write_clip
 
 OLD, NEW = "o" * 32, "m" * 32

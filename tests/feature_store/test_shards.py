@@ -17,7 +17,8 @@ from feature_store.schema import SchemaError, encode_tensor, motion_tensors, spe
 from feature_store.shards import bucket_of, pack
 from feature_store.units import UnitDamaged, read_unit, write_unit
 from feature_store.verify import verify
-from pipeline.storage import LocalStorage, ObjectMissing
+from pipeline.storage import ObjectMissing
+from pipeline.storage.local import LocalStorage
 from tests.feature_store.made import DIM, KEYPOINTS, PRINTS, frames_of, key, motion_of, packed, write_clip, write_store
 
 CLIPS = list(range(11))

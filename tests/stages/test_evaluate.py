@@ -8,14 +8,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.jobs import FPS, RATE_HZ
-from evaluation.report_data import collect
-from evaluation.report_page import render_html
-from models.face_space import FaceNotFound
-from pipeline.config import load_params
-from pipeline.media import write_video, write_wav
+from evaluation.jobs.clip import FPS, RATE_HZ
+from evaluation.jobs.workers import Worker
+from evaluation.report.data import collect
+from evaluation.report.page import render_html
+from models.motion.face_space import FaceNotFound
+from pipeline.core.config import load_params
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
 from stages import evaluate
-from stages.evaluate_workers import Worker
 from tests.evaluation.fakes import fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES = 75

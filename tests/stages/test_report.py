@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.bootstrap import Interval
-from evaluation.registered import keep_evaluation, kept_evaluation
-from evaluation.report_data import ReportData
-from evaluation.results import Summary, write_rows, write_summary
-from pipeline import paths, tracking_registry
-from pipeline.atomic import write_json
-from pipeline.tracking_client import TrackingUnavailable
+from evaluation.metrics.bootstrap import Interval
+from evaluation.report.data import ReportData
+from evaluation.results.files import Summary, write_rows, write_summary
+from pipeline.core import paths
+from pipeline.core.atomic import write_json
+from pipeline.tracking import registry as tracking_registry
+from pipeline.tracking.client import TrackingUnavailable
 from stages import report
+from stages.register.previous import keep_evaluation, kept_evaluation
 
 
 def rows(shift: float) -> list[dict]:

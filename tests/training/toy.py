@@ -11,19 +11,21 @@ import yaml
 from feature_store.manifest import Manifest, write_manifest
 from feature_store.schema import MOTION, SPEECH, motion_tensors, speech_tensors
 from feature_store.shards import PackedClip, pack
-from feature_store.split import write_split
 from feature_store.units import UnitKey, write_unit
 from models.diffusion.schedule import alpha_bars
-from models.motion import RHO_DIM
-from models.motion_transformer import ModelShape, MotionTransformer
-from models.normalization import MotionStatistics, Normalizer
-from pipeline.storage import LocalStorage, open_storage
-from training.batches import BatchSettings
-from training.checkpoint import CheckpointStore
-from training.clips import TrainingClip, fit_inputs
-from training.job import Job
-from training.losses import Objective
-from training.schedule import OptimiserSettings
+from models.motion.motion import RHO_DIM
+from models.motion.normalization import MotionStatistics, Normalizer
+from models.transformer.motion_transformer import ModelShape, MotionTransformer
+from pipeline.core.split_table import write_split
+from pipeline.storage import open_storage
+from pipeline.storage.local import LocalStorage
+from tests.chosen import keep_corpora
+from training.engine.checkpoint import CheckpointStore
+from training.engine.optimiser import OptimiserSettings
+from training.motion.batches import BatchSettings
+from training.motion.clips import TrainingClip, fit_inputs
+from training.motion.job import Job
+from training.motion.losses import Objective
 
 K, SPEECH_DIM = 3, 6
 MOTION_DIM = 3 * K + RHO_DIM
@@ -72,8 +74,8 @@ def job(folder: Path, trained: MotionTransformer, data: list[TrainingClip], **op
                 "stop_after": 0}
     stage_two = trained.shape.num_emotions > 0
     batches = BatchSettings(batch=4, window=trained.shape.window, previous=trained.shape.previous, diffusion_steps=50,
-                            previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, drop="independent",
-                            drop_audio=0.2, drop_emotion=0.2, drop_identity=0.1, identity_noise=0.0,
+                            previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, free_pose=0.0,
+                            drop="independent", drop_audio=0.2, drop_emotion=0.2, drop_identity=0.1, identity_noise=0.0,
                             num_emotions=trained.shape.num_emotions)
     objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", "part", 1.0, 0.0 if stage_two else 1.0, 0.0,
                           stage_two)
@@ -94,8 +96,9 @@ def make_project(folder: Path, source: Path, root: str | None = None, **train) -
     params["diffusion"] |= {"steps": 50, "previous_noise_t_max": 5}
     small = {"steps": 4, "batch": 4, "checkpoint_every": 2, "validate_every": 2, "log_every": 1, "init": "none",
              "warmup_steps": 1, **train}
-    params["train_audio"] |= {**small, "corpora": ["avspeech"]}
-    params["train_emotion"] |= {**small, "corpora": ["mead"]}
+    params["train_audio"] |= small
+    params["train_emotion"] |= small
+    keep_corpora(params, "avspeech", "mead")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus, root)]
     write_split(folder / "data/split", rows)

@@ -15,11 +15,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from tests.training.toy import clips, job, model
-from training.context import WorkerContext
-from training.job import Job
-from training.jobs import with_emotion
-from training.loop import train
-from training.sharding import ShardedContext
+from training.engine.context import WorkerContext
+from training.engine.sharding import ShardedContext
+from training.motion.build import with_emotion
+from training.motion.job import Job
+from training.motion.loop import train
 
 STAGES = {"whole": ["audio"], "sharded": ["audio", "emotion"]}
 

@@ -1,6 +1,6 @@
 import torch
 
-from models.diffusion.guidance import guide, guide_audio
+from models.diffusion.denoise import guide, guide_audio
 from models.diffusion.schedule import to_x0
 
 

@@ -1,14 +1,7 @@
 import pytest
 import torch
 
-from models.diffusion.schedule import (
-    add_noise,
-    alpha_bars,
-    noise_previous,
-    to_eps,
-    to_x0,
-    training_target,
-)
+from models.diffusion.schedule import add_noise, alpha_bars, noise_previous, to_eps, to_x0, training_target
 
 
 @pytest.mark.parametrize(("kind", "steps", "time", "expected"), [

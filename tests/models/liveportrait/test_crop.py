@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from models.liveportrait.crop import CENTRES, crop_matrix, eyes_and_lips, face_rect, source_rect
-from pipeline.paste_back import PasteBack
+from models.face.paste_back import PasteBack
+from models.face.source_crop import CENTRES, crop_matrix, eyes_and_lips, face_rect, source_rect
 
 
 def landmarks(count: int, turn_rad: float = 0.0, at: tuple[float, float] = (500.0, 400.0)) -> np.ndarray:

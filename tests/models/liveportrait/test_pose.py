@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.camera import rotation_from_angles
-from models.camera import transform_keypoints as numpy_keypoints
 from models.liveportrait.pose import degrees_from_bins, rotation_from_degrees, transform_keypoints
+from models.motion.camera import rotation_from_angles
+from models.motion.camera import transform_keypoints as numpy_keypoints
 
 
 @pytest.mark.parametrize(("index", "degrees"), [(0, -97.5), (32, -1.5), (33, 1.5), (65, 97.5)])

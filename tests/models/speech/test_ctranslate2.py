@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from models.speech.ctranslate2 import TYPES, read_variables
+from models.formats.ctranslate2 import TYPES, read_variables
 
 
 def string(text: str) -> bytes:

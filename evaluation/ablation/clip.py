@@ -1,0 +1,99 @@
+"""One clip over the grid of guidance scales: generated, rendered and measured at every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.ablation.grid import Measured, Setting
+from evaluation.jobs.clip import Clip
+from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
+from evaluation.metrics import measure
+from evaluation.metrics.emotion import Aggregation, video_label
+from evaluation.metrics.judges import IDENTITY, Judges
+from evaluation.metrics.motion import jitter
+from models.motion.emotions import emotion_weights
+from pipeline.media.crops import read_crop, read_wav
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """How a row is measured."""
+
+    frame_stride: int  # of the frames that are rendered
+    network_stride: int  # of the rendered frames that networks look at
+    max_lag_frames: int
+    emo_a: Aggregation
+
+
+def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
+    """The networks that the grid asks, of those in use: clips of frames (FVD) and SyncNet need every frame."""
+    every_frame = ("fvd", "sync") if frame_stride == 1 else ()
+    wanted = (*IDENTITY, "lpips_alexnet", "fd_efficientnet_lite0", "fid", "emo_a", *every_frame)
+    return ("emo_facex", *(name for name in metrics if name in wanted))
+
+
+def ablate_clip(clip: Clip, wrong_speech: np.ndarray, grid: Sequence[Setting], emotion: str, parts: Parts,
+                settings: AblationSettings) -> list[Measured]:
+    """Every setting on one clip, `emotion` where there is an emotion scale; raises FaceNotFound or ValueError."""
+    frames = read_crop(Path(clip.crop), range(len(clip)))
+    portrait = make_portrait(parts.space, frames[0])
+    true = measure.look_at(frames[::settings.frame_stride], parts.judges)
+    return [_measured(clip, wrong_speech, portrait, true, setting, emotion, parts, settings) for setting in grid]
+
+
+def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure.Seen, setting: Setting,
+              asked: str, parts: Parts, settings: AblationSettings) -> Measured:
+    scales, emotion = {"audio_scale": setting.audio_scale}, None
+    if setting.emotion_scale is not None:
+        scales["emotion_scale"] = setting.emotion_scale
+        emotion = emotion_weights({asked: 1.0}, parts.generator.labels)
+    own, wrong = generate_motions(parts, portrait, [clip.speech, wrong_speech], [clip.seed] * 2, emotion, **scales)
+    stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
+    made = measure.look_at(render_motion(parts, portrait, own[::stride]), parts.judges)
+    control = measure.look_at(render_motion(parts, portrait, wrong[::stride]), parts.judges)
+    found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
+    chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
+    keypoints, pose = plain_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
+    pictures, features = _pictures(clip, true, made, parts.judges, settings)
+    return Measured({
+        "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,
+        "mouth_r": found.r, "mouth_r_wrong_speech": chance.r, **pictures,
+        **_emotion(made, asked, setting.emotion_scale is not None, parts.judges, settings),
+        "mouth_opening_std_ratio": _spread(made.curves.mouth) / max(_spread(true.curves.mouth), 1e-9),
+        "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": pose["yaw_range_deg"],
+        "yaw_jitter_deg": pose["yaw_jitter_deg"]}, features)
+
+
+def _pictures(clip: Clip, true: measure.Seen, made: measure.Seen, judges: Judges,
+              settings: AblationSettings) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """CSIM, LPIPS and, where every frame was rendered, Sync-C and Sync-D; features for the distances."""
+    identity, _ = measure.identity_numbers(true, made, judges, settings.network_stride)
+    pictures, features = measure.picture_numbers(true.frames, made.frames, judges, settings.network_stride)
+    sound = read_wav(Path(clip.crop).with_suffix(".wav")) if judges.sync is not None else np.zeros(0, np.float32)
+    kept = {name: value for name, value in (identity | measure.syncnet_numbers(made, sound, judges)).items()
+            if name in (*IDENTITY, "sync_c", "sync_d")}
+    return kept | pictures, features
+
+
+def _emotion(made: measure.Seen, asked: str, with_emotion: bool, judges: Judges,
+             settings: AblationSettings) -> dict[str, float | None]:
+    """Probability of the clip's emotion, also where it is not asked for; with HSEmotion, 100 where it is seen.
+
+    None: facex does not know the emotion, or none was asked for (Table 2 has no Emo-A there).
+    """
+    probabilities = measure.expression_probabilities(made, judges, settings.network_stride).mean(0)
+    known = asked in judges.expression_labels
+    found = {"p_asked_facex": float(probabilities[judges.expression_labels.index(asked)]) if known else None}
+    if judges.emotion is not None:
+        logits = judges.emotion(measure.faces_of(made, settings.network_stride, (1.0,)))
+        seen = video_label(logits, judges.emotion_labels, settings.emo_a)
+        found["emo_a"] = 100.0 * (seen == asked) if with_emotion else None
+    return found
+
+
+def _spread(curve: np.ndarray) -> float:
+    return float(np.nanstd(curve))

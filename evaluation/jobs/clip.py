@@ -1,0 +1,184 @@
+"""One test clip: generated from its first frame and its speech, rendered, measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
+from evaluation.metrics import measure
+from evaluation.metrics.curves import lip_points
+from evaluation.metrics.emotion import Aggregation
+from evaluation.metrics.judges import Judges
+from evaluation.metrics.lip_sync import SpeechToMouth
+from evaluation.metrics.motion import diversity
+from evaluation.metrics.motion import lip_vertex_error as lip_error
+from evaluation.results.files import Result
+from models.face.points import NUM_KEYPOINTS
+from models.motion.face_space import FaceSpace
+from models.motion.motion import Motion
+from pipeline.core.config import Evaluate
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.media.film import write_video
+from pipeline.media.lettering import draw_outlined
+
+FPS, RATE_HZ = 25, 16000
+NOTE = {"description": "Synthetic video: the face was animated by a model and did not say this."}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A test clip; `speech` [T, A] and `motion` [T, 3K + 7] with `x_c` [K, 3] come from the feature store."""
+
+    clip_id: str
+    corpus: str
+    identity: str
+    crop: str  # mp4; the sound lies beside it as wav
+    x_c: np.ndarray
+    motion: np.ndarray
+    speech: np.ndarray
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.speech)
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
+
+    clip: Clip
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """How clips are generated and measured; all from params.yaml, section evaluate."""
+
+    samples: int
+    frame_stride: int  # of the frames that networks look at
+    control_stride: int  # of the frames that are rendered with the wrong speech
+    max_lag_frames: int
+    panel_px: int
+    crf: int
+    emo_a: Aggregation
+
+    @classmethod
+    def of(cls, section: Evaluate) -> JobSettings:
+        return cls(**{item.name: getattr(section, item.name) for item in fields(cls)})
+
+
+def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: JobSettings, folder: Path) -> Result:
+    """Generate, render and measure one clip; videos go to `folder`.
+
+    Raises FaceNotFound or ValueError where it cannot be done.
+    """
+    clip, judges = job.clip, parts.judges
+    frames = read_crop(Path(clip.crop), range(len(clip)))
+    waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
+    portrait = make_portrait(parts.space, frames[0])
+    motions, wrong = _motions(job, parts, portrait, settings)
+    reference = measure.look_at(frames, judges)
+    made = measure.look_at(render_motion(parts, portrait, motions[0]), judges)
+    control = measure.look_at(render_motion(parts, portrait, wrong[::settings.control_stride]), judges)
+    _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
+    wrong_mouth = np.full(len(clip), np.nan)
+    wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
+    numbers, arrays = pair_numbers(reference, made, waveform, judges, settings)
+    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
+           "seed": clip.seed, "wrong_clip_id": job.wrong_clip_id, **numbers,
+           **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
+           **_sync_numbers(sync, clip, job.wrong_speech, made, reference),
+           **_motion_numbers(clip, parts, portrait, motions, waveform),
+           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.space)}
+    curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
+    return Result(row, curves, arrays)
+
+
+def pair_numbers(reference: measure.Seen, made: measure.Seen, waveform: np.ndarray, judges: Judges,
+                 settings: JobSettings) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Everything that two videos alone say, whoever made them: numbers, and arrays for distances over all clips.
+
+    Raises ValueError where a face is missing in too many frames.
+    """
+    identity, vectors = measure.identity_numbers(reference, made, judges, settings.frame_stride)
+    pictures, features = measure.picture_numbers(reference.frames, made.frames, judges, settings.frame_stride)
+    return {**measure.mouth_numbers(reference.curves, made.curves, settings.max_lag_frames), **identity, **pictures,
+            **measure.syncnet_numbers(made, waveform, judges),
+            **measure.syncnet_numbers(reference, waveform, judges, "_reference"),
+            "face_found_share": made.curves.found_share,
+            "frames_without_face": int((~made.landmarks.found).sum()),
+            "frames_without_face_reference": int((~reference.landmarks.found).sum()),
+            "blinks_per_min": measure.blinks_per_min(made.curves, FPS),
+            "blinks_per_min_reference": measure.blinks_per_min(reference.curves, FPS)}, vectors | features
+
+
+def _sync_numbers(sync: SpeechToMouth | None, clip: Clip, wrong_speech: np.ndarray, made: measure.Seen,
+                  reference: measure.Seen) -> dict[str, float]:
+    return {} if sync is None else measure.sync_numbers(sync, clip.speech, wrong_speech, made.curves, reference.curves)
+
+
+def _motions(job: ClipJob, parts: Parts, portrait: Portrait,
+             settings: JobSettings) -> tuple[list[np.ndarray], np.ndarray]:
+    """Samples of the clip's own speech, and one, with the first sample's seed, of the wrong speech."""
+    seeds = [job.clip.seed + sample for sample in range(settings.samples)]
+    speeches = [job.clip.speech] * settings.samples
+    *own, wrong = generate_motions(parts, portrait, [*speeches, job.wrong_speech], [*seeds, seeds[0]], None)
+    return own, wrong
+
+
+def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, settings: JobSettings) -> dict:
+    """The wrong speech's mouth on the frames that were rendered; the lag window spans the same time."""
+    stride = settings.control_stride
+    found = measure.mouth_correlation(reference[:frames:stride], control, settings.max_lag_frames // stride)
+    return {"mouth_r_wrong_speech": found.r, "mouth_r_wrong_speech_lag0": found.r_lag0}
+
+
+def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[np.ndarray],
+                    waveform: np.ndarray) -> dict[str, float | None]:
+    """Of the generated motion, and of the true one of the same clip (`_reference`)."""
+    made, true = motions[0][:, -3:], clip.motion[:, -3:]
+    keypoints = np.stack([plain_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
+    return {**measure.pose_numbers(made), **measure.of_the_truth(measure.pose_numbers(true)),
+            "diversity": diversity(keypoints[:-1]) if len(motions) > 1 else None,
+            "diversity_reference": diversity(keypoints[[0, -1]]),
+            "lip_vertex_error": _lip_error(clip, motions[0], parts.space),
+            **measure.beat_numbers(waveform, RATE_HZ, FPS, made),
+            "beat_alignment_reference": measure.beat_numbers(waveform, RATE_HZ, FPS, true)["beat_alignment"]}
+
+
+def _lip_error(clip: Clip, motion: np.ndarray, space: FaceSpace) -> float | None:
+    """On the clip's own identity and without pose: expression alone is compared, as long as `motion` lasts. None in a
+    face space whose key points have no names."""
+    if space.num_keypoints != NUM_KEYPOINTS or space.name != "landmark":
+        return None
+    true, made = (clip.x_c + Motion.from_vector(clip.x_c, vector).delta for vector in (
+        clip.motion[:len(motion)], motion))
+    return lip_error(lip_points(true), lip_points(made))
+
+
+def _write_videos(folder: Path, clip: Clip, waveform: np.ndarray, true: np.ndarray, made: np.ndarray,
+                  control: np.ndarray, settings: JobSettings) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_video(folder / f"{clip.clip_id}_generated.mp4", made, FPS, waveform, tags=NOTE)
+    last = len(control) - 1
+
+    def panels(t: int) -> np.ndarray:
+        pictures = {"true": true[t], "generated": made[t],
+                    "wrong speech": control[min(t // settings.control_stride, last)]}
+        return np.concatenate([tile(picture, settings.panel_px, name) for name, picture in pictures.items()], axis=1)
+
+    write_video(folder / f"{clip.clip_id}_side_by_side.mp4", (panels(t) for t in range(len(made))), FPS, waveform,
+                crf=settings.crf, tags=NOTE)
+
+
+def tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
+    """A frame [H, W, 3] at side_px with its name in the upper left corner, away from a player's controls."""
+    tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
+    draw_outlined(tile, text, side_px // 64, side_px // 64, side_px / 22, (255, 255, 255))
+    return tile

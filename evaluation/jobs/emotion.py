@@ -1,0 +1,72 @@
+"""Videos looked at for their emotion: one generated with one label, and true ones as the classifier's upper bound."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.jobs.clip import FPS, NOTE, Clip, JobSettings, tile
+from evaluation.jobs.parts import Parts, generate_motions, make_portrait, render_motion
+from evaluation.metrics import measure
+from evaluation.metrics.emotion import scores, video_label
+from evaluation.metrics.judges import Judges
+from evaluation.results.files import Result
+from models.motion.emotions import emotion_weights
+from pipeline.media.crops import read_crop
+from pipeline.media.film import write_video
+
+
+@dataclass(frozen=True)
+class EmotionJob:
+    """Generate the clip's first frame with its speech and one emotion."""
+
+    clip: Clip
+    emotion: str
+
+
+@dataclass(frozen=True)
+class TrueEmotionJob:
+    """Look at a true clip whose emotion is known: what the classifier says of it bounds what it can say of ours."""
+
+    clip: Clip
+    emotion: str
+
+
+def run_emotion(job: EmotionJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
+    clip = job.clip
+    portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
+    weights = emotion_weights({job.emotion: 1.0}, parts.generator.labels)
+    motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
+    made = measure.look_at(render_motion(parts, portrait, motion), parts.judges)
+    tiles = (tile(frame, settings.panel_px, job.emotion) for frame in made.frames)
+    write_video(folder / f"{clip.clip_id}_{job.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
+    pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()
+    row = _row(job, made, parts.judges, settings, settings.frame_stride) | {"pose_sha256": pose}
+    return Result(row, {"mouth": made.curves.mouth}, {})
+
+
+def run_true_emotion(job: TrueEmotionJob, judges: Judges, settings: JobSettings) -> Result:
+    """Look at every `frame_stride`-th frame of the true clip; raises FaceNotFound."""
+    frames = read_crop(Path(job.clip.crop), range(0, len(job.clip), settings.frame_stride))
+    return Result(_row(job, measure.look_at(frames, judges), judges, settings, 1), {}, {})
+
+
+def _row(job: EmotionJob | TrueEmotionJob, video: measure.Seen, judges: Judges, settings: JobSettings,
+         stride: int) -> dict:
+    clip, curves = job.clip, video.curves
+    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "emotion": job.emotion,
+           "frames": len(clip),
+           "brow_height": float(np.nanmean(curves.brows)), "corner_height": float(np.nanmean(curves.corners)),
+           "eye_opening": float(np.nanmean(curves.eyes)), "mouth_opening": float(np.nanmean(curves.mouth))}
+    if judges.expression is not None:
+        probabilities = measure.expression_probabilities(video, judges, stride)
+        row |= {"seen": judges.expression_labels[int(probabilities.mean(0).argmax())],
+                **scores(probabilities, judges.expression_labels)}
+    if judges.emotion is not None:
+        logits = judges.emotion(measure.faces_of(video, stride, (1.0,)))
+        row["emo_a_seen"] = video_label(logits, judges.emotion_labels, settings.emo_a)
+    return row

@@ -1,0 +1,104 @@
+"""The networks that judge videos. Each metric has its own; a published name goes with the published weights alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.face.landmarker import FaceLandmarker, Landmarks
+from pipeline.core.fingerprint import file_sha256
+from pipeline.weights.table import weight_path, weight_sha256
+
+# metric network -> row of the weights table; the landmarks are always there: they find the face for all others
+WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",
+           "fd_efficientnet_lite0": "efficientnet_lite0", "emo_facex": "emotion_facex", "fid": "fid_inception",
+           "fvd": "i3d", "sync": "syncnet", "csim": "arcface_w600k_r50", "emo_a": "hsemotion"}
+FRECHET = ("fd_efficientnet_lite0", "fid", "fvd")
+IDENTITY = ("csim_mobilefacenet", "csim")
+Faces = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see evaluation/backbones)."""
+
+    landmarks: Callable[[np.ndarray], Landmarks]  # frames [T, H, W, 3] at 25 fps
+    identity: Mapping[str, Faces] = field(default_factory=dict)  # aligned faces [T, 112, 112, 3] -> unit [T, D]
+    features: Mapping[str, Faces] = field(default_factory=dict)  # frames -> [T, D]
+    clips: Mapping[str, Faces] = field(default_factory=dict)  # frames [T, H, W, 3] -> [clips of 16, D]
+    lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    expression: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> probabilities [T, labels]
+    expression_labels: tuple[str, ...] = ()
+    sync: object | None = None  # .lips(crops), .sound(cepstra, frames)
+    emotion: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> logits [T, labels]
+    emotion_labels: tuple[str, ...] = ()
+
+
+def load_judges(fps: float, metrics: Sequence[str]) -> Judges:
+    """The networks of `metrics` from the weights table; raises WeightsError, which names the file that is missing."""
+    path = {name: weight_path(WEIGHTS[name]) for name in ("landmarks", *metrics) if name in WEIGHTS}
+    landmarker, parts = FaceLandmarker(path["landmarks"]), {}
+    for load in (_pictures, _faces, _videos):
+        parts |= load(path)
+    return Judges(landmarks=lambda frames: landmarker.detect_video(frames, fps), **parts)
+
+
+def _pictures(path: Mapping[str, Path]) -> dict:
+    features, parts = {}, {}
+    if "fd_efficientnet_lite0" in path:
+        from models.judges.efficientnet_lite0 import FrameFeatures
+
+        features["fd_efficientnet_lite0"] = FrameFeatures(path["fd_efficientnet_lite0"])
+    if "fid" in path:
+        from models.judges.inception import FidFeatures
+
+        features["fid"] = FidFeatures(path["fid"])
+    if "lpips_alexnet" in path:
+        from models.judges.lpips import Lpips
+
+        parts["lpips"] = Lpips(path["lpips_alexnet"])
+    return parts | {"features": features}
+
+
+def _faces(path: Mapping[str, Path]) -> dict:
+    identity, parts = {}, {}
+    if "csim_mobilefacenet" in path:
+        from models.judges.identity import IdentityVectors
+
+        identity["csim_mobilefacenet"] = IdentityVectors(path["csim_mobilefacenet"])
+    if "csim" in path:
+        from models.judges.identity import ArcFace
+
+        identity["csim"] = ArcFace(path["csim"])
+    if "emo_facex" in path:
+        from models.judges.expression import LABELS, ExpressionClassifier
+
+        parts |= {"expression": ExpressionClassifier(path["emo_facex"]), "expression_labels": LABELS}
+    if "emo_a" in path:
+        from models.judges.hsemotion import LABELS as EIGHT
+        from models.judges.hsemotion import EmotionLogits
+
+        parts |= {"emotion": EmotionLogits(path["emo_a"]), "emotion_labels": EIGHT}
+    return parts | {"identity": identity}
+
+
+def _videos(path: Mapping[str, Path]) -> dict:
+    clips, parts = {}, {}
+    if "fvd" in path:
+        from models.judges.i3d import VideoLogits
+
+        clips["fvd"] = VideoLogits(path["fvd"])
+    if "sync" in path:
+        from models.judges.syncnet import SyncVectors
+
+        parts["sync"] = SyncVectors(path["sync"])
+    return parts | {"clips": clips}
+
+
+def judge_weights(metrics: Sequence[str]) -> dict[str, str]:
+    """sha256 of every network's weights file, for the protocol: the table's, or the file's own where it is open."""
+    rows = {name: WEIGHTS[name] for name in ("landmarks", *metrics) if name in WEIGHTS}
+    return {name: weight_sha256(row) or file_sha256(weight_path(row)) for name, row in sorted(rows.items())}

@@ -1,0 +1,107 @@
+"""Whether two evaluated models differ by more than noise: a paired comparison over the clips that both animated.
+
+For each metric the mean of second - first over clips, its percentile bootstrap interval (clips are drawn, both models
+together), and a sign-flip test; p values are adjusted for the number of metrics by Holm's method. What is tested is
+the draw of test clips: that another seed of the training would make a model as different is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.metrics.bootstrap import mean_interval, paired_p_value
+from evaluation.metrics.table import BY_NAME
+from evaluation.results.files import MEASURED
+
+LEVEL = 0.05
+MIN_CLIPS = 6  # with fewer, no pattern of signs has a two-sided p below 0.05
+SAME = ("weights_sha256", "fps", "frame_stride", "max_lag_frames", "measured_on", "reference", "samples",
+        "wrong_speech_frame_stride", "features")  # parts of the protocol that make numbers comparable
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one metric over `clips` clips; `gap` is second - first, `p` is Holm's."""
+
+    metric: str
+    clips: int
+    first: float
+    second: float
+    gap: float
+    low: float | None
+    high: float | None
+    p: float
+    verdict: str  # better | worse | differs | no more than noise | too few clips
+
+
+def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], draws: int, seed: int,
+            ) -> list[Difference]:
+    """Compare per-clip rows (`clip_id`, `status`, metrics); raises ValueError where no clip is measured in both."""
+    left, right = _measured(first), _measured(second)
+    both = sorted(left.keys() & right.keys())
+    if not both:
+        raise ValueError("the two evaluations have no measured clip in common: nothing can be compared")
+    found = []
+    for name in BY_NAME:
+        pairs = [(left[clip].get(name), right[clip].get(name)) for clip in both]
+        pairs = [(a, b) for a, b in pairs if _is_number(a) and _is_number(b)]
+        if pairs and any(a != b for a, b in pairs):
+            found.append(_difference(name, *zip(*pairs, strict=True), draws, seed))
+    return _judged(found)
+
+
+def differing_protocol(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """In what two evaluations were measured differently, so that their numbers must not be compared."""
+    problems = []
+    for key in SAME:
+        one, other = first.get(key), second.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):  # only what both have used counts
+            problems += [f"{key}.{name}" for name in one.keys() & other.keys() if one[name] != other[name]]
+        elif one != other:
+            problems.append(f"{key} ({one} and {other})")
+    return sorted(problems)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm (1979): the i-th smallest of m times m - i, never falling, at most 1; in the given order."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    scaled = np.asarray(p_values, np.float64)[order] * np.arange(len(p_values), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
+    return adjusted.tolist()
+
+
+def _difference(name: str, first: Sequence[float], second: Sequence[float], draws: int, seed: int) -> Difference:
+    gaps = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
+    gap = mean_interval(gaps, draws, seed)
+    p = paired_p_value(list(second), list(first), draws, seed)
+    return Difference(name, gap.n, float(np.mean(first)), float(np.mean(second)), gap.value, gap.low, gap.high, p, "")
+
+
+def _judged(found: list[Difference]) -> list[Difference]:
+    adjusted = holm([one.p for one in found])
+    return [Difference(**{**vars(one), "p": p, "verdict": _verdict(one, p)})
+            for one, p in zip(found, adjusted, strict=True)]
+
+
+def _verdict(one: Difference, p: float) -> str:
+    if one.clips < MIN_CLIPS:
+        return "too few clips"
+    if p > LEVEL or one.low is None or one.low <= 0 <= one.high:
+        return "no more than noise"
+    better = BY_NAME[one.metric].better
+    if better == "closer":
+        return "differs"
+    return "better" if (one.gap > 0) == (better == "higher") else "worse"
+
+
+def _measured(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["clip_id"]: row for row in rows if row.get("status", MEASURED) == MEASURED}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

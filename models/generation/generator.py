@@ -1,0 +1,134 @@
+"""Motion from speech of any length, window by window (paper 3.2, 3.3, A.2; eq. 8, 10).
+
+Previous frames (eq. 10) alone leave jumps at the joints of windows; `models.generation.track` leads over them.
+
+Head pose is generated around the portrait's own, in units of the training clips' mean standard deviation, each window
+anew from normalised values, so it cannot drift away over many windows.
+
+Emotion must not move the head, but expression and pose of one window are denoised together, and both are the next
+window's context. So where emotion and a generated pose are asked for, two motions are made: the stage-1 motion,
+which alone makes the pose, and the emotional one, which is given that pose at every step. Pose is equal bit for bit
+whatever the emotion. It costs four Conformer rows a step where eq. 8 alone has three: its rows without emotion see
+the emotional motion, so a pose taken from them would follow the emotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.diffusion.denoise import Conditions, Denoiser
+from models.diffusion.sampler import solver_times
+from models.diffusion.schedule import Target
+from models.generation.request import REPEATED, Request, SampleSettings
+from models.generation.track import Track
+from models.motion.motion import RHO_DIM
+from models.motion.normalization import MotionStatistics
+from models.transformer.motion_transformer import MotionTransformer
+
+
+class MotionGenerator:
+    """A trained model, ready to generate; made by `load_generator` of its bundle, or at the end of training."""
+
+    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, statistics: MotionStatistics,
+                 labels: tuple[str, ...], settings: SampleSettings):
+        self.model = model.eval()
+        self.alpha_bar, self.target, self.statistics = alpha_bar, target, statistics
+        self.labels, self.settings = labels, settings
+
+    @property
+    def window(self) -> int:
+        """Frames that are generated at once."""
+        return self.model.shape.window
+
+    @property
+    def rest(self) -> np.ndarray:
+        """Mean expression delta of the training clips [K, 3]."""
+        return self.statistics.expression.mean.reshape(-1, 3)
+
+    def generate(self, request: Request, **settings: float | int | str) -> np.ndarray:
+        """The motion vector [T, 3K + 7]; `settings` override fields of SampleSettings.
+
+        Raises ValueError for speech of another width, emotion without stage 2, or lengths that do not agree.
+        """
+        return np.concatenate(list(self.stream(request, **settings)))
+
+    def stream(self, request: Request, **settings: float | int | str) -> Iterator[np.ndarray]:
+        """Windows [<= W, 3K + 7] as soon as they are made; memory does not grow with the speech."""
+        yield from (window for [(_, window)] in self._windows([request], replace(self.settings, **settings)))
+
+    def generate_batch(self, requests: list[Request], **settings: float | int | str) -> list[np.ndarray]:
+        """`generate` for many requests at once; those alike in kind share every network pass."""
+        pieces: list[list[np.ndarray]] = [[] for _ in requests]
+        for group in _alike(requests):
+            for windows in self._windows([requests[index] for index in group], replace(self.settings, **settings)):
+                for member, window in windows:
+                    pieces[group[member]].append(window)
+        return [np.concatenate(windows) for windows in pieces]
+
+    @torch.inference_mode()
+    def _windows(self, requests: list[Request], settings: SampleSettings) -> Iterator[list[tuple[int, np.ndarray]]]:
+        """Yield, window by window, (member, motion) of every request that still has speech."""
+        denoiser = Denoiser(self.model, self.alpha_bar, self.target, settings.solver,
+                            solver_times(settings.solver, self.alpha_bar, settings.steps), settings.limit)
+        active = [Track(index, request, self.model.shape, self.statistics, settings)
+                  for index, request in enumerate(requests)]
+        while active := [track for track in active if track.advance()]:
+            self._generate_window(active, denoiser, settings)
+            yield [(track.index, track.motion()) for track in active]
+
+    def _generate_window(self, tracks: list[Track], denoiser: Denoiser, settings: SampleSettings) -> None:
+        frames = max(track.repeated + track.length for track in tracks)  # what lies behind the end is not computed
+        plain, noise, step_noise = self._gather(tracks, frames, settings)
+        first = tracks[0]
+        if first.driven is not None:
+            pose = self._stack([track.window_pose(frames) for track in tracks])
+            path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
+            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise, path)
+            return self._scatter(tracks, motion, None)
+        stage_one, path = denoiser.run(plain, noise, step_noise, None)
+        if first.request.emotion is None:
+            return self._scatter(tracks, stage_one, None)
+        emotional = replace(plain, previous=self._stack([track.emotional[:-REPEATED] for track in tracks]))
+        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise, path)
+        return self._scatter(tracks, stage_one, motion)
+
+    def _gather(self, tracks: list[Track], frames: int,
+                settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
+        draws = [track.noise(settings)[:, :frames] for track in tracks]
+        valid = self._stack([track.mask(frames) for track in tracks]).bool()
+        conditions = Conditions(
+            speech=self._stack([track.speech_window(frames) for track in tracks]),
+            identity=self.model.identity_norm.limited(
+                self._stack([track.request.x_c.reshape(-1) for track in tracks]), settings.identity_limit),
+            previous=self._stack([track.plain[:-REPEATED] for track in tracks]),
+            has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=valid.device),
+            mask=None if bool(valid.all()) else valid, emotion=None,
+            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
+        steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
+        return conditions, self._stack([draw[0] for draw in draws]), steps
+
+    def _with_emotion(self, conditions: Conditions, tracks: list[Track], frames: int) -> Conditions:
+        if tracks[0].request.emotion is None:
+            return conditions
+        return replace(conditions, emotion=self._stack([track.window_emotion(frames) for track in tracks]))
+
+    def _scatter(self, tracks: list[Track], motion: Tensor, emotional: Tensor | None) -> None:
+        for index, track in enumerate(tracks):
+            track.take(motion[index].cpu().numpy(), None if emotional is None else emotional[index].cpu().numpy())
+
+    def _stack(self, arrays: list[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.model.motion_mask.device)
+
+
+def _alike(requests: list[Request]) -> list[list[int]]:
+    """Indices of requests that can share network passes: same use of emotion, same way to the pose."""
+    groups: dict[tuple, list[int]] = {}
+    for index, request in enumerate(requests):
+        given = not (isinstance(request.pose, str) and request.pose == "generated")
+        groups.setdefault((request.emotion is None, given), []).append(index)
+    return list(groups.values())

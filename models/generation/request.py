@@ -1,0 +1,73 @@
+"""What is asked of a motion generator, and how it is to sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from models.diffusion.sampler import Solver
+from models.motion.motion import RHO_DIM
+from models.transformer.shape import ModelShape
+
+REPEATED = 1  # frames of the window before that a window begins with
+Pose = Literal["generated", "still"] | np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """How to sample: the `sample` section of params.yaml, stored with the model."""
+
+    solver: Solver
+    steps: int
+    audio_scale: float  # w_a of eq. 8
+    emotion_scale: float  # w_e of eq. 8
+    limit: float  # largest deviation from the mean that is generated, in standard deviations
+    fade: int  # frames over which the error at a joint of two windows fades out
+    identity_limit: float  # largest deviation of a face from the mean training face, in standard deviations
+
+
+@dataclass(frozen=True)
+class Request:
+    """One motion to be generated.
+
+    `speech` [T, A] or pieces of it in order; `x_c` [K, 3] and `source_rho` [7] of the portrait; `emotion` weights
+    [E + 1] or [T, E + 1] (models/motion/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow;
+    `window`: frames generated at once, fewer than the model's own for a shorter delay; None: the model's.
+    """
+
+    speech: np.ndarray | Iterable[np.ndarray]
+    x_c: np.ndarray
+    source_rho: np.ndarray
+    emotion: np.ndarray | None = None
+    pose: Pose = "generated"
+    seed: int = 0
+    window: int | None = None
+
+
+def check_request(request: Request, shape: ModelShape) -> None:
+    """Raise ValueError where a request does not fit a model."""
+    if request.x_c.shape != (shape.num_keypoints, 3):
+        raise ValueError(f"x_c must be [{shape.num_keypoints}, 3] for this model, got {list(request.x_c.shape)}")
+    if request.window is not None and not REPEATED < request.window <= shape.window:
+        raise ValueError(f"window is {request.window}, this model makes {REPEATED + 1} to {shape.window} at once")
+    _check_pose(request.pose)
+    if request.emotion is not None:
+        _check_emotion(request.emotion, shape)
+
+
+def _check_pose(pose: Pose) -> None:
+    if isinstance(pose, str):
+        if pose not in ("generated", "still"):
+            raise ValueError(f"unknown pose {pose!r}: accepted are generated, still, or a rho [T, {RHO_DIM}]")
+    elif pose.ndim != 2 or pose.shape[1] != RHO_DIM or len(pose) == 0:
+        raise ValueError(f"a pose to follow must be [T, {RHO_DIM}], got {list(pose.shape)}")
+
+
+def _check_emotion(emotion: np.ndarray, shape: ModelShape) -> None:
+    if not shape.num_emotions:
+        raise ValueError("this model has no emotion control: use the bundle of stage 2")
+    if emotion.shape[-1] != shape.num_emotions + 1:
+        raise ValueError(f"emotion weights must have {shape.num_emotions + 1} columns, got {emotion.shape[-1]}")

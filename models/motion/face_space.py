@@ -1,0 +1,66 @@
+"""The seam between a face space and everything that uses one (paper 3.1): `landmark`, `liveportrait`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from models.motion.motion import Motion
+
+
+class FaceNotFound(ValueError):
+    """No face could be followed; `frame` is the first frame without one."""
+
+    def __init__(self, frame: int, detail: str = "no face found"):
+        super().__init__(f"{detail} (frame {frame})")
+        self.frame = frame
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """A portrait as a face space sees it: its own motion (T = 1) and whatever the space renders from."""
+
+    motion: Motion
+    content: Any
+
+
+class FaceSpace(Protocol):
+    """Frames and images are RGB uint8 square crops; key points are in crop coordinates [-1, 1]."""
+
+    name: str
+    num_keypoints: int
+
+    def keypoints(self, motion: Motion, x_c: np.ndarray | None = None) -> np.ndarray:
+        """Eq. 1 in the form of this space -> x [T, K, 3]; another person's `x_c` [K, 3] drives that person.
+
+        LivePortrait adds delta after the rotation (camera frame), the landmark space before it (head frame),
+        so a Motion becomes key points only through the space that extracted it.
+        """
+
+    def extract(self, frames: np.ndarray) -> Motion:
+        """frames [T, H, W, 3] of one face at 25 fps -> Motion; raises FaceNotFound."""
+
+    def appearance(self, image: np.ndarray) -> Appearance:
+        """image [H, W, 3], one square source crop; raises FaceNotFound."""
+
+    def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
+        """Fit a generated motion to the looks of a portrait, whose own motion (T = 1) is given.
+
+        `rest` [K, 3] is the mean delta that the model knows. A space without need for it returns the motion.
+        """
+
+    def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """What shuts the eyes of x_c + delta [T, K, 3] by closed [T] (1: shut), to be added to delta [T, K, 3]."""
+
+    def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
+        """x_source [K, 3] (eq. 1 of the portrait), x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8."""
+
+
+def driving_keypoints(space: FaceSpace, portrait: Motion, vectors: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Generated motion vectors [T, 3K + 7] fitted to a portrait's own motion (T = 1) -> x_driving [T, K, 3].
+
+    `rest` as in `FaceSpace.retarget`. Every film is rendered from these: what is measured is what users get.
+    """
+    return space.keypoints(space.retarget(Motion.from_vector(portrait.x_c, vectors), portrait, rest))

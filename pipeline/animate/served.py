@@ -1,0 +1,121 @@
+r"""The registered model as MLflow loads it: portrait and speech as bytes in, the bytes of an MP4 out.
+
+    model = mlflow.pyfunc.load_model("models:/playmate@champion")
+    video = model.predict(pandas.DataFrame([{"portrait": jpeg_bytes, "speech": wav_bytes, "emotion": "happy"}]))
+
+Served over HTTP, bytes travel as base64:
+
+    MLFLOW_TRACKING_URI=sqlite:///.playmate/mlflow.db mlflow models serve -m models:/playmate@champion \
+        --env-manager local --port 5001
+    echo "{\"dataframe_records\": [{\"portrait\": \"$(base64 -w0 face.jpg)\", \"speech\": \"$(base64 -w0 a.wav)\"}]}" |
+        curl -s http://127.0.0.1:5001/invocations -H "Content-Type: application/json" --data @- |
+        python -c "import base64, json, sys; open('out.mp4', 'wb').write(
+            base64.b64decode(json.load(sys.stdin)['predictions'][0]['video']))"
+
+`portrait_path` and `speech_path` are taken instead of bytes only below a folder that the one who runs the model names,
+with `model_config={"allowed_root": "/srv/media"}` or, for a served model, the environment variable
+PLAYMATE_ALLOWED_ROOT; links that lead out of it are refused. Without one no request reaches the file system. Films
+carry content credentials; `model_config={"credentials": False}` leaves them out, and the same request gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.types import ColSpec, DataType, Schema
+
+OPTIONS = {"audio_scale": float, "emotion_scale": float, "steps": int, "seed": int, "face": int, "paste_back": bool,
+           "mark": str}
+ROOT_VARIABLE = "PLAYMATE_ALLOWED_ROOT"
+MAX_STEPS = 1000
+
+
+class RequestError(MlflowException, ValueError):
+    """A film cannot be made as asked; a served model answers 400 and says why, which MLflow does for its own
+    exceptions alone."""
+
+    def __init__(self, error: ValueError):
+        super().__init__(str(error), error_code=INVALID_PARAMETER_VALUE)
+
+
+def signature() -> ModelSignature:
+    """Columns of a request; all but portrait and speech (or their paths) may be left out."""
+    columns = [("portrait", DataType.binary), ("speech", DataType.binary), ("portrait_path", DataType.string),
+               ("speech_path", DataType.string), ("emotion", DataType.string), ("pose", DataType.string),
+               ("audio_scale", DataType.double), ("emotion_scale", DataType.double), ("steps", DataType.long),
+               ("seed", DataType.long), ("face", DataType.long), ("paste_back", DataType.boolean),
+               ("mark", DataType.string)]
+    return ModelSignature(Schema([ColSpec(kind, name, required=False) for name, kind in columns]),
+                          Schema([ColSpec(DataType.binary, "video")]))
+
+
+class PlaymateModel(mlflow.pyfunc.PythonModel):
+    """Loads the bundle once; every row of a request becomes one video."""
+
+    def load_context(self, context) -> None:
+        from pipeline.animate.animator import Animator
+
+        given = context.model_config or {}
+        root = given.get("allowed_root") or os.environ.get(ROOT_VARIABLE)
+        self.root = Path(root).resolve(strict=True) if root else None
+        self.credentials = bool(given.get("credentials", True))
+        self.animator = Animator.from_bundle(Path(context.artifacts["bundle"]), Path(context.artifacts["face_space"]))
+
+    def predict(self, context, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """One film per row; raises RequestError for the first one that cannot be made."""
+        rows = [{name: value for name, value in row.items() if not (value is None or _missing(value))}
+                for row in model_input.to_dict("records")]
+        try:
+            return pd.DataFrame({"video": [self._video(row) for row in rows]})
+        except ValueError as error:
+            raise RequestError(error) from error
+
+    def _video(self, row: dict[str, Any]) -> bytes:
+        options = {name: kind(row[name]) for name, kind in OPTIONS.items() if name in row}
+        if not 1 <= options.get("steps", 1) <= MAX_STEPS:
+            raise ValueError(f"steps {options['steps']}: 1 to {MAX_STEPS}")
+        pose = row.get("pose", "generated")
+        if pose not in ("generated", "still"):
+            raise ValueError(f"pose {pose!r}: a request takes generated or still")
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "video.mp4"
+            self.animator.animate_to_file(self._input(row, "portrait"), self._input(row, "speech"), out, pose=pose,
+                                          emotion=row.get("emotion"), credentials=self.credentials, **options)
+            return out.read_bytes()
+
+    def _input(self, row: dict[str, Any], name: str) -> bytes | Path:
+        if name in row:
+            if not isinstance(row[name], bytes):  # a text would be read as a path
+                raise ValueError(f"{name} must be bytes (base64 over HTTP)")
+            return row[name]
+        if f"{name}_path" not in row:
+            raise ValueError(f"the request has no {name}")
+        return allowed_path(self.root, row[f"{name}_path"], name)
+
+
+def allowed_path(root: Path | None, path: str, name: str) -> Path:
+    """The file that a request names, below `root`; raises ValueError, which says nothing about files outside."""
+    if root is None:
+        raise ValueError(f"{name}_path is not allowed here: send the bytes as {name}")
+    found = (root / path).resolve()
+    if not found.is_relative_to(root) or not found.is_file():
+        raise ValueError(f"{name}_path {path!r} is no file of the folder that requests may read")
+    return found
+
+
+def _missing(value: Any) -> bool:
+    return value is pd.NA or (isinstance(value, float) and math.isnan(value))
+
+
+if not __name__.startswith("pipeline."):  # MLflow runs this file under a name of its own
+    mlflow.models.set_model(PlaymateModel())

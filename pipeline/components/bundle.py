@@ -1,0 +1,156 @@
+"""The model bundle: a folder with everything that animating needs, without the pipeline that trained it.
+
+    bundle.json        version, model shape, diffusion, speech, face space, sampling defaults, labels, fingerprints
+    model.safetensors  network weights under `model.`, motion statistics under `statistics.`
+
+Weights may be stored in float16; statistics never are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from models.diffusion.schedule import alpha_bars
+from models.generation.generator import MotionGenerator
+from models.generation.request import SampleSettings
+from models.motion.normalization import MotionStatistics
+from models.transformer.motion_transformer import ModelShape, MotionTransformer
+from pipeline.core.atomic import write_bytes, write_json
+from pipeline.core.fingerprint import digest, file_sha256
+
+VERSION = 2
+CONFIG, WEIGHTS = "bundle.json", "model.safetensors"
+
+
+class BundleError(ValueError):
+    """A bundle cannot be used; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """All of `bundle.json` but its version."""
+
+    stage: str  # audio | emotion (the joint model)
+    profile: str
+    model: ModelShape
+    diffusion: dict[str, Any]  # the `diffusion` section of params.yaml
+    speech: dict[str, Any]  # the `speech` section
+    face_space: str  # landmark | liveportrait
+    sample: SampleSettings
+    labels: tuple[str, ...]  # in the order of the emotion weights; of stage 1 too, where nothing uses them yet
+    fingerprints: dict[str, str]  # of data, code and parameters
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; `model` is on the CPU in float32 and evaluation mode."""
+
+    config: BundleConfig
+    model: MotionTransformer
+    statistics: MotionStatistics
+
+    def generator(self, device: str = "cpu") -> MotionGenerator:
+        """The model ready to generate."""
+        diffusion = self.config.diffusion
+        alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
+        return MotionGenerator(self.model.to(device), alpha_bar, diffusion["target"], self.statistics,
+                               self.config.labels, self.config.sample)
+
+
+def save_bundle(folder: Path, config: BundleConfig, weights: dict[str, Tensor], statistics: MotionStatistics,
+                half: bool = False) -> None:
+    """Write a bundle; `half` stores weights in float16. The same content gives the same bytes."""
+    stored = {f"model.{name}": (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
+              for name, value in weights.items()}
+    stored |= {f"statistics.{name}": torch.from_numpy(np.array(value)) for name, value in statistics.tensors().items()}
+    write_bytes(folder / WEIGHTS, save(stored))
+    write_json(folder / CONFIG, {"version": VERSION, **asdict(config)})
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read a bundle; raises BundleError for a missing or altered file, an unknown version, other keys or shapes."""
+    folder = Path(folder)
+    config = read_config(folder)
+    tensors = _read_tensors(folder / WEIGHTS)
+    model = MotionTransformer(config.model)
+    _load_weights(model, _below(tensors, "model."), folder / WEIGHTS)
+    try:
+        statistics = MotionStatistics.from_tensors(
+            {name: value.numpy() for name, value in _below(tensors, "statistics.").items()})
+    except KeyError as error:
+        raise BundleError(f"{folder / WEIGHTS}: the statistic {error} is missing") from error
+    return Bundle(config, model.eval(), statistics)
+
+
+def load_generator(folder: Path, device: str | None = None) -> MotionGenerator:
+    """A bundle's generator on `device`, by default the GPU where there is one; raises BundleError."""
+    return load_bundle(folder).generator(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def read_config(folder: Path) -> BundleConfig:
+    """`bundle.json` alone; raises BundleError."""
+    path = Path(folder) / CONFIG
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing: this folder is no model bundle") from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not valid JSON: {error}") from error
+    version = values.pop("version", None) if isinstance(values, dict) else None
+    if version not in (1, VERSION):
+        raise BundleError(f"{path}: bundle version {version}, this code reads 1 and {VERSION}")
+    _same_keys(values, BundleConfig, str(path))
+    if version == 1:  # it knew no limit
+        values["sample"]["identity_limit"] = math.inf
+    _same_keys(values["model"], ModelShape, f"{path}: model")
+    _same_keys(values["sample"], SampleSettings, f"{path}: sample")
+    return BundleConfig(**{**values, "model": ModelShape(**values["model"]),
+                           "sample": SampleSettings(**values["sample"]), "labels": tuple(values["labels"])})
+
+
+def bundle_digest(folder: Path) -> str:
+    """Digest of a bundle's two files."""
+    return digest(*(file_sha256(Path(folder) / name) for name in (CONFIG, WEIGHTS)))
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (FileNotFoundError, SafetensorError, OSError) as error:
+        raise BundleError(f"{path} cannot be read: {error}") from error
+
+
+def _load_weights(model: MotionTransformer, weights: dict[str, Tensor], path: Path) -> None:
+    wanted = model.state_dict()
+    missing, unknown = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    shapes = [f"{name} is {list(weights[name].shape)}, the model wants {list(wanted[name].shape)}"
+              for name in sorted(wanted.keys() & weights.keys()) if weights[name].shape != wanted[name].shape]
+    problems = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(unknown)}"] * bool(unknown)
+    if problems + shapes:
+        raise BundleError(f"{path} does not fit the model in {CONFIG}: " + "; ".join(problems + shapes))
+    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise BundleError(f"{path} has values that are not finite: {', '.join(sorted(broken))}")
+    model.load_state_dict(weights)
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _same_keys(values: object, kind: type, where: str) -> None:
+    wanted = {field.name for field in fields(kind)}
+    found = set(values) if isinstance(values, dict) else set()
+    if found != wanted:
+        raise BundleError(f"{where}: missing keys {sorted(wanted - found)}, unknown keys {sorted(found - wanted)}")

@@ -1,0 +1,140 @@
+"""The one door to Ray: a local Ray for the time of a stage, or a connection to a cluster.
+
+Ray computes and holds no truth: nothing that a stage needs later lives in it. It is imported only here, at
+`ray_session`, so that everything else runs without it. Its own switches (RAY_*) win over those set here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import psutil
+
+from pipeline.core.config import Ray
+from pipeline.core.fingerprint import ROOT
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # native messages about retries; ours say what happened to a clip
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts processes slowly: no reason to fail
+    "RAY_worker_register_timeout_seconds": "300",
+}
+NOT_CODE = ["/data", "/.playmate", "/.dvc", "/.git", "/.venv", "/reports", "/pretrained", "/docs/images", "/mlruns",
+            "__pycache__", "*.db"]
+# settings of the driver that every node needs; credentials are the nodes' own and are never sent
+CARRIED = ("PLAYMATE_CACHE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION",
+           "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
+STARTS, TOO_SLOW = 4, "timed out during startup"  # how often a local Ray is tried; what Ray says where it took too long
+PROJECT = "PLAYMATE_PROJECT"  # the driver's folder, for its workers
+
+
+class RayError(RuntimeError):
+    """Ray cannot be used as `params.yaml` asks; the message says what to do."""
+
+
+@contextmanager
+def ray_session(section: Ray) -> Iterator[ModuleType]:
+    """Start a local Ray (`address: null`) or join the one at `address`; yield the `ray` module; shut down at the end.
+
+    A local Ray is always a new one: neither RAY_ADDRESS nor what an unclean exit left in the temporary folder
+    is picked up. A session inside a session is the same one. Raises RayError where no cluster answers.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield ray
+        return
+    try:
+        _start(ray, section)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _start(ray: ModuleType, section: Ray) -> None:
+    context = _started(ray, _options(section), section)
+    _quieten()
+    if section.dashboard and (url := getattr(context, "dashboard_url", None)):
+        print(f"Ray dashboard: http://{url}", flush=True)
+
+
+def _started(ray: ModuleType, options: dict, section: Ray) -> object:
+    """`ray.init`; a local Ray that does not come up within Ray's own half minute (a busy machine) is tried again."""
+    for left in reversed(range(STARTS)):
+        before = set(psutil.Process().children())
+        try:
+            return ray.init(**options)
+        except ConnectionError as error:
+            raise RayError(f"no Ray cluster answers at ray.address {section.address!r}: start one (docs/cluster.md), "
+                           f"or set it to null ({error})") from error
+        except Exception as error:  # Ray has no other class for it
+            if TOO_SLOW not in str(error):
+                raise
+            for process in set(psutil.Process().children()) - before:  # `ray.shutdown` knows nothing of them yet
+                process.kill()
+            if not left:
+                raise RayError(f"Ray did not start in {STARTS} tries of half a minute: this machine is too busy") \
+                    from error
+    raise AssertionError("unreachable")
+
+
+def _options(section: Ray) -> dict:
+    common = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if section.address is not None:
+        return {**common, "address": _joinable(section.address), "runtime_env": runtime_env()}
+    if section.dashboard and importlib.util.find_spec("aiohttp_cors") is None:
+        raise RayError("ray.dashboard needs more packages: pip install 'playmate-pipeline[cluster]'")
+    spill = {"object_spilling_directory": os.path.abspath(section.spill_folder)} if section.spill_folder else {}
+    return {**common, **spill, "address": "local", "num_cpus": section.num_cpus, "include_dashboard": section.dashboard,
+            "object_store_memory": int(section.object_store_gb * (1 << 30))}
+
+
+def runtime_env() -> dict:
+    """What goes to every node: our code as it is here. Data and weights must lie where every node reaches them."""
+    settings = {name: os.environ[name] for name in CARRIED if name in os.environ}
+    return {"working_dir": str(ROOT), "excludes": NOT_CODE, "env_vars": {PROJECT: os.getcwd(), **settings},
+            "worker_process_setup_hook": f"{__name__}.{enter_project.__name__}"}
+
+
+def enter_project() -> None:
+    """Every worker process of a cluster starts with this: paths are relative to the project folder of the driver.
+
+    Raises RayError where this node does not see it.
+    """
+    project = os.environ[PROJECT]
+    if not os.path.isdir(project):
+        raise RayError(f"the project folder {project} is not on this node: every node must reach it (docs/cluster.md)")
+    os.chdir(project)
+
+
+def _joinable(address: str) -> str:
+    if address.startswith("ray://"):
+        raise RayError(f"ray.address {address!r} is a Ray Client address, which Ray's Data and Train are not "
+                       "made for: start the pipeline on the head node with `auto` (docs/cluster.md)")
+    return address
+
+
+def _quieten() -> None:
+    for name in ("ray", "ray.data", "ray.serve", "ray.train", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def quiet_datasets() -> ModuleType:
+    """Import `ray.data` without its progress bars and plan messages: stages print one line of their own."""
+    import ray.data
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    return ray.data

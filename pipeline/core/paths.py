@@ -1,0 +1,50 @@
+"""Where everything lies, relative to the project folder. `dvc.yaml` says the same; a test holds them together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DATA = Path("data")
+CODE = DATA / "code"
+EMBEDDED = DATA / "embedded"   # the corpora that the project makes itself
+SOURCES = DATA / "sources"     # what lies in every corpus' folder
+CROPS = DATA / "crops"
+SPLIT = DATA / "split"
+FACE_SPACE = DATA / "face_space"
+FEATURES = DATA / "features"
+STATISTICS = DATA / "statistics"
+MODELS = DATA / "models"
+AUDIO_MODEL = MODELS / "audio"
+EMOTION_MODEL = MODELS / "emotion"
+AUDIO_BUNDLE = AUDIO_MODEL / "bundle"
+EMOTION_BUNDLE = EMOTION_MODEL / "bundle"
+EVALUATION = DATA / "evaluation"
+ABLATION = DATA / "ablation"
+REGISTRATION = DATA / "registration.json"
+REPORTS = Path("reports")
+
+
+
+def work_folder(folder: Path) -> Path:
+    """Where the project that is run in `folder` keeps its resumable state: `.playmate`.
+
+    DVC runs queued experiments in copies below `.dvc/tmp/exps`, which it deletes: they use the project's own, so that
+    their MLflow records stay and their trainings go on after a kill.
+    """
+    for parent in folder.parents:
+        if parent.parts[-3:] == (".dvc", "tmp", "exps"):
+            return parent.parents[2] / ".playmate"
+    return Path(".playmate")
+
+
+WORK = work_folder(Path.cwd())      # never a DVC output, because DVC deletes those before a run
+MLFLOW_DB = WORK / "mlflow.db"
+MLFLOW_ARTIFACTS = WORK / "mlartifacts"
+SHIPPED = Path("pretrained") / "embedded"   # the small joint bundle that comes with the project, with its face space
+
+
+def weights_cache() -> Path:
+    """Folder of downloaded weights: $PLAYMATE_CACHE, else ~/.cache/playmate; shared by all clones of a user."""
+    root = os.environ.get("PLAYMATE_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "playmate") / "weights"

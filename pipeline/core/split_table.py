@@ -1,0 +1,47 @@
+"""The identity-disjoint split as a table: clip_id -> train, validation or test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.core.atomic import atomic_path
+
+NAME = "split.parquet"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SCHEMA = pa.schema([(name, pa.string()) for name in ("clip_id", "corpus", "identity", "split")])
+
+
+def write_split(folder: Path, rows: list[dict]) -> None:
+    """Write `split.parquet`; rows have clip_id, corpus, identity, split, and come in order of clip_id."""
+    with atomic_path(folder / NAME) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
+
+
+def read_split(folder: Path) -> dict[str, str]:
+    """clip_id -> split of `split.parquet`; raises FileNotFoundError."""
+    table = pq.read_table(_present(folder), columns=["clip_id", "split"])
+    return dict(zip(table["clip_id"].to_pylist(), table["split"].to_pylist(), strict=True))
+
+
+def sorted_ids(folder: Path, name: str) -> Iterator[str]:
+    """Clip ids of one split in order, without holding them all; raises FileNotFoundError."""
+    with pq.ParquetFile(_present(folder)) as file:
+        for batch in file.iter_batches(columns=["clip_id", "split"], use_threads=False):
+            yield from batch.filter(pc.field("split") == name)["clip_id"].to_pylist()
+
+
+def _present(folder: Path) -> Path:
+    path = folder / NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: run `dvc repro split`")
+    return path
+
+
+def clips_of(split: dict[str, str], name: str) -> set[str]:
+    """Clip ids of one split."""
+    return {clip_id for clip_id, found in split.items() if found == name}

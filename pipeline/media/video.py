@@ -1,0 +1,218 @@
+"""Raw video as frames with presentation times (PyAV, streaming); its header is checked before decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from pipeline.media.container import MediaError
+
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,wav,flac,mp3,aac"  # no playlists
+MAX_GAP_S = 2          # a longer hole in the presentation times is not a talking clip
+MAX_BACKWARDS = 250    # frames in a row whose time does not advance
+TAGGED = (1, 4, 5, 6, 7, 9, 10)  # colour spaces that libswscale knows by the frame's own tag
+FIRST_PX = 128         # longer side of the picture that a rejected clip is shown by
+HD_HEIGHT_PX = 720     # untagged pictures of this height and more are BT.709, smaller ones BT.601
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what a header may claim."""
+
+    max_side_px: int
+    max_source_s: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known of a video after its first frame."""
+
+    width_px: int            # of the upright picture with square pixels
+    height_px: int
+    fps: float               # average, by the header
+    declared_s: float | None
+    start_s: Fraction        # presentation time of the first frame at or after zero
+    container_s: Fraction    # where the file's own timeline begins
+    has_sound: bool
+    first: np.ndarray        # [h, w, 3] the first picture, small
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a local media file of a known container; no playlist, image sequence or network protocol is followed."""
+    if not path.is_file():
+        raise MediaError("read", "missing_media", "the file is gone")
+    if path.stat().st_size == 0:
+        raise MediaError("probe", "empty_file", "the file has no bytes", 0.0)
+    try:
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace", container_options={
+            "protocol_whitelist": "file", "format_whitelist": CONTAINERS})
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError("probe", "unreadable", _words(error)) from error
+    try:
+        with container:
+            yield container
+    except av.FFmpegError as error:
+        raise MediaError("decode", "broken_media", _words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """The decoder's message without the file's path."""
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def video_stream(container: av.container.InputContainer):
+    """The video stream with the largest picture; attached cover art does not count."""
+    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        raise MediaError("probe", "no_video", "the file has no video stream")
+    streams = [s for s in streams if s.codec_context is not None]
+    if not streams:
+        raise MediaError("probe", "no_decoder", "its video is of a kind that cannot be decoded here")
+    stream = max(streams, key=lambda s: (s.codec_context.width or 0) * (s.codec_context.height or 0))
+    stream.codec_context.thread_count = 1
+    return stream
+
+
+def probe(path: Path, limits: Limits, whole: bool = True) -> Probe:
+    """Check the header against `limits`, decode one frame; raises MediaError. `whole`: the duration counts too."""
+    with opened(path) as container:
+        stream = video_stream(container)
+        width, height = stream.codec_context.width or 0, stream.codec_context.height or 0
+        _check_size(width, height, limits)
+        declared = _declared_s(container, stream)
+        if whole and declared is not None and declared > limits.max_source_s:
+            raise MediaError("probe", "too_long", f"the header claims {declared:.0f} s", declared)
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        first = next(timed_frames(container, stream), None)
+        if first is None:
+            raise MediaError("decode", "no_frames", "not one frame could be decoded", 0.0)
+        time, frame = first
+        upright = Upright(stream)
+        return Probe(*upright.size(frame), fps, declared, max(time, Fraction(0)), container_start(container),
+                     bool(container.streams.audio), upright.small(frame, FIRST_PX))
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if min(width, height) <= 0:
+        raise MediaError("probe", "no_video", "the header gives no picture size that a decoder takes", 0.0)
+    if max(width, height) > limits.max_side_px:
+        raise MediaError("probe", "too_large", f"{width}x{height}, at most {limits.max_side_px} px a side is read",
+                         float(max(width, height)))
+
+
+def _declared_s(container, stream) -> float | None:
+    if stream.duration is not None and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def container_start(container) -> Fraction:
+    """Where the file's own timeline begins, in s (a transport stream's may be anywhere)."""
+    return Fraction(container.start_time or 0, av.time_base)
+
+
+def timed_frames(container, stream, from_s: Fraction | None = None) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """(presentation time in s, frame), in order of time; from the key frame before `from_s` where given.
+
+    Frames that do not advance in time are left out. Raises MediaError for holes, damage and a change of size.
+    """
+    if from_s is not None:
+        container.seek(max(0, int(from_s / stream.time_base)), stream=stream)
+    previous, size, stuck = None, None, 0
+    for frame in container.decode(stream):
+        time = _time(frame, stream, previous)
+        if previous is not None and time <= previous:
+            stuck += 1
+            if stuck > MAX_BACKWARDS:
+                raise MediaError("decode", "timestamps", "the presentation times do not advance", float(time))
+            continue
+        if previous is not None and time - previous > MAX_GAP_S:
+            raise MediaError("decode", "timestamps", f"no frame for {float(time - previous):.1f} s",
+                             float(time - previous))
+        size = size or (frame.width, frame.height)
+        if (frame.width, frame.height) != size:
+            raise MediaError("decode", "size_change", f"{size} becomes {(frame.width, frame.height)}", float(time))
+        if frame.is_corrupt and from_s is None:
+            raise MediaError("decode", "broken_media", f"a damaged frame at {float(time):.2f} s", float(time))
+        previous, stuck = time, 0
+        yield time, frame
+
+
+def _time(frame: av.VideoFrame, stream, previous: Fraction | None) -> Fraction:
+    if frame.pts is not None:
+        return frame.pts * frame.time_base
+    rate = stream.average_rate or stream.guessed_rate or 25
+    return Fraction(0) if previous is None else previous + 1 / Fraction(rate)
+
+
+def frame_duration(frame: av.VideoFrame, stream) -> Fraction:
+    """How long a frame is shown, in s: by its own word unless that is far below the usual (last frames often lie)."""
+    usual = min(1 / Fraction(stream.average_rate or 25), Fraction(1))
+    own = frame.duration * frame.time_base if frame.duration else usual
+    return min(own, Fraction(1)) if 2 * own >= usual else usual
+
+
+class Upright:
+    """Frames of one stream -> upright RGB with square pixels; of use after the file is closed, too.
+
+    Scalers are kept: making one costs more than using it.
+    """
+
+    def __init__(self, stream):
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._aspect = aspect if Fraction(1, 4) <= aspect <= 4 else Fraction(1)
+        self._scalers: dict[tuple, VideoReformatter] = {}
+
+    def size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """(width, height) of the picture as it is meant to be seen: square pixels, rotation applied."""
+        width, height = self._square_pixels(frame)
+        return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
+
+    def _square_pixels(self, frame: av.VideoFrame) -> tuple[int, int]:
+        return max(1, round(frame.width * self._aspect)), frame.height
+
+    def __call__(self, frame: av.VideoFrame, scale: float = 1.0, interpolation: str = "AREA") -> np.ndarray:
+        """RGB uint8 [H, W, 3], `scale` times the size, by the frame's own colour space."""
+        width, height = self._square_pixels(frame)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        untagged = int(frame.colorspace) not in TAGGED
+        source = ("ITU709" if frame.height >= HD_HEIGHT_PX else "ITU601") if untagged else None
+        scaler = self._scalers.setdefault((size, interpolation), VideoReformatter())
+        image = scaler.reformat(frame, *size, format="rgb24", src_colorspace=source, interpolation=interpolation,
+                                threads=1).to_ndarray()
+        turns = round(frame.rotation / 90) % 4
+        return np.rot90(image, turns) if turns else image
+
+    def small(self, frame: av.VideoFrame, longest_px: int, interpolation: str = "AREA") -> np.ndarray:
+        """The picture with its longer side at most `longest_px`."""
+        return self(frame, min(1.0, longest_px / max(self.size(frame))), interpolation)
+
+
+Picture = TypeVar("Picture")
+HALF = Fraction(1, 2)
+
+
+def steady(pictures: Iterable[tuple[Fraction, Picture]], fps: int, first: int = 0) -> Iterator[tuple[int, Picture]]:
+    """(presentation time in s, picture), in order -> (i, picture) for i = first, first + 1, ...
+
+    Output i shows the last picture that appears before (i + 1/2) / fps: each picture appears within half an output
+    frame of its time, whatever the source rate. What is shown before the first picture is the first picture. The
+    last picture is given once: the caller knows how long it lasts.
+    """
+    index, shown = first, None
+    for time, picture in pictures:
+        while shown is not None and (index + HALF) / fps <= time:
+            yield index, shown
+            index += 1
+        shown = picture
+    if shown is not None:
+        yield index, shown

@@ -1,0 +1,201 @@
+"""`playmate animate`: portraits and speeches in, films out, with progress, a preview and errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from pipeline.animate.animator import FPS, Animator, Portrait, frame_count
+from pipeline.animate.credentials import Credentials, own_credentials
+from pipeline.animate.load import load_animator
+from pipeline.animate.portrait import PortraitError, SeveralFacesError, rivals
+from pipeline.animate.speech import SAMPLE_RATE_HZ, SpeechError, read_speech
+from pipeline.core.atomic import atomic_path
+from playmate.contact_sheet import ContactSheet
+
+console = Console(stderr=True)
+LOOK_S = 60                 # speech is looked for minute by minute, until there is some
+MIN_SPEECH_S = 0.3
+POSES = ("generated", "still")
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the command; None leaves the model's own value.
+
+    `speech_share` tells the share of a waveform's time in which somebody speaks; None: nobody looks.
+    """
+
+    emotions: Sequence[str] = ()
+    pose: str = "generated"
+    audio_scale: float | None = None
+    emotion_scale: float | None = None
+    steps: int | None = None
+    seed: int = 0
+    face: int | None = None
+    preview: Path | None = None
+    paste_back: bool = False
+    mark: str | None = None
+    credentials: bool = True
+    certificate: Path | None = None
+    private_key: Path | None = None
+    speech_share: Callable[[np.ndarray], float] | None = None
+
+    def signer(self) -> Credentials | bool:
+        """Who signs the film, as `animate_to_file` takes it; raises ValueError for half a pair."""
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("--certificate and --private-key belong together: give both or none")
+        if self.certificate is not None:
+            return own_credentials(self.certificate, self.private_key)
+        return self.credentials
+
+
+def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
+            settings: Settings, detector: str | None = None) -> list[Path]:
+    """Animate every portrait with every speech; returns the films written.
+
+    One portrait and one speech make the file `out`; with several, `out` is a folder of `<portrait>_<speech>.mp4`, and
+    one that cannot be made does not stop the others: they are named in a ValueError at the end. `model`: a bundle
+    folder or `models:/NAME@ALIAS`; None: see `pipeline.animate.load`.
+    """
+    several = len(portraits) * len(speeches) > 1
+    jobs = [(portrait, speech, out_path(out, portrait, speech, several))
+            for portrait in portraits for speech in speeches]
+    if settings.pose not in POSES and not Path(settings.pose).is_file():
+        raise ValueError(f"--pose {settings.pose}: generated, still, or a video file, and no such file is there")
+    if len({path for _, _, path in jobs}) < len(jobs):
+        raise ValueError("two films would have the same name: portraits and speeches need different file names")
+    signer = settings.signer()
+    if settings.preview is not None:
+        sheet_path(settings.preview, out, several)
+    animator, which = load_animator(model, detector)
+    console.print(f"model: {which}", highlight=False, soft_wrap=True)
+    films, failures = [], []
+    for portrait, speech, path in jobs:
+        try:
+            _one(animator, portrait, speech, path, settings, signer, several)
+            films.append(path)
+        except ValueError as error:
+            if not several:
+                raise
+            failures.append(f"{path.name}: {error}")
+            console.print(f"not made: {failures[-1]}", highlight=False, soft_wrap=True)
+    if failures:
+        raise ValueError(f"{len(failures)} of {len(jobs)} films were not made:\n" + "\n".join(failures))
+    return films
+
+
+def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
+    """`out` itself, or a name in the folder `out`; raises ValueError for a file that is not .mp4."""
+    if several:
+        return out / f"{portrait.stem}_{speech.stem}.mp4"
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"{out}: the output must end in .mp4")
+    return out
+
+
+def sheet_path(preview: Path, out: Path, several: bool) -> Path:
+    """Where the contact sheet of the film `out` goes: a picture, or a folder, which several films need."""
+    if several or preview.is_dir():
+        if preview.suffix and not preview.is_dir():
+            raise ValueError(f"--preview {preview}: several films need a folder for their contact sheets")
+        return preview / f"{out.stem}.png"
+    if preview.suffix.lower() not in SHEET_SUFFIXES:
+        raise ValueError(f"--preview {preview}: a contact sheet ends in {', '.join(SHEET_SUFFIXES)}")
+    return preview
+
+
+def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
+         signer: Credentials | bool, several: bool) -> None:
+    waveform = read_speech(speech)
+    _check_speech(waveform, speech, settings.speech_share)
+    source = _portrait(animator, portrait, out, settings.face)
+    frames = frame_count(waveform)
+    sheet = ContactSheet(frames, FPS)
+    pose = settings.pose if settings.pose in POSES else Path(settings.pose)
+    emotion = list(settings.emotions) or None
+    with _progress() as progress:
+        task = progress.add_task(out.name, total=frames)
+
+        def step(frame) -> None:
+            sheet.see(frame)
+            progress.advance(task)
+
+        animator.animate_to_file(
+            source, waveform, out, progress=step, credentials=signer, mark=settings.mark, sound=speech,
+            emotion=emotion, pose=pose,
+            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
+            seed=settings.seed, paste_back=settings.paste_back)
+        speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
+    rate = "" if speed is None else f", {speed:.1f} fps"
+    console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",
+                  highlight=False, soft_wrap=True)
+    if settings.preview is not None:
+        place = sheet_path(settings.preview, out, several)
+        sheet.save(place)
+        console.print(f"{place}: contact sheet", highlight=False, soft_wrap=True)
+
+
+def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
+    """Raise SpeechError where nobody speaks."""
+    if share is None:
+        return
+    minute, heard_s = LOOK_S * SAMPLE_RATE_HZ, 0.0
+    for start in range(0, len(waveform), minute):
+        piece = waveform[start:start + minute]
+        heard_s += share(piece) * len(piece) / SAMPLE_RATE_HZ
+        if heard_s >= min(MIN_SPEECH_S, 0.5 * len(waveform) / SAMPLE_RATE_HZ):
+            return
+    raise SpeechError(f"{path}: no speech is heard in {len(waveform) / SAMPLE_RATE_HZ:.1f} s of sound "
+                      f"({heard_s:.1f} s of voice); --any-sound animates it all the same")
+
+
+def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Portrait:
+    """The portrait; raises PortraitError. Of several faces the largest is taken where no other is nearly as large;
+    a picture that numbers them is written."""
+    try:
+        portrait = animator.portrait(path, face)
+    except PortraitError as error:
+        raise PortraitError(f"{path}: {error}") from error
+    if len(portrait.faces) == 1 or face is not None:
+        return portrait
+    numbers = out.with_name(f"{out.stem}_faces.png")
+    with atomic_path(numbers) as temporary:
+        _save(animator.numbered_faces(path), temporary)
+    found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
+    if rivals(portrait.faces):
+        raise SeveralFacesError(f"{found}: choose one with --face N")
+    console.print(f"{found}. The largest is animated; --face N chooses another", highlight=False, soft_wrap=True)
+    return portrait
+
+
+def _save(image, path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(image).save(path)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} fps")
+
+
+def _progress() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"),
+                    TimeRemainingColumn(), console=console, transient=True)

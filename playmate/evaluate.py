@@ -1,0 +1,126 @@
+"""`playmate evaluate`: score anyone's generated videos against their references.
+
+Writes clips.parquet (a row per pair, and one for every file without a counterpart or a face), summary.json (intervals
+and protocol), metrics.json, mouth_curves.csv and report.md. Finished pairs are kept under .playmate: killed and run
+again it goes on, and repeated it gives the same files byte for byte.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from evaluation.jobs.clip import FPS, JobSettings
+from evaluation.jobs.pair import Pairing, find_pairs, other_video_r
+from evaluation.jobs.saved import load_result
+from evaluation.jobs.workers import Task, WorkerSpec, run_tasks
+from evaluation.metrics.judges import judge_weights
+from evaluation.metrics.table import BY_NAME, full_label
+from evaluation.report.text import markdown_table, table_1
+from evaluation.results import files as results
+from evaluation.results import protocol
+from evaluation.results.summary import ClipSummary
+from evaluation.results.writer import CurveFiles
+from pipeline.core import paths
+from pipeline.core.atomic import write_text
+from pipeline.core.config import Params, load_params
+from pipeline.core.fingerprint import code_of, digest, file_sha256
+
+WORK = paths.WORK / "evaluate_pairs"
+SIDE_PX = 512  # larger pictures are scaled down to this on their longer side
+UNPAIRED = "unpaired"
+NEEDS_MODEL = ("mouth_sync", "emo_facex", "emo_a")  # metrics that need our features or a label that was asked for
+
+
+def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[[str], None] = print) -> None:
+    """Score all pairs of two folders; raises FileNotFoundError, ValueError (no pairs), WeightsError."""
+    params = load_params()
+    pairing = find_pairs(generated, reference)
+    for side, name in pairing.unpaired:
+        say(f"evaluate: {side} {name} has no counterpart")
+    spec = _spec(params)
+    weights = judge_weights(spec.metrics)
+    base = digest(code_of("evaluation.jobs.workers"), asdict(spec.settings), spec.reading, weights)
+    tasks = [Task(job, WORK.resolve() / digest(base, job.name, *(file_sha256(Path(path)) for path in (
+        job.generated, job.reference)))) for job in pairing.jobs]
+    failures = _run(tasks, spec, params, say)
+    _write(out, tasks, pairing, failures, params, spec)
+    say(f"evaluate: {len(tasks) - len(failures)} of {len(tasks)} pairs measured, {out / 'report.md'}")
+
+
+def _spec(params: Params) -> WorkerSpec:
+    section, limits = params.evaluate, params.preprocess
+    metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
+    reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
+               "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
+    return WorkerSpec("", Path(), None, FPS, metrics, None, JobSettings.of(section), {
+        "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
+
+
+def _run(tasks: list[Task], spec: WorkerSpec, params: Params, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Measure what is not there yet; rows of the pairs that gave no numbers."""
+    todo = [task for task in tasks if load_result(task.folder) is None]
+    names, failures, began = {task.folder: task.job.name for task in tasks}, [], time.monotonic()
+    say(f"evaluate: {len(tasks)} pairs, {len(tasks) - len(todo)} measured already")
+    for count, done in enumerate(run_tasks(todo, spec, params.evaluate.workers, params.ray), start=1):
+        if done.code:
+            say(f"evaluate: {names[done.folder]}: {done.code}, {done.detail}")
+            failures.append({"clip_id": names[done.folder], "stage": "pair", "code": done.code, "detail": done.detail})
+        elapsed = time.monotonic() - began
+        say(f"evaluate: {count} of {len(todo)} in {elapsed:.0f} s, {elapsed / count * (len(todo) - count):.0f} s left")
+    return sorted(failures, key=lambda row: row["clip_id"])
+
+
+def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[str, Any]], params: Params,
+           spec: WorkerSpec) -> None:
+    section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
+    measured = [task for task in tasks if load_result(task.folder) is not None]
+    for index, task in enumerate(measured):
+        result = load_result(task.folder)
+        if len(measured) > 1:  # read again rather than kept: memory does not grow with the number of videos
+            other = load_result(measured[index - 1].folder).curves["reference"]
+            result.row["mouth_r_other_video"] = other_video_r(result.curves["generated"], other, section.max_lag_frames)
+        clips.add(result)
+        curves.add(result)
+    curves.close()
+    lost = [{"clip_id": Path(name).stem, "stage": side, "code": UNPAIRED, "detail": name}
+            for side, name in pairing.unpaired]
+    judged = section.model_copy(update={"metrics": list(spec.metrics)})
+    summary = results.Summary(
+        clips.metrics(section.bootstrap, params.seed),
+        protocol.of_pairs(clips.rows, judged) | {
+            "clips": [row["clip_id"] for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
+            "unpaired": len(lost), "measured_on": "the two videos alone: motion too is what the landmarks show",
+            "reference": "the true video's first frame; both videos are cut to the shorter"},
+        len(clips.rows), failures + lost)
+    results.write_summary(out, summary)
+    results.write_rows(out / results.CLIPS, results.rounded(
+        [{**row, "status": results.MEASURED} for row in clips.rows]
+        + [{**row, "status": results.FAILED} for row in failures] + [{**row, "status": UNPAIRED} for row in lost]))
+    write_text(out / "report.md", markdown(summary))
+
+
+def markdown(summary: results.Summary) -> str:
+    """The numbers, the paper's table beside them, the files that gave none, and the protocol."""
+    def interval(value) -> str:
+        return f"{value.value:.4g}" if value.low is None else f"{value.value:.4g} [{value.low:.4g}, {value.high:.4g}]"
+
+    rows = [[full_label(name), f"`{name}`", BY_NAME[name].better, interval(value), value.n]
+            for name, value in sorted(summary.metrics.items(), key=lambda item: list(BY_NAME).index(item[0]))]
+    paper = table_1(summary.metrics, "these videos", "these videos")
+    dash = [[row["test_set"], row["method"], row["mark"], *("–" if v is None else f"{v:.3f}" for v in row["values"])]
+            for row in paper["rows"]]
+    parts = ["# Evaluation of generated videos\n", f"{summary.clips} pairs measured, {len(summary.failures)} without "
+             "numbers. Means with 95 % intervals over videos. A substitute network has a name of its own.\n",
+             markdown_table(["metric", "name", "better", "value", "n"], rows), "## Table 1 of the paper\n",
+             "Published rows come from other videos; a cell of ours is filled only by the published network.\n",
+             markdown_table(["test set", "method", "", *paper["columns"]], dash)]
+    if summary.failures:
+        parts += ["## Without numbers\n", markdown_table(["video", "at", "reason"], [
+            [row["clip_id"], row["stage"], f"{row['code']}: {row['detail']}"] for row in summary.failures])]
+    parts += ["## Protocol\n", markdown_table(["what", "value"], [
+        [name, f"`{value}`"] for name, value in sorted(results.rounded(summary.protocol).items())])]
+    return "\n".join(parts)

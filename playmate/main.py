@@ -1,0 +1,334 @@
+"""The command `playmate`. Every command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  help="Audio-driven, emotion-controlled portrait animation: data, training, models.")
+weights_app = typer.Typer(no_args_is_help=True, help="The table of weight files: where each comes from, its licence.")
+tracking_app = typer.Typer(no_args_is_help=True, help="MLflow: open its page, send records that were kept.")
+store_app = typer.Typer(no_args_is_help=True, help="The feature store: verify, sweep, try again, migrate.")
+corpora_app = typer.Typer(no_args_is_help=True, help="Dataset folders: what the pipeline would take from them.")
+app.add_typer(corpora_app, name="corpora")
+app.add_typer(weights_app, name="weights")
+app.add_typer(store_app, name="store")
+app.add_typer(tracking_app, name="tracking")
+
+Pack = Annotated[str, typer.Option(help="embedded | paper")]
+
+
+@weights_app.command("list")
+def weights_list(
+    profile: Annotated[str | None, typer.Option(help="only what this profile needs, and what of it is lacking")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Print every weight file with its state, licence and what needs it."""
+    from pipeline.weights.listing import as_table, lacking, rows_as_json, table_rows
+    from pipeline.weights.table import weights_table
+
+    rows = table_rows(weights_table().values() if profile is None else _needed(profile))
+    if as_json:
+        typer.echo(rows_as_json(rows))
+        return
+    from rich.console import Console
+
+    Console().print(as_table(rows))
+    if profile is not None:
+        typer.echo(lacking(rows, profile))
+
+
+@weights_app.command("pull")
+def weights_pull(
+    pack: Pack = "embedded",
+    profile: Annotated[str | None, typer.Option(help="what this profile needs, instead of a pack")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="a folder to take files from, without the net")] = None,
+    url: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS of a file; may be repeated")] = None,
+) -> None:
+    """Fetch what is missing or altered, going on from what came before; every file is checked by its sha256."""
+    from pipeline.weights.pull import pack_rows, pull
+
+    addresses = dict(item.partition("=")[::2] for item in url or [])
+    pull(pack_rows(pack) if profile is None else _needed(profile), folder=folder, addresses=addresses)
+
+
+def _needed(profile: str) -> list:
+    from playmate.profile import params_with
+    from playmate.weights import needed_weights
+
+    return needed_weights(params_with(profile))
+
+
+@weights_app.command("verify")
+def weights_verify(pack: Pack = "embedded") -> None:
+    """Check every file of a pack by content; exit 1 if one is missing or wrong."""
+    from pipeline.weights.pull import pack_rows
+    from pipeline.weights.table import USABLE, verify
+
+    states = {weight.name: verify(weight) for weight in pack_rows(pack)}
+    for name, state in states.items():
+        typer.echo(f"{name}: {state}")
+    if not set(states.values()) <= set(USABLE):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    corpus: Annotated[list[str] | None, typer.Argument(help="of params.yaml; all if none is named")] = None,
+    price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
+) -> None:
+    """Say what `dvc repro extract` would compute and reuse, how long it takes and what it costs; decodes nothing."""
+    from rich.console import Console
+
+    from pipeline.core.config import load_params
+    from playmate.plan import as_table, forecast, in_words
+
+    params = load_params()
+    found = forecast(params, corpus)
+    if found.lines:
+        Console().print(as_table(found))
+    for line in in_words(found, params, price):
+        typer.echo(line)
+
+
+@app.command()
+def status() -> None:
+    """Say what every stage is doing or did last; run it from another shell."""
+    from rich.console import Console
+
+    from playmate.status import print_status
+
+    print_status(Console())
+
+
+@store_app.command("verify")
+def store_verify(corpus: Annotated[list[str] | None, typer.Argument(help="all if none is named")] = None) -> None:
+    """Check every byte of committed features against their manifest; exit 1 where one is not as it was committed."""
+    from playmate.store import verify_all
+
+    if not verify_all(corpus or [], typer.echo):
+        raise typer.Exit(1)
+
+
+@store_app.command("gc")
+def store_gc(yes: Annotated[bool, typer.Option("--yes", help="delete it; without, it is only listed")] = False) -> None:
+    """List what killed runs and replaced code left in the store; never what a manifest names or a run holds."""
+    from pipeline.core.config import load_params
+    from playmate.store import collect_garbage
+
+    collect_garbage(load_params(), yes, typer.echo)
+
+
+@store_app.command("retry")
+def store_retry() -> None:
+    """Try clips again that crashed, took too long or too much memory, at the next extraction."""
+    from pipeline.core.config import load_params
+    from playmate.store import retry
+
+    retry(load_params(), typer.echo)
+
+
+@store_app.command("migrate")
+def store_migrate() -> None:
+    """Bring finished clips of an older schema version to the present one without computing them again."""
+    from pipeline.core.config import load_params
+    from playmate.store import migrate
+
+    migrate(load_params(), typer.echo)
+
+
+@app.command()
+def summary() -> None:
+    """Print what the pipeline made: clips, rejects, frames, losses, versions, the report's path."""
+    from playmate.summary import print_summary
+
+    print_summary()
+
+
+@app.command()
+def animate(
+    portrait: Annotated[list[Path], typer.Option(help="an image with a face; may be given several times")],
+    speech: Annotated[list[Path], typer.Option(help="a sound file; may be given several times")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder where there are several films")],
+    emotion: Annotated[list[str] | None, typer.Option(
+        help="NAME, NAME:intensity, a mixture A:0.6,B:0.4, or NAME@SECONDS for from then on; may be repeated")] = None,
+    pose: Annotated[str, typer.Option(help="generated | still | a video to follow")] = "generated",
+    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
+    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
+    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
+    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
+    face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
+    paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
+    detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
+    model: Annotated[str | None, typer.Option(
+        help="bundle folder or models:/playmate@champion; else the champion, the newest or the shipped one")] = None,
+    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
+    any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
+    mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="your chain for content credentials (PEM)")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
+    no_credentials: Annotated[bool, typer.Option("--no-credentials", help="no C2PA; the same bytes each time")] = False,
+) -> None:
+    """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
+    from playmate.animate import Settings, animate
+
+    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, preview, paste_back, mark,
+                        not no_credentials, certificate, private_key, None if any_sound else _speech_share)
+    animate(portrait, speech, out, model, settings, detector)
+
+
+@app.command()
+def web(
+    host: Annotated[str, typer.Option(help="this machine alone unless you name another address")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port of the page")] = 7860,
+    model: Annotated[str | None, typer.Option(help="as in `playmate animate`")] = None,
+    upload_mb: Annotated[int, typer.Option(help="largest upload")] = 50,
+    speech_s: Annotated[float, typer.Option(help="longest speech")] = 120.0,
+    jobs: Annotated[int, typer.Option(help="films made at a time")] = 1,
+    waiting: Annotated[int, typer.Option(help="visitors that may wait")] = 8,
+) -> None:
+    """A page in the browser to make portraits talk, served on this machine (extra `web`)."""
+    from importlib.util import find_spec
+
+    from pipeline.animate.load import load_animator
+    from playmate.web.server import serve
+    from playmate.web.studio import Limits
+
+    if find_spec("gradio") is None:
+        raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
+    animator, which = load_animator(model)
+    typer.echo(f"model: {which}")
+    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting))
+
+
+def _speech_share(waveform) -> float:
+    from models.judges.voice import VoiceActivity
+    from pipeline.weights.table import weight_path
+
+    return VoiceActivity(weight_path("silero_vad")).speech_share(waveform)
+
+
+@app.command()
+def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
+            ) -> None:
+    """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
+    from playmate.profile import apply, names
+
+    for line in names() if name is None else apply(name) or [f"params.yaml has the values of {name} already"]:
+        typer.echo(line)
+
+
+@corpora_app.command("check")
+def corpora_check(
+    path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
+                                                    "none: the corpora of params.yaml")] = None,
+    sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False,
+) -> None:
+    """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
+    from rich.console import Console
+
+    from pipeline.core.config import load_params
+    from playmate import corpora as corpora_check
+
+    params = load_params()
+    found = (corpora_check.check_params(params, sample) if path is None
+             else corpora_check.check_path(path, params, sample))
+    if as_json:
+        typer.echo(corpora_check.as_json(found))
+    else:
+        corpora_check.show(found, Console(), None if path is None else list(params.corpora))
+
+
+@app.command()
+def inspect(what: Annotated[str, typer.Argument(help="a clip id, its first characters, or a film made here")]) -> None:
+    """Tell one clip's whole story, from source and decisions to where it was used; of a film: what made it."""
+    if Path(what).is_file():
+        from pipeline.animate.provenance import print_media
+
+        print_media(Path(what))
+        return
+    from pipeline.core.config import load_params
+    from playmate.inspect import print_clip
+
+    print_clip(what, load_params())
+
+
+@app.command()
+def evaluate(
+    generated: Annotated[Path, typer.Option(help="folder of generated videos")],
+    reference: Annotated[Path, typer.Option(help="folder of true videos of the same names")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")] = Path("reports/evaluation"),
+) -> None:
+    """Score anyone's generated videos with the code and networks that score ours (params.yaml, section evaluate)."""
+    from playmate.evaluate import evaluate_folders
+
+    evaluate_folders(generated, reference, out)
+
+
+@app.command()
+def lineage(model: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS or models:/NAME/VERSION")]) -> None:
+    """Walk back from a registered model to its data, parameters and code."""
+    from playmate.summary import print_lineage
+
+    print_lineage(model)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS, models:/NAME/VERSION, or a folder")],
+    second: Annotated[str, typer.Argument(help="the same; a folder holds clips.parquet, as data/evaluation does")],
+) -> None:
+    """Tell whether two evaluated models differ by more than noise, clip by clip."""
+    from playmate.compare import print_comparison
+
+    print_comparison(first, second)
+
+
+@app.command()
+def sweep(
+    changes: Annotated[list[str], typer.Argument(help="KEY=VALUE,VALUE of params.yaml; several keys make a grid")],
+    stage: Annotated[str, typer.Option(help="up to which stage of dvc.yaml")] = "train_audio",
+) -> None:
+    """Run every combination as a DVC experiment, one after the other; MLflow and `dvc exp show` list them."""
+    from playmate.sweep import run_sweep
+
+    run_sweep(changes, stage)
+
+
+@tracking_app.command("ui")
+def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
+    """Open MLflow's page on the project's tracking store."""
+    from pipeline.tracking.runs import serve
+
+    serve(port)
+
+
+@tracking_app.command("sync")
+def tracking_sync() -> None:
+    """Send records that were kept while the tracking server was away."""
+    from pipeline.tracking import sync
+
+    typer.echo(f"{sync()} records sent")
+
+
+def main() -> None:
+    """Entry point: an error that a user can mend is one line on stderr and exit code 2, without a traceback."""
+    from pipeline.storage.lease import LeaseLost, Unsafe
+    from pipeline.storage.lock import Busy
+    from pipeline.tracking import TrackingUnavailable
+    from pipeline.weights.table import WeightsError
+
+    try:
+        app()
+    except (WeightsError, TrackingUnavailable, Busy, LeaseLost, Unsafe, OSError, ValueError) as error:
+        print(f"playmate: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

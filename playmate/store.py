@@ -1,0 +1,109 @@
+"""`playmate store`: verify, gc, retry, migrate over all corpora of the project."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from feature_store import garbage, migration
+from feature_store.manifest import NAME, Manifest, read_manifest
+from feature_store.reader import FETCHED
+from feature_store.schema import FAMILIES, VERSION, major
+from feature_store.verify import verify
+from pipeline.core.config import Params
+from pipeline.core.paths import FEATURES, WORK
+from pipeline.storage import open_storage
+from pipeline.storage.lease import held
+from pipeline.storage.lock import exclusive
+from stages.extract.plan import fingerprints, store_location
+from stages.extract.stage import LEASE
+
+Say = Callable[[str], None]
+
+
+def verify_all(corpora: list[str], say: Say) -> bool:
+    """Check every byte of these corpora (all that are committed where none is named); True where all is well."""
+    folders = [FEATURES / corpus for corpus in corpora] or _committed()
+    if not folders:
+        raise FileNotFoundError(f"{FEATURES} holds no manifest: run `dvc repro extract`")
+    well = True
+    for folder in folders:
+        problems = verify(folder)
+        manifest = read_manifest(folder)
+        for problem in problems:
+            say(problem)
+        well &= not problems
+        say(f"{folder.name}: {len(manifest.shards)} shards, {manifest.clips} clips, "
+            + ("every byte as committed" if not problems else f"{len(problems)} problems"))
+    return well
+
+
+def collect_garbage(params: Params, delete: bool, say: Say) -> list[garbage.Garbage]:
+    """List what nothing needs; delete it where `delete`. Raises Busy where an extraction is running."""
+    with exclusive(WORK / "extract.lock", "extraction"):
+        storage = open_storage(store_location(params))
+        with held(storage, LEASE, "extraction") as lease:
+            manifests = [read_manifest(folder) for folder in _committed()]
+            found, copies = garbage.find(storage, manifests, fingerprints(params)), _idle_copies(manifests)
+            total = _listed(found, copies, say)
+            if delete:
+                lease.check()
+                garbage.remove(storage, found)
+                for path in copies:
+                    path.unlink()
+    say(f"{len(found) + len(copies)} objects, {total:.1f} MB: "
+        + ("deleted" if delete else "nothing deleted; --yes deletes them"))
+    return found
+
+
+def _idle_copies(manifests: list[Manifest]) -> list[Path]:
+    """Shards fetched from S3 that no manifest here names any more."""
+    named = {shard.name for manifest in manifests for shard in manifest.shards}
+    return [path for path in sorted(FETCHED.glob("*.parquet")) if path.name not in named]
+
+
+def _listed(found: list[garbage.Garbage], copies: list[Path], say: Say) -> float:
+    """Say every item; return their megabytes."""
+    lines = [(item.name, item.why, item.bytes / 1e6) for item in found]
+    lines += [(str(path), "copy of a shard that no manifest names", path.stat().st_size / 1e6) for path in copies]
+    for name, why, megabytes in lines:
+        say(f"{name}: {why} ({megabytes:.1f} MB)")
+    return sum(megabytes for _, _, megabytes in lines)
+
+
+def retry(params: Params, say: Say) -> int:
+    """Forget the clips that crashed, took too long or too much memory; the next extraction tries them again."""
+    with exclusive(WORK / "extract.lock", "extraction"):
+        storage = open_storage(store_location(params))
+        with held(storage, LEASE, "extraction"):
+            keys = [key for family in FAMILIES for key in storage.keys(family) if key.endswith(".quarantine.json")]
+            for key in keys:
+                storage.delete(key)
+    say(f"{len(keys)} clips will be tried again: run `dvc repro -f extract`" if keys else "no clip is quarantined")
+    return len(keys)
+
+
+def migrate(params: Params, say: Say) -> None:
+    """Rewrite the units of committed features of an older schema version, so that `dvc repro` only packs them.
+
+    Call it where nothing but the schema has changed since they were committed.
+    """
+    storage, prints = open_storage(store_location(params)), fingerprints(params)
+    olds = {fingerprint for folder in _committed() for fingerprint in _older(folder / NAME)}
+    if not olds:
+        say(f"all committed features are of schema version {VERSION}: nothing to migrate")
+        return
+    with exclusive(WORK / "extract.lock", "extraction"), held(storage, LEASE, "extraction"):
+        for family, old in sorted(olds):
+            done = migration.migrate_units(storage, family, old, prints[family])
+            say(f"{family}: {done.written} units of {old[:8]} rewritten, {done.present} were there already")
+
+
+def _older(manifest: Path) -> list[tuple[str, str]]:
+    value = json.loads(manifest.read_text())
+    return [] if major(value["schema_version"]) == major(VERSION) else list(value["fingerprints"].items())
+
+
+def _committed() -> list[Path]:
+    return sorted(path.parent for path in FEATURES.glob(f"*/{NAME}"))

@@ -1,0 +1,120 @@
+"""What the page does, without the page: one request checked against limits, one film made.
+
+Nothing that a visitor sends is used as a path or as a model's name: uploads are read into memory from the folder that
+the page itself wrote them to, and everything else is a number, or a word of a fixed list.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.portrait import rivals
+from pipeline.animate.speech import SAMPLE_RATE_HZ, read_speech
+from playmate.web.timeline import emotion_texts
+
+POSES = ("generated", "still", "video")
+MARK = "AI generated"
+MAX_SCALE, MAX_SEED = 5.0, 2**31
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a visitor may ask for."""
+
+    upload_mb: int = 50
+    speech_s: float = 120.0
+    jobs: int = 1  # films made at a time
+    waiting: int = 8  # more visitors than that are sent away
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One film as the page's controls describe it; `timeline` rows are (start in seconds, emotion, strength)."""
+
+    portrait: str | None
+    speech: str | None
+    timeline: Sequence[tuple[float, str, float]]
+    pose: str
+    pose_video: str | None
+    audio_scale: float
+    emotion_scale: float
+    seed: int
+    paste_back: bool
+    mark: bool
+    consent: bool
+    face: int | None = None  # its number in `Studio.faces`; None: the largest
+
+
+class Studio:
+    """Makes films with one animator. `uploads` is the folder that the page keeps what visitors send in; `films` are
+    written below it."""
+
+    def __init__(self, animator: Animator, limits: Limits, uploads: Path):
+        self.animator, self.limits, self.uploads = animator, limits, Path(uploads).resolve()
+
+    def faces(self, portrait: str | None) -> tuple[int, np.ndarray]:
+        """How many faces could be meant, 1 where one is far larger than all others, and the picture [H, W, 3] that
+        numbers them. Raises ValueError for what is no portrait."""
+        picture = self._upload(portrait, "portrait")
+        found = self.animator.portrait(picture).faces
+        return (len(found) if rivals(found) else 1), self.animator.numbered_faces(picture)
+
+    def duration_s(self, speech: str | None) -> float:
+        """Length of an uploaded speech; raises ValueError for what is none, or is too long."""
+        return len(read_speech(self._upload(speech, "speech"), self.limits.speech_s)) / SAMPLE_RATE_HZ
+
+    def film(self, wish: Wish, progress: Callable[[int, int], None]) -> Path:
+        """Make the film and return its file; `progress(done, total)` in frames.
+
+        Raises ValueError for what a visitor can mend, without any path in its message.
+        """
+        if not wish.consent:
+            raise ValueError("tick that the person shown agreed, and that you may use the speech")
+        sound = self._upload(wish.speech, "speech")
+        waveform = read_speech(sound, self.limits.speech_s)
+        self._check_numbers(wish)
+        total, done = frame_count(waveform), 0
+
+        def step(_frame) -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+
+        folder = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads))
+        out = folder / "playmate.mp4"
+        self.animator.animate_to_file(
+            self._upload(wish.portrait, "portrait"), waveform, out, progress=step, sound=sound,
+            mark=MARK if wish.mark else None,
+            emotion=emotion_texts(wish.timeline, self.animator.labels, len(waveform) / SAMPLE_RATE_HZ) or None,
+            pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
+            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
+        return out
+
+    def _pose(self, wish: Wish) -> str | bytes:
+        if wish.pose not in POSES:
+            raise ValueError(f"pose must be one of {', '.join(POSES)}")
+        return self._upload(wish.pose_video, "pose video") if wish.pose == "video" else wish.pose
+
+    def _check_numbers(self, wish: Wish) -> None:
+        for name, value in (("speech", wish.audio_scale), ("emotion", wish.emotion_scale)):
+            if not 0 <= float(value) <= MAX_SCALE:
+                raise ValueError(f"the guidance of {name} lies between 0 and {MAX_SCALE:g}")
+        if not 0 <= int(wish.seed) < MAX_SEED:
+            raise ValueError(f"the seed is a whole number from 0 to {MAX_SEED - 1}")
+
+    def _upload(self, place: str | None, name: str) -> bytes:
+        """The bytes of an upload; only files of the page's own folder are read."""
+        if not place:
+            raise ValueError(f"the {name} is missing: upload or record it")
+        path = Path(place).resolve()
+        if not path.is_relative_to(self.uploads) or not path.is_file():
+            raise ValueError(f"the {name} is not an upload of this page")
+        if path.stat().st_size > self.limits.upload_mb * 2**20:
+            raise ValueError(f"the {name} is larger than {self.limits.upload_mb} MB")
+        return path.read_bytes()

@@ -1,0 +1,123 @@
+"""Run the jobs of extraction: a line of progress, the heartbeat, quarantined clips, the rates that were measured."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.core import heartbeat
+from pipeline.core.atomic import write_json
+from pipeline.core.config import Params
+from pipeline.core.paths import WORK
+from pipeline.storage import Storage
+from stages.extract.plan import Clip, limits_of, store_location
+
+PATH = WORK / "rates.json"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds of one actor a frame, over `frames` frames of one fingerprint."""
+
+    frames: int
+    seconds: float
+    fingerprint: str
+
+    @property
+    def per_frame_s(self) -> float:
+        return self.seconds / self.frames
+
+
+class Rates:
+    """Sums up the statuses of one run; `start_s` is the time until the first clip was finished."""
+
+    def __init__(self):
+        self.sums: dict[str, Rate] = {}
+        self.start_s: float | None = None
+
+    def add(self, status: dict, elapsed_s: float) -> None:
+        """One clip's status: `seconds` is JSON of family -> [fingerprint, frames, seconds]."""
+        for family, (fingerprint, frames, seconds) in json.loads(status.get("seconds") or "{}").items():
+            old = self.sums.get(family, Rate(0, 0.0, fingerprint))
+            self.sums[family] = Rate(old.frames + frames, old.seconds + seconds, fingerprint)
+            if self.start_s is None:
+                self.start_s = max(elapsed_s - seconds, 0.0)
+
+    def save(self) -> None:
+        """Keep what was measured last of each family."""
+        if not self.sums:
+            return
+        value = {family: vars(rate) for family, rate in ({**read_rates(), **self.sums}).items()}
+        write_json(PATH, {"families": value, "start_s": self.start_s or 0.0})
+
+
+def read_rates() -> dict[str, Rate]:
+    """The last measured rate of each family; empty before the first extraction."""
+    return {family: Rate(**rate) for family, rate in _stored().get("families", {}).items()}
+
+
+def read_start_s() -> float:
+    """Seconds until the first clip of a run is in work: Ray's start and loading the models."""
+    return float(_stored().get("start_s", 0.0))
+
+
+def _stored() -> dict:
+    return json.loads(PATH.read_text()) if PATH.is_file() else {}
+
+
+SAY_EVERY_S = 5.0
+Jobs = Callable[[], Iterator[tuple[Clip, list[str]]]]
+
+
+def computed(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], None]) -> None:
+    """Compute all of `jobs`; what is finished or given up lies in `storage` when a clip's status comes back."""
+    from stages.extract.compute import compute
+
+    clips, frames = 0, 0
+    for clip, _ in jobs():
+        clips, frames = clips + 1, frames + clip.row["frames"]
+    told = _Telling(clips, frames, say)
+    rates = Rates()
+    for status in compute(jobs(), params, store_location(params)):
+        if status.get("quarantine"):
+            _quarantine(storage, status, params)
+        rates.add(status, time.monotonic() - told.began)
+        told.one(status)
+    rates.save()
+
+
+def _quarantine(storage: Storage, status: dict, params: Params) -> None:
+    value = {"reject": json.loads(status["reject"]), "limits": limits_of(params)}
+    storage.put(status["quarantine"], json.dumps(value, sort_keys=True).encode())
+
+
+class _Telling:
+    """One line every few seconds: clips, frames, rate, rejects, time left.
+
+    The rate is that since the first clip was finished: Ray's start and loading the models would make it look slow.
+    """
+
+    def __init__(self, clips: int, frames: int, say: Callable[[str], None]):
+        self.clips, self.frames, self.say = clips, frames, say
+        self.began, self.told, self.done, self.seen, self.lost = time.monotonic(), 0.0, 0, 0, 0
+        self.first_s, self.first_frames = 0.0, 0
+
+    def one(self, status: dict) -> None:
+        self.done, self.seen = self.done + 1, self.seen + status["frames"]
+        self.lost += bool(status["reject"])
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        if self.done == 1:
+            self.first_s, self.first_frames = elapsed, self.seen
+        left = (self.frames - self.seen) / self._rate(elapsed)
+        heartbeat.report(self.done, self.clips, "clips", self.lost, left_s=left)
+        if elapsed - self.told >= SAY_EVERY_S or self.done == self.clips:
+            self.told = elapsed
+            self.say(f"extract: {self.done} of {self.clips} clips, {self.seen} frames, "
+                     f"{self._rate(elapsed):.0f} frames/s, {self.lost} rejected, {left:.0f} s left")
+
+    def _rate(self, elapsed: float) -> float:
+        """Frames a second; the first line has nothing but the whole time to go by."""
+        since, frames = elapsed - self.first_s, self.seen - self.first_frames
+        return frames / since if since >= SAY_EVERY_S and frames else max(self.seen, 1) / elapsed

@@ -1,0 +1,153 @@
+"""One piece of a clip: the speaker's face is found, its square is cut out and written, everything is measured.
+
+No threshold is asked here: what was measured and cut is kept for every piece with a face, so that a threshold can
+be changed later without decoding anything again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from models.face.driving_crop import Square, cut, driving_square
+from models.face.face import yaw_deg
+from pipeline.core.atomic import write_bytes
+from pipeline.core.config import Preprocess
+from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.media.crops import write_wav
+from pipeline.media.film import write_video
+from pipeline.media.video import Probe
+from stages.preprocess.cropping import crop_frames, crop_kept
+from stages.preprocess.likeness import moments, picture_hash, sound_hash
+from stages.preprocess.lip_sync import LipSync, boxes_in_crop
+from stages.preprocess.look import Seen
+from stages.preprocess.quality import blur, brightness, inside_share, score_p05
+from stages.preprocess.tracks import boxes_per_frame, link, speaker
+
+THUMBNAIL_PX = 128
+
+
+def clip_id(corpus: str, key: str, start_s: float | None, end_s: float | None) -> str:
+    """The id of a clip: its source and its time span in ms."""
+    return digest(corpus, key, *(None if time is None else round(time * 1000) for time in (start_s, end_s)))
+
+
+def thumbnail(path: Path, image: np.ndarray) -> None:
+    """Write a small square JPEG."""
+    height, width = image.shape[:2]
+    small = cut(image, Square(width / 2, height / 2, max(width, height)), THUMBNAIL_PX)
+    write_bytes(path, cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
+
+
+class PieceMaker:
+    """Makes the pieces of one clip."""
+
+    def __init__(self, task: dict[str, Any], params: Preprocess, source: Probe, zero: Fraction, waveform: np.ndarray,
+                 seen: Seen, speech_share: Callable[[np.ndarray], float], lip_sync: LipSync | None = None):
+        self._task, self._params, self._source, self._zero = task, params, source, zero
+        self._waveform, self._seen, self._speech_share, self._lip_sync = waveform, seen, speech_share, lip_sync
+        self._folder = Path(task["folder"])
+
+    def make(self, first: int, end: int) -> dict[str, Any]:
+        """Write the crop of output frames [first, end) and return its columns; too short a piece has `reject`."""
+        params, offset = self._params, self._task["start_s"] or 0.0
+        start_s, end_s = round(offset + first / params.fps, 3), round(offset + end / params.fps, 3)
+        name = clip_id(self._task["corpus"], self._task["key"], start_s, end_s)
+        row: dict[str, Any] = {"clip_id": name, "start_s": start_s, "end_s": end_s, "frames": end - first}
+        if end - first < params.min_duration_s * params.fps:
+            thumbnail(self._folder / f"{name}.jpg", self._source.first)
+            return row | {"reject": _too_short((end - first) / params.fps, params.min_duration_s)}
+        sound = self._sound(first, end)
+        row |= {"speech_share": self._speech_share(sound), "sound_hash": sound_hash(sound, params.sample_rate_hz)}
+        boxes = self._face(row, first, end)
+        if boxes is None:
+            thumbnail(self._folder / f"{name}.jpg", self._source.first)
+            return row
+        square = driving_square(boxes, params.crop_scale, params.crop_shift_y)
+        row |= {"crop_x_px": square.x, "crop_y_px": square.y, "crop_side_px": square.side}
+        shown = self._write(row, self._crops(first, end, square), sound)
+        if self._lip_sync is not None:
+            row |= self._lip_sync(np.stack(shown), boxes_in_crop(boxes, square, params.crop_px), sound)
+        return row
+
+    def _sound(self, first: int, end: int) -> np.ndarray:
+        samples = self._params.sample_rate_hz // self._params.fps
+        sound = self._waveform[first * samples:end * samples]
+        return np.pad(sound, (0, (end - first) * samples - len(sound)))
+
+    def _face(self, row: dict[str, Any], first: int, end: int) -> np.ndarray | None:
+        """Measure the speaker's face; its box in every frame [end - first, 4], None without a face."""
+        at = [frame for frame in self._seen.looks if first <= frame < end]
+        looks = [self._seen.looks[frame] for frame in at]
+        row["faces"] = float(np.mean([len(faces) for faces in looks])) if looks else 0.0
+        track = speaker(link(looks), len(looks), _target(self._task, self._source))
+        row["detection_share"] = len(track.looks) / len(looks) if track else 0.0
+        if track is None:
+            return None
+        row["face_px"] = float(np.median([np.max(face.box[2:] - face.box[:2]) for face in track.faces]))
+        row["yaw_p95_deg"] = float(np.percentile([abs(yaw_deg(face.points)) for face in track.faces], 95))
+        row["score_p05"] = score_p05(track.faces)
+        row["inside_share"] = inside_share(track.faces, self._source.width_px, self._source.height_px)
+        return boxes_per_frame(track, [frame - first for frame in at], end - first)
+
+    def _crops(self, first: int, end: int, square: Square) -> Iterator[np.ndarray]:
+        seen, size_px = self._seen, self._params.crop_px
+        if seen.frames is not None:
+            return crop_kept(seen.frames, seen.upright, first, end, square, size_px)
+        return crop_frames(Path(self._task["media"]), self._zero, self._params.fps, first, end, square, size_px)
+
+    def _write(self, row: dict[str, Any], crops: Iterator[np.ndarray], sound: np.ndarray) -> list[np.ndarray]:
+        """Write crop and speech, and measure the crop on the way; the pictures, where lips are to be compared."""
+        params, name = self._params, row["clip_id"]
+        video, speech = self._folder / f"{name}.mp4", self._folder / f"{name}.wav"
+        measured: list[tuple[float, float]] = []
+        hashes: list[str] = []
+        shown: list[np.ndarray] = []
+        crops = _kept_in(shown, crops) if self._lip_sync is not None else crops
+        crops = self._measured(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
+        write_video(video, crops, params.fps, sound, params.sample_rate_hz, params.crf)
+        write_wav(speech, sound, params.sample_rate_hz)
+        row |= {"blur": float(np.median([value for value, _ in measured])),
+                "brightness": float(np.mean([value for _, value in measured])), "picture_hash": "".join(hashes),
+                "crop_sha256": file_sha256(video), "speech_sha256": file_sha256(speech)}
+        return shown
+
+    def _measured(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
+        hashed = set(moments(frames))
+        for index, crop in enumerate(crops):
+            if index % self._params.detect_every == 0:
+                measured.append((blur(crop), brightness(crop)))
+            if index in hashed:
+                hashes.append(picture_hash(crop))
+            if index == frames // 2:
+                thumbnail(picture, crop)
+            yield crop
+
+
+def _kept_in(shown: list[np.ndarray], crops: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for crop in crops:
+        shown.append(crop)
+        yield crop
+
+
+def _too_short(seconds: float, wanted: float) -> dict[str, Any]:
+    return {"stage": "decode", "code": "too_short", "value": seconds,
+            "detail": f"{seconds:g} s, wanted at least {wanted:g} s"}
+
+
+def _target(task: dict[str, Any], source: Probe) -> np.ndarray | None:
+    """Where the manifest puts the speaker [2], in pixels of the upright picture."""
+    size = np.array([source.width_px, source.height_px], np.float64)
+    if task["box"] is not None:
+        box = np.array(task["box"], np.float64)
+        centre = (box[:2] + box[2:]) / 2
+        if box.max() <= 1.0:
+            return centre * size
+        # pixels of the picture that the list was made from, which may be of another height than this file
+        return centre * (source.height_px / task["box_height_px"] if task.get("box_height_px") else 1.0)
+    return np.array(task["hint"]) * size if task["hint"] is not None else None

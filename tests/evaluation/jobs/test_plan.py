@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+
+from evaluation.jobs.clip import Clip
+from evaluation.jobs.plan import clip_jobs, emotion_jobs, job_digest, spread
+from tests.evaluation.fakes import motion_of, rest_keypoints
+
+
+def clip(name: str, identity: str, crop: str = "", frames: int = 100) -> Clip:
+    speech = np.full((frames, 2), ord(name[0]), np.float32)
+    return Clip(name, "hdtf", identity, crop, rest_keypoints(), motion_of(np.zeros(frames)), speech, 1)
+
+
+def test_every_clip_is_controlled_by_another_ones_speech():
+    jobs = clip_jobs([clip("a", "p"), clip("b", "p", frames=80), clip("c", "q")])
+    assert [job.wrong_clip_id for job in jobs] == ["b", "c", "a"]
+    assert [len(job.wrong_speech) for job in jobs] == [80, 80, 100]  # never longer than the clip
+    assert jobs[0].wrong_speech[0, 0] == ord("b")
+
+
+def test_a_single_clip_is_controlled_by_its_own_speech_turned_by_half():
+    one = replace(clip("a", "p"), speech=np.arange(200, dtype=np.float32).reshape(100, 2))
+    assert clip_jobs([one])[0].wrong_speech[0, 0] == 100
+
+
+def test_emotions_are_put_on_different_people_first_and_neutral_is_always_there():
+    section = SimpleNamespace(emotion_duration_s=2.0, emotions=["happy", "sad", "happy"], emotion_clips=2)
+    jobs = emotion_jobs([clip("a", "p"), clip("b", "p"), clip("c", "q")], section)
+    assert [(job.clip.clip_id, job.emotion) for job in jobs] == [
+        (name, emotion) for name in ("a", "c") for emotion in ("neutral", "happy", "sad")]
+    assert {len(job.clip) for job in jobs} == {50}
+    assert len(emotion_jobs([clip("a", "p"), clip("b", "p")], section)) == 6
+
+
+def test_picks_are_spread_and_never_repeat():
+    ids = [f"{i:02d}" for i in range(10)]
+    assert spread(ids, 3) == ["00", "04", "09"]
+    assert spread(ids, 99) == ids and spread([], 3) == []
+
+
+def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    jobs = clip_jobs([clip("a", "p", str(tmp_path / "a.mp4")), clip("b", "p")])
+    first = job_digest("base", jobs[0])
+    assert first == job_digest("base", jobs[0])
+    assert first != job_digest("other", jobs[0])
+    assert first != job_digest("base", replace(jobs[0], wrong_clip_id="c"))
+    (tmp_path / "a.mp4").write_bytes(b"two")
+    assert first != job_digest("base", jobs[0])

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evaluation.metrics.bootstrap import Interval
+from evaluation.results.files import (
+    Summary,
+    read_csv,
+    read_rows,
+    read_summary,
+    rounded,
+    write_csv,
+    write_rows,
+    write_summary,
+)
+
+
+def test_summary_round_trip_and_flat_numbers(tmp_path):
+    summary = Summary({"mouth_r": Interval(0.123456789, 0.1, 0.2, 3), "one": Interval(1.0, None, None, 1)},
+                      {"seed": 1}, 3, [{"clip_id": "x", "code": "face_not_found"}], {"pose": True})
+    write_summary(tmp_path, summary)
+    assert read_summary(tmp_path).metrics["mouth_r"] == Interval(0.123457, 0.1, 0.2, 3)
+    flat = json.loads((tmp_path / "metrics.json").read_text())
+    assert flat == {"mouth_r": 0.123457, "one": 1.0, "clips": 3, "failed_videos": 1, "pose": 1}
+    before = (tmp_path / "summary.json").read_bytes()
+    write_summary(tmp_path, summary)
+    assert (tmp_path / "summary.json").read_bytes() == before
+
+
+def test_another_version_is_refused(tmp_path):
+    (tmp_path / "summary.json").write_text('{"version": 99}')
+    with pytest.raises(ValueError, match="version 99"):
+        read_summary(tmp_path)
+
+
+def test_rows_and_curves_round_trip(tmp_path):
+    rows = [{"clip_id": "a", "r": 0.5}, {"clip_id": "b", "code": "lost"}]
+    write_rows(tmp_path / "rows.parquet", rows)
+    assert read_rows(tmp_path / "rows.parquet") == [{"clip_id": "a", "r": 0.5, "code": None},
+                                                    {"clip_id": "b", "r": None, "code": "lost"}]
+    write_csv(tmp_path / "c.csv", [{"clip_id": "00e1", "x": 1.0}, {"clip_id": "b,\"", "x": None}])
+    assert read_csv(tmp_path / "c.csv") == [{"clip_id": "00e1", "x": 1.0}, {"clip_id": "b,\"", "x": None}]
+
+
+def test_rounding_keeps_six_digits_and_drops_what_json_cannot_say():
+    assert rounded({"a": [1.23456789e-9, float("nan")], "b": 3, "c": True}) == {
+        "a": [1.23457e-9, None], "b": 3, "c": True}

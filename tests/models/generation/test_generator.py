@@ -1,0 +1,215 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.diffusion.denoise import Conditions, Denoiser, guide
+from models.diffusion.schedule import alpha_bars
+from models.generation.generator import MotionGenerator
+from models.generation.request import Request, SampleSettings
+from models.generation.track import Track, rewindow
+from models.motion.emotions import CORE8, emotion_weights
+from tests.training.toy import MOTION_DIM, SPEECH_DIM, K, model, statistics
+
+RHO = np.array([1.0, 0.1, 0.2, 0, 5, -5, 1], np.float32)
+EXPRESSION = 3 * K
+
+
+def generator(solver="ddim", seed=0, fade=2, **changes) -> MotionGenerator:
+    network = model(seed, num_emotions=8, **changes)
+    for block in network.emotion.blocks:  # as if trained: emotion has an effect
+        torch.nn.init.normal_(block.modulation[1].weight, std=1.0)
+    return MotionGenerator(network, alpha_bars("linear", 50), "x0", statistics(), CORE8,
+                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0))
+
+
+def request(frames=30, **changes) -> Request:
+    speech = np.random.default_rng(0).standard_normal((frames, SPEECH_DIM)).astype(np.float32)
+    return Request(**{"speech": speech, "x_c": np.ones((K, 3), np.float32), "source_rho": RHO, **changes})
+
+
+def emotion(name: str) -> np.ndarray:
+    return emotion_weights({name: 1.0}, CORE8)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
+@pytest.mark.parametrize("frames", [1, 7, 8, 30])
+def test_any_length_and_the_same_seed_gives_the_same_motion(solver, frames):
+    first = generator(solver).generate(request(frames))
+    assert first.shape == (frames, MOTION_DIM) and np.isfinite(first).all()
+    assert np.array_equal(first, generator(solver).generate(request(frames)))
+    assert not np.array_equal(first, generator(solver).generate(request(frames, seed=1)))
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
+@pytest.mark.parametrize("fade", [0, 3])
+def test_emotion_leaves_the_head_pose_bit_for_bit_over_four_windows(solver, fade):
+    maker = generator(solver, fade=fade)
+    plain = maker.generate(request())
+    happy, sad = (maker.generate(request(emotion=emotion(name))) for name in ("happy", "sad"))
+    assert np.array_equal(plain[:, EXPRESSION:], happy[:, EXPRESSION:])
+    assert np.array_equal(sad[:, EXPRESSION:], happy[:, EXPRESSION:])
+    assert np.abs(happy[:, :EXPRESSION] - sad[:, :EXPRESSION]).max() > 0.01
+    strong = maker.generate(request(emotion=emotion("happy")), emotion_scale=4.0)
+    assert np.array_equal(strong[:, EXPRESSION:], happy[:, EXPRESSION:])
+
+
+def test_streaming_from_pieces_equals_generating_at_once():
+    maker, whole = generator(), request()
+    pieces = iter(np.split(whole.speech, [3, 4, 17]))
+    windows = list(maker.stream(request(speech=pieces)))
+    assert [len(window) for window in windows] == [8, 7, 7, 7, 1]
+    assert np.array_equal(np.concatenate(windows), maker.generate(whole))
+
+
+def test_windows_depend_on_the_motion_before_them():
+    maker = generator()
+    changed = request()
+    changed.speech[:8] += 3  # another first window
+    assert np.abs(maker.generate(request())[8:16] - maker.generate(changed)[8:16]).max() > 1e-4
+
+
+def test_a_joint_leads_over_from_the_frame_before():
+    """Without the fade the window's own motion; with it, the miss at the repeated frame times 3/4, 2/4, 1/4."""
+    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0)
+    track = Track(0, request(), model().shape, statistics(), settings)
+    track.advance()
+    first = np.zeros((8, MOTION_DIM), np.float32)
+    first[7] = 2.0  # the last frame
+    track.take(first, None)
+    track.advance()
+    track.take(np.ones((8, MOTION_DIM), np.float32), None)  # repeats it as 1: misses by 1
+    assert track.result[:, 0].tolist() == [1.75, 1.5, 1.25, 1, 1, 1, 1]
+    assert np.array_equal(track.plain[-1], track.result[-1])
+
+
+def test_a_batch_equals_single_requests():
+    maker = generator()
+    requests = [request(30), request(12, seed=4), request(9, emotion=emotion("sad")), request(20, pose="still")]
+    for one, together in zip(requests, maker.generate_batch(requests), strict=True):
+        np.testing.assert_allclose(together, maker.generate(one), rtol=1e-4, atol=1e-5)
+
+
+def test_still_pose_is_the_portraits_own():
+    for feeling in (None, emotion("happy")):
+        pose = generator().generate(request(pose="still", emotion=feeling))[:, EXPRESSION:]
+        np.testing.assert_allclose(pose, np.broadcast_to(RHO, pose.shape), rtol=1e-6)
+
+
+def test_a_still_head_keeps_its_pose_where_statistics_are_global_too():
+    """There normalised zeros are the mean pose of training, which is not the portrait's; dead dimensions neither."""
+    maker = generator()
+    far = np.full(7, 5.0)
+    maker.statistics = replace(maker.statistics, pose_group="global", pose_center=far, pose_spread=np.full(7, 0.5))
+    pose = maker.generate(request(pose="still", emotion=emotion("sad")))[:, EXPRESSION:]
+    assert np.array_equal(pose, np.broadcast_to(RHO, pose.shape))
+
+
+def test_driving_pose_is_returned_as_given_and_shapes_the_expression():
+    rho = np.random.default_rng(1).standard_normal((30, 7)).astype(np.float32)
+    driven = generator().generate(request(pose=rho))
+    assert np.array_equal(driven[:, EXPRESSION:], rho)
+    other = generator().generate(request(pose=rho[::-1].copy()))
+    assert np.abs(driven[:, :EXPRESSION] - other[:, :EXPRESSION]).max() > 1e-4
+
+
+def test_generated_pose_stays_in_the_units_of_the_training_clips():
+    maker = generator()
+    pose = maker.generate(request(800), audio_scale=1.0)[:, EXPRESSION:]
+    halves = np.abs((pose - RHO) / 0.3).max(axis=1).reshape(2, -1).max(axis=1)
+    assert halves[1] < 2 * halves[0]  # no drift over a hundred windows
+
+
+def test_time_varying_emotion_with_constant_rows_equals_a_constant_one():
+    maker, happy = generator(), emotion("happy")
+    constant, rows = (maker.generate(request(emotion=weights)) for weights in (happy, np.tile(happy, (30, 1))))
+    np.testing.assert_allclose(constant, rows, atol=1e-5)
+    late = np.tile(emotion("neutral"), (30, 1))
+    late[16:] = happy
+    mixed, neutral = maker.generate(request(emotion=late)), maker.generate(request(emotion=emotion("neutral")))
+    np.testing.assert_allclose(mixed[:8], neutral[:8], atol=1e-5)
+    assert np.abs(mixed[16:24] - neutral[16:24]).max() > 1e-3
+
+
+def test_dead_dimensions_keep_their_mean():
+    maker = generator()
+    maker.model.motion_mask[0] = 0
+    assert np.allclose(maker.generate(request())[:, 0], statistics().expression.mean[0])
+
+
+def test_one_guided_step_is_equation_8_of_three_single_passes():
+    maker, count = generator(), 2
+    network, happy = maker.model, torch.from_numpy(emotion("happy")).expand(count, 1, 9)
+    torch.manual_seed(0)
+    speech, previous = torch.randn(count, 11, SPEECH_DIM), torch.randn(count, 3, MOTION_DIM)
+    identity, x_t = torch.randn(count, EXPRESSION), torch.randn(count, 8, MOTION_DIM)
+    known = torch.tensor([True, False])
+    null = torch.zeros(count, 1, 9)
+    null[..., -1] = 1
+
+    def branch(weights, drop):
+        return network(x_t, torch.full((count,), 30), speech, identity, previous, known,
+                       drop_audio=torch.full((count,), drop), emotion=weights)
+
+    expected = guide(branch(null, True), branch(null, False), branch(happy, False), 1.5, 2.0)
+    given = Conditions(speech, identity, previous, known, None, happy, 1.5, 2.0)
+    denoiser = Denoiser(network, maker.alpha_bar, "x0", "ddim", [30], 100.0)
+    got, _ = denoiser.run(given, x_t, None, None)  # one step to clean data returns the guided x_0
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_frames_behind_the_end_are_not_computed_and_change_nothing():
+    maker, seen = generator(), []
+    trunk = maker.model.trunk
+    maker.model.trunk = lambda noisy, *given: seen.append(noisy.shape[1]) or trunk(noisy, *given)
+    maker.generate(request(17, emotion=emotion("happy")))  # windows of 8, 7 and 2 new frames; 4 steps, two motions
+    assert seen == [8] * 8 + [8] * 8 + [3] * 8
+    torch.manual_seed(0)
+    speech, noise = torch.randn(1, 11, SPEECH_DIM), torch.randn(1, 8, MOTION_DIM)
+    given = Conditions(speech, torch.randn(1, EXPRESSION), torch.randn(1, 3, MOTION_DIM), torch.tensor([True]),
+                       (torch.arange(11) < 6)[None], torch.from_numpy(emotion("sad")).expand(1, 11, 9), 1.5, 2.0)
+    short = replace(given, speech=speech[:, :6], mask=None, emotion=given.emotion[:, :6])
+    denoiser = Denoiser(maker.model, maker.alpha_bar, "x0", "ddim", [49, 30, 10, 0], 100.0)
+    whole, _ = denoiser.run(given, noise, None, None)
+    torch.testing.assert_close(denoiser.run(short, noise[:, :3], None, None)[0], whole[:, :3], rtol=1e-4, atol=1e-5)
+
+
+def test_faces_are_taken_for_the_nearest_within_the_limit():
+    """The training faces: mean 1, deviation 0.5; with a limit of 2 deviations x_c lies between 0 and 2."""
+    maker = generator()
+    maker.model.identity_norm.fit(torch.full((EXPRESSION,), 1.0), torch.full((EXPRESSION,), 0.5))
+
+    def made(value: float, limit: float) -> np.ndarray:
+        return maker.generate(request(x_c=np.full((K, 3), value, np.float32)), identity_limit=limit)
+
+    assert np.array_equal(made(7.0, 2.0), made(2.0, 2.0)) and np.array_equal(made(-7.0, 2.0), made(0.0, 2.0))
+    assert np.array_equal(made(1.9, 2.0), made(1.9, 100.0))
+    assert not np.array_equal(made(7.0, 100.0), made(2.0, 100.0))
+    assert np.array_equal(made(7.0, 0.0), made(1.0, 0.0))
+
+
+def test_bad_requests_say_what_is_wrong():
+    stage_one = MotionGenerator(model(), alpha_bars("linear", 50), "x0", statistics(), CORE8,
+                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0))
+    with pytest.raises(ValueError, match="no emotion control"):
+        stage_one.generate(request(emotion=emotion("happy")))
+    with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):
+        stage_one.generate(request(speech=np.zeros((30, 5), np.float32)))
+    for bad in (np.zeros((30, 6), np.float32), np.zeros((0, 7), np.float32)):
+        with pytest.raises(ValueError, match=r"a pose to follow must be \[T, 7\]"):
+            stage_one.generate(request(pose=bad))
+    with pytest.raises(ValueError, match=r"unknown pose 'nodding'"):
+        stage_one.generate(request(pose="nodding"))
+    with pytest.raises(ValueError, match=r"x_c must be \[3, 3\]"):
+        stage_one.generate(request(x_c=np.zeros((4, 3), np.float32)))
+    with pytest.raises(ValueError, match="9 columns, got 12"):
+        generator().generate(request(emotion=np.eye(12, dtype=np.float32)[0]))
+
+
+def test_rewindow_cuts_pieces_of_any_length():
+    values = np.arange(20, dtype=np.float32).reshape(10, 2)
+    windows = list(rewindow(iter([values[:1], values[1:8], values[8:]]), 4, 3, 2))
+    assert [len(window) for window in windows] == [4, 3, 3]
+    assert np.array_equal(np.concatenate(windows), values)
+    assert list(rewindow(values[:0], 4, 3, 2)) == []

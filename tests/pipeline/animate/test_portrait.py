@@ -1,0 +1,178 @@
+"""Portraits of every form people have, and those that are refused."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.face.detectors import Face
+from models.face.portrait_crop import CROP_PX, crop_matrix, crop_portrait, face_square, landmark_square
+from pipeline.animate import portrait
+from pipeline.animate.portrait import PortraitError, by_size, choose_face, read_portrait, rivals
+
+
+def face(left, top, right, bottom, turn_deg=0.0) -> Face:
+    """Eyes above the mouth, turned about the box' centre; positive turns run clockwise on the picture."""
+    centre = np.array([left + right, top + bottom]) / 2
+    points = np.array([[-20.0, -20], [20, -20], [0, 0], [-15, 25], [15, 25]])
+    turn = np.radians(turn_deg)
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    return Face(np.array([left, top, right, bottom], float), 0.9, points @ rotation + centre)
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "HEIF", "JPEG2000"])
+def test_formats(kind):
+    image = read_portrait(encoded(Image.new("RGB", (64, 48), (200, 100, 50)), kind))
+    assert image.shape == (48, 64, 3) and image.dtype == np.uint8
+    np.testing.assert_allclose(image[24, 32], (200, 100, 50), atol=12 if kind == "HEIF" else 6)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "LA", "I;16"])
+def test_modes_become_rgb(mode):
+    white = 65535 if mode == "I;16" else None
+    image = Image.new(mode, (64, 64), white) if white else Image.new("RGB", (64, 64), "white").convert(mode)
+    read = read_portrait(encoded(image, "TIFF"))
+    assert read.shape == (64, 64, 3) and read.min() > 250
+
+
+def test_16_bit_colour_becomes_8_bit():
+    colour = np.zeros((48, 64, 3), np.uint16)
+    colour[...] = (0xC8C8, 0x6464, 0x3232)  # BGR as OpenCV writes it
+    image = read_portrait(cv2.imencode(".png", colour)[1].tobytes())
+    np.testing.assert_allclose(image[24, 32], (0x32, 0x64, 0xC8), atol=1)
+
+
+def test_the_first_picture_of_an_animation_is_taken():
+    pictures = [Image.new("RGB", (64, 48), colour) for colour in ("red", "blue")]
+    for kind in ("GIF", "WEBP", "TIFF"):
+        image = read_portrait(encoded(pictures[0], kind, save_all=True, append_images=pictures[1:]))
+        assert image[20, 20, 0] > 240 and image[20, 20, 2] < 15
+
+
+def test_transparent_parts_become_the_background():
+    image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 32, 64))
+    read = read_portrait(encoded(image, "PNG"))
+    assert read[10, 10].tolist() == [255, 0, 0] and read[10, 50].tolist() == list(portrait.BACKGROUND)
+
+
+def test_the_camera_orientation_is_applied():
+    image = Image.new("RGB", (80, 40), "black")
+    image.paste((255, 255, 255), (0, 0, 40, 40))
+    exif = Image.Exif()
+    exif[274] = 6  # turn clockwise by 90 degrees to see it upright
+    read = read_portrait(encoded(image, "PNG", exif=exif))
+    assert read.shape == (80, 40, 3)
+    assert read[10].mean() > 250 and read[70].mean() < 5
+    phone = read_portrait(encoded(image, "HEIF", exif=exif.tobytes(), quality=95))  # as a phone writes it
+    assert phone.shape == (80, 40, 3) and phone[10].mean() > 240 and phone[70].mean() < 15
+
+
+def test_large_pictures_are_scaled_down_and_larger_ones_refused(monkeypatch):
+    assert read_portrait(encoded(Image.new("RGB", (3000, 1000)), "JPEG")).shape == (640, 1920, 3)
+    monkeypatch.setattr(portrait, "MAX_PIXELS", 2_000_000)
+    with pytest.raises(PortraitError, match="3000x1000 pixels, more than 2 million"):
+        read_portrait(encoded(Image.new("1", (3000, 1000)), "PNG"))
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    whole = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)), "PNG")
+    script = tmp_path / "face.eps"
+    script.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n")  # would start another program
+    with pytest.raises(PortraitError, match="no picture that can be read"):
+        read_portrait(script)
+    with pytest.raises(PortraitError, match="damaged"):
+        read_portrait(whole[:len(whole) // 2])
+    with pytest.raises(PortraitError, match="does not exist"):
+        read_portrait(tmp_path / "none.png")
+    with pytest.raises(PortraitError, match="too large, scale it down"):
+        read_portrait(encoded(Image.new("1", (20000, 10000)), "PNG"))
+    with pytest.raises(PortraitError, match="at least 32"):
+        read_portrait(np.zeros((20, 200, 3), np.uint8))
+    with pytest.raises(PortraitError, match="uint8"):
+        read_portrait(np.zeros((64, 64, 3)))
+
+
+def test_a_picture_that_may_not_be_read(monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(PortraitError, match="cannot be read: Permission denied"):
+        read_portrait(__file__)
+
+
+def test_faces_are_numbered_by_size():
+    small, large = face(0, 0, 30, 30), face(50, 0, 110, 60)
+    ordered = by_size([small, large])
+    assert choose_face(ordered) is large and choose_face(ordered, 2) is small
+    with pytest.raises(PortraitError, match="no face"):
+        choose_face([])
+
+
+def test_a_face_nearly_as_large_is_a_rival():
+    """Sides 60 and 30: a quarter of the area."""
+    large = face(50, 0, 110, 60)
+    assert rivals([large, face(0, 0, 30, 30)]) and not rivals([large, face(0, 0, 29, 29)]) and not rivals([large])
+
+
+def test_square_of_an_upright_face():
+    """Box of 100 px around (200, 150): side 230, moved up by 0.125 x 230 = 28.75."""
+    centre, side, angle = face_square(face(150, 100, 250, 200))
+    np.testing.assert_allclose([*centre, side, angle], [200, 121.25, 230, 0], atol=1e-9)
+
+
+def test_square_of_a_turned_face_moves_along_its_own_axis():
+    """Turned clockwise by 90 degrees, the chin points to the left: up for the face is right on the picture."""
+    centre, side, angle = face_square(face(150, 100, 250, 200, turn_deg=90))
+    np.testing.assert_allclose([*centre, side, np.degrees(angle)], [228.75, 150, 230, 90], atol=1e-9)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 25.0, -70.0])
+def test_the_upright_crop_puts_eyes_level_above_the_mouth(turn_deg):
+    turned = face(150, 100, 250, 200, turn_deg)
+    centre, side, angle = face_square(turned)
+    matrix = crop_matrix(centre, side, angle)
+    eyes_to_mouth = turned.points @ matrix[:, :2].T + matrix[:, 2]
+    assert np.isclose(eyes_to_mouth[0, 1], eyes_to_mouth[1, 1])
+    assert eyes_to_mouth[0, 0] < eyes_to_mouth[1, 0] and eyes_to_mouth[3, 1] > eyes_to_mouth[0, 1]
+    np.testing.assert_allclose(centre @ matrix[:, :2].T + matrix[:, 2], [CROP_PX / 2] * 2)
+
+
+def test_a_crop_stays_inside_the_picture_where_it_can():
+    image = np.full((300, 300, 3), 255, np.uint8)
+    assert crop_portrait(image, face(5, 5, 105, 105))[0].min() == 255
+    beyond, _ = crop_portrait(image, face(5, 5, 105, 105), upright=True)
+    assert beyond[0, 0].tolist() == [0, 0, 0] and beyond[-1, -1].tolist() == [255] * 3
+
+
+def test_numbers_are_drawn_on_a_copy():
+    image = np.zeros((100, 100, 3), np.uint8)
+    drawn = portrait.draw_numbers(image, [face(20, 40, 60, 80)])
+    assert drawn.max() == 255 and image.max() == 0
+
+
+def test_landmarks_give_liveportraits_own_square():
+    """A box 100 x 120 in the face's frame, turned by 30 degrees: side 2.3 x 120, centre 0.125 of it up the face."""
+    plain = face(0, 0, 200, 200, turn_deg=30)
+    turn = np.radians(30)
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    outline = np.array([[-50.0, -60], [50, -60], [-50, 60], [50, 60]]) @ rotation + 100
+    turned = Face(plain.box, 0.9, plain.points, outline)
+    centre, side, angle_rad = landmark_square(turned)
+    assert side == pytest.approx(276) and np.degrees(angle_rad) == pytest.approx(30)
+    assert centre == pytest.approx([100 + 34.5 * 0.5, 100 - 34.5 * np.sqrt(0.75)])
+    picture = np.zeros((300, 300, 3), np.uint8)
+    for upright, square in ((True, landmark_square(turned)), (False, face_square(turned))):
+        scale = np.sqrt(np.linalg.det(crop_portrait(picture, turned, upright)[1][:, :2]))
+        assert scale == pytest.approx(CROP_PX / square[1]) or not upright

@@ -1,0 +1,57 @@
+"""A stage ends with its parent, and our own errors are one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+
+CHILD = """
+import os, time
+from pipeline.core.stage import die_with_parent
+die_with_parent(os.getppid())
+print("up", flush=True)
+time.sleep(60)
+"""
+PARENT = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+print(child.pid, flush=True)
+child.wait()
+"""
+FAILS = """
+from pipeline.core.config import ParamsError
+from pipeline.core.stage import run_as_stage
+def main(): raise {}
+run_as_stage(main)
+"""
+
+
+def test_a_stage_is_killed_with_its_parent(project):
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=project, stdout=subprocess.PIPE, text=True)
+    lines = sorted([parent.stdout.readline().strip(), parent.stdout.readline().strip()])
+    child = psutil.Process(int(lines[0]))
+    assert lines[1] == "up" and child.is_running()
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def run(error: str, folder) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", FAILS.format(error)], cwd=folder, capture_output=True, text=True,
+                          check=False)
+
+
+def test_our_own_errors_are_one_line(tmp_path):
+    done = run("ParamsError('seed: missing')", tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "seed: missing" in done.stderr
+
+
+def test_other_errors_show_where_they_came_from(tmp_path):
+    done = run("KeyError('x')", tmp_path)
+    assert done.returncode == 1 and "Traceback" in done.stderr

@@ -1,0 +1,198 @@
+"""The page in a real browser, end to end, with fakes for the networks; nothing is loaded from anywhere else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from pipeline.animate.animator import Animator
+from pipeline.animate.provenance import inspect_media
+from playmate.web.studio import Limits
+from tests.pipeline.animate.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
+
+WAIT_MS = 240_000
+pytestmark = pytest.mark.slow
+
+
+class OneOrTwo:
+    """Two faces of one size in blue pictures, one in others."""
+
+    def detect(self, image: np.ndarray):
+        boxes = [(0.0, 0.0, 40.0, 40.0), (50.0, 50.0, 90.0, 90.0)]
+        return FakeDetector(*boxes[:2 if image[0, 0, 0] < 100 else 1]).detect(image)
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[tuple[str, Path]]:
+    """Address of the page and the folder of its uploads."""
+    pytest.importorskip("gradio", reason="the page is the extra `web`")
+    uvicorn = pytest.importorskip("uvicorn")
+    from playmate.web.server import make_app
+
+    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), OneOrTwo(), "test/1")
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(make_app(animator, Limits(upload_mb=1), folder), host="127.0.0.1", port=port,
+                                           log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}", folder
+    server.should_exit = True
+    thread.join(30)
+
+
+def chromium() -> str:
+    """A Chromium on this machine, or the one that playwright installed; skips the test where there is none."""
+    named = os.environ.get("PLAYMATE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if named:
+        return named
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        own = started.chromium.executable_path
+    if not Path(own).is_file():
+        pytest.skip("no Chromium: install one, run `playwright install chromium`, or name it in PLAYMATE_CHROMIUM")
+    return own
+
+
+def test_upload_choose_and_watch(site, tmp_path):
+    address, folder = site
+    executable = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    Image.new("RGB", (100, 120), "white").save(tmp_path / "face.png")
+    soundfile.write(tmp_path / "speech.wav", 0.3 * np.sin(np.arange(32000) * 0.2), 16000)
+    asked: list[str] = []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.set_input_files("#portrait input[type=file]", str(tmp_path / "face.png"))
+        page.set_input_files("#speech input[type=file]", str(tmp_path / "speech.wav"))
+        page.wait_for_selector("#portrait img")
+        page.wait_for_selector("#timeline :text('2.0 s')")  # the length of the speech
+        page.click("#emotion input")
+        page.click("ul[role=listbox] >> text=neutral")
+        page.wait_for_selector("#timeline :text('0 s neutral 1')")  # for the whole film, as nothing else is there
+        page.click("#add")
+        page.click("#emotion input")
+        page.click("ul[role=listbox] >> text=happy")
+        page.fill("#start input", "1")
+        page.click("#add")
+        page.wait_for_selector("#timeline :text('1 s happy 1')")
+        page.click("#go")
+        page.wait_for_selector("text=tick that the person shown agreed")
+        page.check("#consent input")
+        page.click("#go")
+        page.wait_for_selector("#film video")
+        page.wait_for_function("document.querySelector('#film video').readyState >= 2")
+        length_s, width, broken = page.eval_on_selector(
+            "#film video", "film => [film.duration, film.videoWidth, film.error !== null]")
+        browser.close()
+    assert (round(length_s, 1), width, broken) == (2.0, 512, False)
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    [film] = folder.glob("film-*/playmate.mp4")
+    assert inspect_media(film)["credentials"]["facts"]["emotion"] == ["neutral:1@0", "happy:1@1"]
+
+
+def test_of_several_faces_one_is_chosen(site, tmp_path, monkeypatch):
+    address, _ = site
+    chosen, plain = [], Animator.portrait
+    monkeypatch.setattr(Animator, "portrait", lambda self, picture, face=None: (
+        chosen.append(face), plain(self, picture, face))[1])
+    executable = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    Image.new("RGB", (100, 120), "blue").save(tmp_path / "two.png")
+    soundfile.write(tmp_path / "speech.wav", 0.3 * np.sin(np.arange(8000) * 0.2), 16000)
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})  # a phone
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        page.set_input_files("#portrait input[type=file]", str(tmp_path / "two.png"))
+        page.set_input_files("#speech input[type=file]", str(tmp_path / "speech.wav"))
+        page.wait_for_selector("#timeline :text('0.5 s')")
+        page.click("#face label:has-text('2')")
+        page.check("#consent input")
+        page.click("#go")
+        page.wait_for_selector("#film video")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        browser.close()
+    assert chosen == [None, 2]  # a look at the upload, then the film
+
+
+def asked_by_hand(address: str, path: str, **file) -> str:
+    """What the page answers to a request for a film of the file `path`, made without the page."""
+    import requests
+
+    config = requests.get(f"{address}/config", timeout=60).json()
+    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 14]
+    given = {"path": path, "meta": {"_type": "gradio.FileData"}, **file}
+    film = [given, "the largest", given, [], "none", 1, "generated", None, 1, 1, 0, False, False, True]
+    return asked(address, animate, film)
+
+
+def asked(address: str, function: int, data: list) -> str:
+    """What the page's queue answers to this call of a function."""
+    import requests
+
+    session = uuid.uuid4().hex
+    body = {"data": data, "fn_index": function, "session_hash": session}
+    requests.post(f"{address}/gradio_api/queue/join", json=body, timeout=60).raise_for_status()
+    return requests.get(f"{address}/gradio_api/queue/data", params={"session_hash": session}, timeout=120).text
+
+
+@pytest.mark.parametrize("host", ["huggingface.co", "example.com", "127.0.0.1"])  # Gradio trusts the first one
+def test_links_are_not_followed(site, monkeypatch, host):
+    import httpx
+    import requests
+
+    asked: list[str] = []
+
+    async def record(_, request, **__):
+        asked.append(str(request.url))
+        return httpx.Response(200, content=b"x")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", record)
+    address, folder = site
+    link = f"http://{host}/a.png"
+    for answer in (asked_by_hand(address, link), asked_by_hand(address, f"{link}?", is_stream=True),
+                   asked_by_hand(address, str(folder / "a.png"), url=link)):
+        assert '"success":false' in answer
+    assert requests.get(f"{address}/gradio_api/file={link}", timeout=60).status_code == 403
+    assert requests.get(f"{address}/gradio_api/proxy={link}", timeout=60).status_code >= 400
+    assert asked == []
+
+
+def test_requests_by_hand_reach_no_file(site):
+    import requests
+
+    address, folder = site
+    queued = [one for one in requests.get(f"{address}/config", timeout=60).json()["dependencies"] if one["queue"]]
+    looks = [one["id"] for one in queued if len(one["inputs"]) == 1]
+    assert (len(queued), len(looks)) == (3, 2)  # film; faces of a portrait, length of a speech
+    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    for answer in (asked_by_hand(address, "/etc/passwd"), *(asked(address, look, [stolen]) for look in looks)):
+        assert '"success":false' in answer and "root:" not in answer
+    assert requests.get(f"{address}/gradio_api/file=/etc/passwd", timeout=60).status_code == 403
+    assert requests.get(address, headers={"Host": "elsewhere.example"}, timeout=60).status_code == 400
+    sent = requests.post(f"{address}/gradio_api/upload", files={"files": ("a.png", b"0" * (2 * 2**20))}, timeout=60)
+    assert sent.status_code == 413
+    assert not list(folder.glob("film-*"))

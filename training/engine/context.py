@@ -1,0 +1,88 @@
+"""Where the loop runs: one plain process, or one of several workers of torch.distributed (`training/engine/run.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+import torch
+from torch import nn
+
+Report = Callable[[dict[str, float]], None]
+
+
+class Context(Protocol):
+    """What the loop asks of its surroundings."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+    sharded: bool  # no worker holds all weights (training/engine/sharding.py)
+
+    def wrap(self, model: nn.Module) -> nn.Module: ...
+    def without_sync(self, model: nn.Module) -> AbstractContextManager: ...
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None: ...
+    def mean(self, values: torch.Tensor) -> torch.Tensor: ...
+    def report(self, metrics: dict[str, float]) -> None: ...
+
+
+class PlainContext:
+    """One process, all of the batch; `report` gets every logged row."""
+
+    rank = 0
+    world_size = 1
+    sharded = False
+
+    def __init__(self, device: str = "cpu", report: Report = lambda metrics: None):
+        self.device = torch.device(device)
+        self.report = report
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        return model
+
+    def without_sync(self, model: nn.Module) -> AbstractContextManager:
+        return nullcontext()
+
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
+        pass
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        return values
+
+
+class WorkerContext:
+    """One of `world_size` workers whose process group is up; gradients are averaged over them."""
+
+    sharded = False
+
+    def __init__(self, rank: int, world_size: int, device: torch.device, report: Report = lambda metrics: None):
+        self.rank, self.world_size, self.device, self.report = rank, world_size, device, report
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        if self.world_size == 1 or self.device.type == "cpu":
+            return model
+        return nn.parallel.DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def without_sync(self, model: nn.Module) -> AbstractContextManager:
+        """Backward passes inside leave gradients of this worker alone (all but the last part of a batch)."""
+        return model.no_sync() if isinstance(model, nn.parallel.DistributedDataParallel) else nullcontext()
+
+    def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Average gradients over CPU workers in one message.
+
+        On GPUs DistributedDataParallel does it while the backward pass runs; cores have nothing to overlap, and it
+        would load PyTorch's compiler: 4 s of CPU time in every worker.
+        """
+        if self.world_size == 1 or self.device.type != "cpu":
+            return
+        flat = torch.cat([p.grad.flatten() for p in parameters])
+        torch.distributed.all_reduce(flat)
+        flat /= self.world_size
+        for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad.copy_(mean.view_as(parameter))
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        if self.world_size > 1:
+            torch.distributed.all_reduce(values)
+        return values / self.world_size

@@ -1,0 +1,56 @@
+"""What a training run is: the digest of all that enters it. A changed value is another run, an equal one goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.components.bundle import bundle_digest
+from pipeline.core.config import Params, Train
+from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
+from pipeline.storage import Storage
+from training.motion.initial import initial_bundle
+from training.motion.job import Job
+
+# keys of `train_*` that say how the work is done, not what comes out: a run goes on where one of them is changed
+HOW = ("workers", "min_workers", "sharded", "prefetch", "cache_gb", "checkpoints", "checkpoint_every", "video_every",
+       "bundle", "plateau_after", "min_learned")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What differs between the stages."""
+
+    name: Literal["audio", "emotion"]   # the `use` of its corpora, too
+    make_job: Callable[[Params, Storage, str], Job]
+    folder: Path
+
+    def section(self, params: Params) -> Train:
+        return params.train_audio if self.name == "audio" else params.train_emotion
+
+
+def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
+    """Digests of all that enters the training: parameters, data, code, and the bundles it starts from."""
+    section = stage.section(params)
+    train = {name: value for name, value in section.model_dump().items() if name not in HOW}
+    chosen = {"seed": params.seed, "model": params.model, "diffusion": params.diffusion, "speech": params.speech,
+              "face_space": params.face_space.kind, "emotion": params.emotion, "train": train}
+    values = {key: getattr(value, "model_dump", lambda v=value: v)() for key, value in chosen.items()}
+    data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
+    data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
+    prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
+              "code": code_of("training.motion.loop", "training.motion.build")}
+    start = initial_bundle(section.init, stage.name)
+    if start is not None:
+        prints["init"] = bundle_digest(start)
+    if stage.name == "emotion":
+        prints["stage_one"] = bundle_digest(AUDIO_BUNDLE)
+    return prints
+
+
+def run_name(stage: Stage, prints: dict[str, str]) -> str:
+    """`<stage>-<16 hex digits>`: folder of its checkpoints, name of its records."""
+    return f"{stage.name}-{digest(prints)[:16]}"

@@ -1,0 +1,128 @@
+"""What learns: the model, its averaged weights and its optimiser; one step of them on a share of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from models.transformer.motion_transformer import MotionTransformer
+from training.engine.context import Context
+from training.engine.optimiser import AdamW, MovingAverage, learning_rate
+from training.engine.sharding import whole, write
+from training.motion.batches import Batch
+from training.motion.job import Job
+from training.motion.losses import loss_parts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a step measured on this worker, of n samples."""
+
+    means: Tensor  # [3] loss, expression, pose; their mean over workers is that over the global batch
+    losses: Tensor  # [n]
+    time: Tensor  # [n]
+    grad_norm: Tensor  # of all workers' mean gradient, before clipping
+
+
+class Learner:
+    """`gradients`, then `update` where they are finite: a pure function of the state and the number of the step."""
+
+    def __init__(self, job: Job, context: Context):
+        self.context, self.settings, self.seed = context, job.optimiser, job.seed
+        self.batch, self.previous = job.batches.batch, job.batches.previous
+        self.objective = job.objective.to(context.device)
+        self.model = job.model.to(context.device)
+        self.wrapped = context.wrap(self.model)
+        trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.parameters = list(trained.values())
+        self.ema = MovingAverage(trained, self.settings.ema_decay)
+        self.optimiser = AdamW(self.parameters, self.settings.weight_decay)
+        self.network = torch.compile(self.wrapped) if self.settings.compile else self.wrapped
+
+    def gradients(self, batch: Batch, step: int) -> Measured:
+        """Gradients of the global batch's mean loss, clipped; from this worker's share, in `accumulate` parts."""
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, step, self.context.rank]).generate_state(1)[0]))
+        set_mode(self.model)
+        count = min(self.settings.accumulate, self.batch // self.context.world_size)  # as many on every worker
+        rows = [slice(index * len(batch) // count, (index + 1) * len(batch) // count) for index in range(count)]
+        made = []
+        with self.context.without_sync(self.wrapped):
+            made += [self._backward(batch.part(part)) for part in rows[:-1]]
+        made.append(self._backward(batch.part(rows[-1]) if count > 1 else batch))
+        self.context.sync_gradients(self.parameters)
+        norm = whole(clip_grad_norm_(self.parameters, self.settings.grad_clip))
+        losses, expression, pose = (torch.cat(values) for values in zip(*made, strict=True))
+        means = torch.stack([values.mean() * self._weight(len(batch)) for values in (losses, expression, pose)])
+        return Measured(means, losses, batch.time, norm)
+
+    def update(self, step: int) -> None:
+        """Take the step, and its weights into the average."""
+        self.optimiser.step(learning_rate(self.settings, step))
+        self.ema.update(step)
+
+    def state(self) -> dict[str, Any]:
+        """Copies on the CPU, which can be written while the training goes on; `model` has the averaged weights.
+
+        Where weights are shared out, all workers must ask for it together.
+        """
+        weights, average = _copied(self.model.state_dict()), _copied(self.ema.average)
+        optimiser = {name: [_copy(tensor) for tensor in tensors]
+                     for name, tensors in self.optimiser.state_dict().items()}
+        return {"model": weights | average, "ema": average, "weights": weights, "optimiser": optimiser}
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Any]) -> None:
+        for name, tensor in self.model.state_dict().items():
+            write(tensor, state["weights"][name])
+        self.ema.load(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    @contextmanager
+    def averaged(self) -> Iterator[MotionTransformer]:
+        """The model with the averaged weights; where they are shared out a whole copy of it, kept for the block."""
+        if not self.context.sharded:
+            with self.ema.applied():
+                yield self.model
+            return
+        model = MotionTransformer(self.model.shape).to(self.context.device)
+        model.load_state_dict(self.state()["model"])
+        yield model
+
+    def _backward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Add the gradient of these samples' share in the global mean; their loss, expression and pose parts [n]."""
+        losses = self._losses(batch)
+        (losses[0].mean() * self._weight(len(batch))).backward()
+        return tuple(values.detach() for values in losses)
+
+    def _weight(self, samples: int) -> float:
+        """So that the mean over workers of weighted means is the mean over the global batch; 1 for equal shares."""
+        return samples * self.context.world_size / self.batch
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        half = self.settings.precision == "bf16"
+        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=half):
+            prediction, target = self.objective.predict(self.network, batch)
+        expression, pose = loss_parts(prediction, target, batch.mask[:, self.previous:], self.model.motion_mask,
+                                      self.objective.pose_velocity_weight)
+        return self.objective.weighted(expression, pose, self.model.motion_mask), expression, pose
+
+
+def set_mode(model: MotionTransformer) -> None:
+    """Training mode for modules that are trained; frozen ones stay in evaluation mode (dropout, batch norm)."""
+    for module in model.children():
+        module.train(any(p.requires_grad for p in module.parameters()))
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: _copy(tensor) for name, tensor in tensors.items()}
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return whole(tensor.detach()).to("cpu", copy=True)
