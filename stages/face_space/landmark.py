@@ -6,11 +6,10 @@ Writes data/face_space/{face_space.json, face_space.safetensors}; the tensor is 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,8 @@ from models.face.points import KEYPOINTS
 from models.landmark.basis import BasisSums, solve_basis
 from models.motion.face_space import FaceNotFound
 from pipeline.components.face_space import FACE_SPACE_JSON, FACE_SPACE_TENSORS
+from pipeline.compute.progress import Progress
+from pipeline.compute.work import run
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
@@ -34,17 +35,16 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
     """Fit and write the basis; raises WeightsError, ValueError where no face was found."""
     section, task = params.face_space, weight_path("face_landmarker")
     rows = spread(training_rows(params.corpora), section.max_clips)
-    people = _people(rows)
-    workers = min(len(people), params.ray.num_cpus or os.cpu_count() or 1)
-    jobs = [(task, paths, section.frame_stride) for paths in people.values()]
-    # not forked: the landmarker's threads do not survive a fork
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        parts = []
-        for done, part in enumerate(pool.map(_person, jobs), start=1):
-            parts.append(part)
-            say(f"face_space: {done} of {len(jobs)} people, {sum(p.frames for p in parts)} frames")
-    found = solve([part for part in parts if part.sums is not None], section.ridge)
-    rejects = sorted(reject for part in parts for reject in part.rejects)
+    people = list(_people(rows).values())
+    parts: dict[tuple[Path, ...], Person] = {}
+    progress = Progress("face_space", len(people), "people", say)
+    for paths, part in run(people, partial(partial, measure_person, task, section.frame_stride),
+                           params.ray.num_cpus or os.cpu_count() or 1):
+        parts[paths] = part
+        progress.add(part.frames)
+    measured = [parts[paths] for paths in people]
+    found = solve([part for part in measured if part.sums is not None], section.ridge)
+    rejects = sorted(reject for part in measured for reject in part.rejects)
     _write(found, rejects, len(rows), params)
     say(f"face_space: basis of {found.frames} frames of {len(people)} people explains {found.r2:.0%} of expression")
 
@@ -76,10 +76,12 @@ def _in_turn(queues: list[list[dict]]) -> Iterator[dict]:
         yield from (queue[place] for queue in queues if place < len(queue))
 
 
-def _people(rows: list[dict]) -> dict[str, list[Path]]:
-    people: dict[str, list[Path]] = {}
+def _people(rows: list[dict]) -> dict[str, tuple[Path, ...]]:
+    """Identity -> the crops of a person."""
+    people: dict[str, tuple[Path, ...]] = {}
     for row in rows:
-        people.setdefault(row["identity"], []).append(CROPS / row["corpus"] / f"{row['clip_id']}.mp4")
+        crop = CROPS / row["corpus"] / f"{row['clip_id']}.mp4"
+        people[row["identity"]] = (*people.get(row["identity"], ()), crop)
     return people
 
 
@@ -96,10 +98,10 @@ class Person:
         return self.sums.frames if self.sums else 0
 
 
-def _person(job: tuple[Path, list[Path], int]) -> Person:
+def measure_person(task: Path, stride: int, paths: tuple[Path, ...]) -> Person:
+    """Every `stride`-th frame of one person's crops, seen by the landmarker at `task`."""
     from models.landmark.space import LandmarkFaceSpace
 
-    task, paths, stride = job
     space, scores, points, rejects = LandmarkFaceSpace(task), [], [], []
     for path in paths:
         try:
