@@ -61,7 +61,7 @@ def test_only_named_corpora_are_measured(project, tmp_path, corpora):
     clip_worker.lip_sync = lip_sync
     path = write(tmp_path / "a.mp4", pictures(times), times, clicks([Fraction(1)], 4, 48000))
     (tmp_path / "out").mkdir()
-    [piece] = clip_worker(task(path, tmp_path / "out", corpus="mead"))["pieces"]
+    [piece] = clip_worker(task(path, tmp_path / "out", corpus="mead")).pieces
     assert piece.get("sync_confidence") == (6.0 if corpora == ["mead"] else None)
     if corpora == ["mead"]:
         [(shape, box, samples)] = asked
