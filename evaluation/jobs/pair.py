@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.jobs.clip import FPS, RATE_HZ, JobSettings, pair_numbers
+from evaluation.jobs.reading import VideoReader
 from evaluation.metrics import measure
-from evaluation.metrics.judges import Judges
+from evaluation.metrics.judges import Judges, judge_weights, load_judges
 from evaluation.metrics.lip_sync import fill_gaps
 from evaluation.metrics.seen_pose import head_angles_deg, seen_lip_error
 from evaluation.results.files import Result
+from pipeline.core.fingerprint import file_sha256
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 Reader = Callable[[Path], tuple[np.ndarray, np.ndarray | None]]  # -> frames [T, H, W, 3] at 25 fps, 16 kHz sound [N]
@@ -27,6 +30,41 @@ class PairJob:
     name: str
     generated: str
     reference: str
+
+    @property
+    def stage(self) -> str:
+        return "pair"
+
+    def inputs(self) -> list[Any]:
+        return [self.name, *(file_sha256(Path(path)) for path in (self.generated, self.reference))]
+
+    def run(self, parts: PairParts, settings: JobSettings, folder: Path) -> Result:
+        """Measure; nothing is written. Raises FaceNotFound, ValueError, UnreadableVideo."""
+        return measure_pair(self, parts.judges, settings, parts.read)
+
+
+@dataclass(frozen=True)
+class PairParts:
+    """What a worker of pairs holds."""
+
+    judges: Judges
+    read: Reader
+
+
+@dataclass(frozen=True)
+class PairSpec:
+    """What a worker of pairs loads; `reading`: settings, limit_s and memory_gb of VideoReader."""
+
+    metrics: tuple[str, ...]
+    settings: JobSettings
+    reading: dict[str, Any]
+
+    def inputs(self) -> list[Any]:
+        return [asdict(self.settings), self.reading, judge_weights(self.metrics)]
+
+    def load(self) -> PairParts:
+        """On one thread of this process; raises WeightsError."""
+        return PairParts(load_judges(FPS, self.metrics), VideoReader(**self.reading))
 
 
 @dataclass(frozen=True)
@@ -63,7 +101,7 @@ def _videos(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def run_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result:
+def measure_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result:
     """Measure one pair; raises FaceNotFound, ValueError, or what `read` raises for a broken file.
 
     The generated video is judged with its own sound, or with the reference's where it has none.
