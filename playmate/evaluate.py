@@ -14,7 +14,7 @@ from typing import Any
 
 from evaluation.jobs.clip import FPS, JobSettings
 from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
-from evaluation.jobs.saved import load_result
+from evaluation.jobs.saved import has_result, load_result
 from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
 from evaluation.report.text import markdown_table, table_1
@@ -57,7 +57,7 @@ def _spec(params: Params) -> PairSpec:
 def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[str, Any]], params: Params,
            spec: PairSpec) -> None:
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
-    measured = [task for task in tasks if load_result(task.folder) is not None]
+    measured = [task for task in tasks if has_result(task.folder)]
     for index, task in enumerate(measured):
         result = load_result(task.folder)
         if len(measured) > 1:  # read again rather than kept: memory does not grow with the number of videos

@@ -9,7 +9,7 @@ distributions and videos.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from evaluation.jobs.films import write_grid
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import clip_jobs, emotion_jobs, pose_jobs, spread, test_clips, true_emotion_jobs
 from evaluation.jobs.pose import PoseJob
-from evaluation.jobs.saved import load_result, remove_others
+from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.training_clips import stored_curves, training_reference
-from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
+from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a
 from evaluation.results import files as results
@@ -50,7 +50,7 @@ def main(say: Callable[[str], None] = print) -> None:
     clips = test_clips(store, split, params, section.max_clips, section.max_duration_s)
     spec = ModelSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
                      tuple(section.metrics), JobSettings.of(section), sync)
-    jobs = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
+    jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
             *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
     failures = run_missing(tasks, spec, params, "evaluate", say)
@@ -84,11 +84,12 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
            fingerprints: dict[str, str]) -> None:
     """Read the results one by one and write the stage's files."""
     folder, section, seed = paths.EVALUATION, params.evaluate, params.seed
-    clips, emotions, true_emotions, curves = summarise.ClipSummary(), [], [], CurveFiles(folder)
-    done = []
-    for task in tasks:
-        if (result := load_result(task.folder)) is None:
-            continue
+    clips, curves = summarise.ClipSummary(), CurveFiles(folder)
+    emotions: list[dict[str, Any]] = []
+    true_emotions: list[dict[str, Any]] = []
+    done: list[Task] = []
+    for task in (task for task in tasks if has_result(task.folder)):
+        result = load_result(task.folder)
         done.append(task)
         if isinstance(task.job, ClipJob):
             clips.add(result)
@@ -113,11 +114,11 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
         [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
     write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips.rows, training)))
     for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO)):
-        made = [(task.job, task.folder) for task in done if isinstance(task.job, OfClip) and isinstance(task.job, kind)]
+        made = [(job, task.folder) for task in done if isinstance(job := task.job, kind)]
         _write_grid(folder / results.VIDEOS / name, made, section.crf)
 
 
-def _write_grid(path: Path, made: list[tuple[OfClip, Path]], crf: int) -> None:
+def _write_grid(path: Path, made: Sequence[tuple[OfClip, Path]], crf: int) -> None:
     """The films of the first clip side by side."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if made:

@@ -55,7 +55,7 @@ class GridJob(OfClip):
         return f"{self.model}: guidance"
 
     def inputs(self) -> list[Any]:
-        return [*self.clip.inputs(), self.wrong_clip_id, [asdict(setting) for setting in self.grid],
+        return [*super().inputs(), self.wrong_clip_id, [asdict(setting) for setting in self.grid],
                 self.bundle and bundle_digest(self.bundle)]
 
     def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result:

@@ -62,6 +62,10 @@ class OfClip:
     def name(self) -> str:
         return self.clip.clip_id
 
+    def inputs(self) -> list[Any]:
+        """Of the clip; its own, a job adds."""
+        return self.clip.inputs()
+
 
 @dataclass(frozen=True)
 class JobSettings:
@@ -92,7 +96,7 @@ class ClipJob(OfClip):
         return "clip"
 
     def inputs(self) -> list[Any]:
-        return [*self.clip.inputs(), self.wrong_clip_id]
+        return [*super().inputs(), self.wrong_clip_id]
 
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate, render and measure; videos go to `folder`. Raises FaceNotFound, ValueError."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,9 +29,6 @@ class EmotionJob(OfClip):
     def stage(self) -> str:
         return f"emotion {self.emotion}"
 
-    def inputs(self) -> list[Any]:
-        return [*self.clip.inputs(), self.emotion]
-
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
         clip = self.clip
@@ -56,9 +52,6 @@ class TrueEmotionJob(OfClip):
     @property
     def stage(self) -> str:
         return f"true emotion {self.emotion}"
-
-    def inputs(self) -> list[Any]:
-        return [*self.clip.inputs(), self.emotion]
 
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Look at every `frame_stride`-th frame of the true clip; nothing is written. Raises FaceNotFound."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class PairSpec:
     reading: dict[str, Any]
 
     def inputs(self) -> list[Any]:
-        return [asdict(self.settings), self.reading, judge_weights(self.metrics)]
+        return [vars(self.settings), self.reading, judge_weights(self.metrics)]
 
     def load(self) -> PairParts:
         """On one thread of this process; raises WeightsError."""
@@ -124,10 +124,10 @@ def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> flo
     """`mouth_r` of a generated mouth [T] against another video's true one [U] over their common length: what chance
     gives. Frames without a face are filled over time; None where the common part is too short or has none."""
     frames = min(len(generated), len(other))
-    curves = [curve[:frames] for curve in (other, generated)]
-    if frames <= max_lag + 2 or not all(np.isfinite(curve).any() for curve in curves):
+    true, made = other[:frames], generated[:frames]
+    if frames <= max_lag + 2 or not (np.isfinite(true).any() and np.isfinite(made).any()):
         return None
-    return measure.mouth_correlation(*map(fill_gaps, curves), max_lag).r
+    return measure.mouth_correlation(fill_gaps(true), fill_gaps(made), max_lag).r
 
 
 def _motion_numbers(true: measure.Seen, made: measure.Seen, sound: np.ndarray) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -45,7 +45,7 @@ class ModelSpec(Generic[Settings]):
 
     def inputs(self) -> list[Any]:
         """All that enters every result."""
-        return [asdict(self.settings), bundle_digest(self.bundle_folder), judge_weights(self.metrics),
+        return [vars(self.settings), bundle_digest(self.bundle_folder), judge_weights(self.metrics),
                 face_space_identity(self.face_space_folder), self.sync and self.sync.weights.tolist()]
 
     def load(self) -> Parts:

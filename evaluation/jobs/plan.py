@@ -76,7 +76,8 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
     people = {row.identity for row in emotional if row.clip_id in picked}
     wanted = [row for row in rows if row.clip_id in picked or (row.identity in people and row.emotion == NEUTRAL)]
     frames = round(section.max_duration_s * FPS)
-    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted]
+    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted
+            if row.emotion is not None]
 
 
 def _shortened(clip: Clip, frames: int) -> Clip:

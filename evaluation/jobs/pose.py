@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -19,14 +19,15 @@ from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
 
-POSES = ("generated", "still", "driven")
+Pose = Literal["generated", "still", "driven"]
+POSES: tuple[Pose, ...] = get_args(Pose)
 
 
 @dataclass(frozen=True)
 class PoseJob(OfClip):
     """Generate the clip's first frame with its speech and a pose; `driver` [T, 7] is the movement to follow."""
 
-    pose: str
+    pose: Pose
     driver: np.ndarray
 
     @property
@@ -34,7 +35,7 @@ class PoseJob(OfClip):
         return f"pose {self.pose}"
 
     def inputs(self) -> list[Any]:
-        return [*self.clip.inputs(), self.pose, hashlib.sha256(self.driver.tobytes()).hexdigest()]
+        return [*super().inputs(), hashlib.sha256(self.driver.tobytes()).hexdigest()]
 
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from evaluation.jobs.saved import fresh_folder, load_result, save_result
+from evaluation.jobs.saved import fresh_folder, has_result, save_result
 from evaluation.results.files import Result
 from models.motion.face_space import FaceNotFound
 from pipeline.compute.progress import Progress
@@ -99,7 +99,7 @@ def make_tasks(jobs: Sequence[Job], spec: Spec, root: Path) -> list[Task]:
 def run_missing(tasks: Sequence[Task], spec: Spec, params: Params, name: str, say: Callable[[str], None],
                 unit: str = "videos") -> list[Failure]:
     """Run the tasks that have no result yet; those that gave none, in the order of the tasks."""
-    todo = [task for task in tasks if load_result(task.folder) is None]
+    todo = [task for task in tasks if not has_result(task.folder)]
     say(f"{name}: {len(tasks)} {unit}, {len(tasks) - len(todo)} there already")
     ray = params.ray if params.ray.address is not None else None
     failures: dict[Path, Failure] = {}

@@ -18,7 +18,7 @@ from evaluation.ablation.variants import UNCHANGED, switch_text, variant_table
 from evaluation.jobs.clip import FPS, Clip
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import clip_jobs, test_clips
-from evaluation.jobs.saved import load_result, remove_others
+from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
 from evaluation.metrics.judges import judge_weights
 from evaluation.results import files as results
@@ -84,13 +84,13 @@ def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: 
     rows: list[dict[str, Any]] = []
     long: list[dict[str, Any]] = []
     in_use: list[Measured] = []
-    for task in tasks:
+    for task in (task for task in tasks if has_result(task.folder)):
         job, result = task.job, load_result(task.folder)
-        if result is not None and isinstance(job, GridJob):
+        if isinstance(job, GridJob):
             found = measured(result)
             rows += [{"model": job.model, **one.row} for one in found]
             in_use += found if job.model == IN_USE else []
-        elif result is not None and isinstance(job, PassageJob):
+        elif isinstance(job, PassageJob):
             long += [{"model": job.model, **row} for row in result.row["repeats"]]
     variants = [name for name in bundles if name != IN_USE]
     for name, lines, columns in (

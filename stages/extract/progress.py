@@ -33,7 +33,7 @@ class Rate:
 class Rates:
     """Sums up the statuses of one run; `start_s` is the time until the first clip was finished."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sums: dict[str, Rate] = {}
         self.start_s: float | None = None
 

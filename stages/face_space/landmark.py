@@ -7,9 +7,10 @@ Writes data/face_space/{face_space.json, face_space.safetensors}; the tensor is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
     say(f"face_space: basis of {found.frames} frames of {len(people)} people explains {found.r2:.0%} of expression")
 
 
-def training_rows(corpora: list[str]) -> list[dict]:
+def training_rows(corpora: Sequence[str]) -> list[dict]:
     """Kept clips of the training split; raises FileNotFoundError, ValueError where there is none."""
     train = clips_of(read_split(SPLIT), TRAIN)
     rows = [row for corpus in corpora for row in read_clip_table(CROPS / corpus / "clips.parquet", KEPT)
@@ -130,9 +131,7 @@ def solve(people: list[Person], ridge: float) -> Fit:
     """Ridge regression over all people; raises ValueError where nobody's face was found."""
     if not people:
         raise ValueError("no face was found in any training clip")
-    sums = people[0].sums
-    for person in people[1:]:
-        sums = sums + person.sums
+    sums = reduce(add, (person.sums for person in people if person.sums is not None))
     basis = solve_basis(sums, ridge)
     exact = basis.astype(np.float64)
     residual = -2 * (exact * sums.scores_points).sum() + (exact * (sums.scores_scores @ exact)).sum()

@@ -12,7 +12,7 @@ from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, tile
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.films import write_grid
 from evaluation.jobs.pose import POSES, PoseJob
-from evaluation.jobs.saved import fresh_folder, load_result, remove_others, save_result
+from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_others, save_result
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
@@ -87,7 +87,7 @@ def test_videos_hold_every_frame(result):
 
 def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
     folder = fresh_folder(tmp_path / "job")
-    assert load_result(folder) is None
+    assert not has_result(folder)
     save_result(folder, result[0])
     again = load_result(folder)
     assert again.row == result[0].row
