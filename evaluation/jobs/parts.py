@@ -13,6 +13,7 @@ from evaluation.metrics.judges import Judges, judge_weights, load_judges
 from evaluation.metrics.lip_sync import SpeechToMouth
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.blinks import with_blinks
 from models.motion.face_space import Appearance, FaceSpace, driving_keypoints
 from models.motion.motion import Motion
 from pipeline.components.bundle import bundle_digest, load_generator
@@ -82,11 +83,13 @@ def make_portrait(space: FaceSpace, image: np.ndarray) -> Portrait:
 
 def generate_motions(parts: Parts, portrait: Portrait, speeches: list[np.ndarray], seeds: list[int],
                      emotion: np.ndarray | None, **settings: float) -> list[np.ndarray]:
-    """One motion vector [T, 3K + 7] for every (speech [T, A], seed), all in the same network passes."""
+    """One motion vector [T, 3K + 7] for every (speech [T, A], seed), all in the same network passes, with blinks."""
     motion = portrait.appearance.motion
     requests = [Request(speech=np.asarray(speech, np.float32), x_c=motion.x_c, source_rho=motion.rho[0],
                         emotion=emotion, seed=seed) for speech, seed in zip(speeches, seeds, strict=True)]
-    return parts.generator.generate_batch(requests, **settings)
+    made = parts.generator.generate_batch(requests, **settings)
+    return [next(with_blinks(parts.space, motion.x_c, iter([vectors]), seed))
+            for vectors, seed in zip(made, seeds, strict=True)]
 
 
 def plain_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:
