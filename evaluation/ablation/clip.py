@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.ablation.grid import Measured, Setting
-from evaluation.jobs.clip import Clip
+from evaluation.jobs.clip import Clip, OfClip
 from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import Aggregation, video_label
 from evaluation.metrics.judges import IDENTITY, Judges
 from evaluation.metrics.motion import jitter
+from evaluation.results.files import Result
 from models.motion.emotions import emotion_weights
+from pipeline.components.bundle import bundle_digest, load_generator
 from pipeline.media.crops import read_crop, read_wav
 
 
@@ -36,13 +39,46 @@ def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
     return ("emo_facex", *(name for name in metrics if name in wanted))
 
 
-def ablate_clip(clip: Clip, wrong_speech: np.ndarray, grid: Sequence[Setting], emotion: str, parts: Parts,
-                settings: AblationSettings) -> list[Measured]:
-    """Every setting on one clip, `emotion` where there is an emotion scale; raises FaceNotFound or ValueError."""
-    frames = read_crop(Path(clip.crop), range(len(clip)))
-    portrait = make_portrait(parts.space, frames[0])
-    true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-    return [_measured(clip, wrong_speech, portrait, true, setting, emotion, parts, settings) for setting in grid]
+@dataclass(frozen=True)
+class GridJob(OfClip):
+    """One clip at every setting of `grid` with one model: that of `bundle`, or the worker's own."""
+
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+    grid: tuple[Setting, ...]
+    emotion: str              # that is asked for in rows with an emotion scale
+    model: str
+    bundle: Path | None
+
+    @property
+    def stage(self) -> str:
+        return f"{self.model}: guidance"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.wrong_clip_id, self.emotion, [asdict(setting) for setting in self.grid],
+                self.bundle and bundle_digest(self.bundle)]
+
+    def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result:
+        """Every setting; nothing is written. Raises FaceNotFound, ValueError."""
+        clip, parts = self.clip, with_model(parts, self.bundle)
+        frames = read_crop(Path(clip.crop), range(len(clip)))
+        portrait = make_portrait(parts.space, frames[0])
+        true = measure.look_at(frames[::settings.frame_stride], parts.judges)
+        found = [_measured(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
+                 for setting in self.grid]
+        return Result({"measured": [one.row for one in found]}, {}, {
+            f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
+
+
+def measured(result: Result) -> list[Measured]:
+    """What `GridJob.run` gave, one a setting."""
+    return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
+                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]
+
+
+def with_model(parts: Parts, bundle: Path | None) -> Parts:
+    """`parts` with the model of `bundle`, where there is one; raises BundleError."""
+    return parts if bundle is None else replace(parts, generator=load_generator(bundle))
 
 
 def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure.Seen, setting: Setting,

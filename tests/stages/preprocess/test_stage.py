@@ -22,8 +22,9 @@ from pipeline.media.crops import read_crop, read_wav
 from pipeline.weights.table import WeightsError
 from stages.preprocess import stage
 from stages.preprocess import workers as preprocess_workers
-from stages.preprocess.clip import make_worker
+from stages.preprocess.clip import load_worker
 from stages.preprocess.records import WorkFolder
+from stages.preprocess.task import Answer, Reason
 from tests.chosen import raw_in
 from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
@@ -204,10 +205,10 @@ def test_a_mistake_of_ours_is_one_clips_row_and_tried_again(first, project, corp
 
 
 def test_a_mistake_of_ours_that_many_clips_meet_ends_the_stage():
-    record = {"reject": {"code": "worker_error", "detail": "KeyError: 'x'"}}
-    stage._check_errors("mead", [record] * 3 + [{"reject": None}] * 5)
+    record, good = Answer({}, [], Reason("decode", "worker_error", "KeyError: 'x'")), Answer({}, [])
+    stage._check_errors("mead", [record] * 3 + [good] * 5)
     with pytest.raises(RuntimeError, match=r"4 of 9 clips .* KeyError"):
-        stage._check_errors("mead", [record] * 4 + [{"reject": None}] * 5)
+        stage._check_errors("mead", [record] * 4 + [good] * 5)
 
 
 @pytest.mark.slow
@@ -257,7 +258,7 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
         stage.worker_settings(chosen, chosen.corpora["avspeech"])
     landmark_network(tmp_path / "2d106det.onnx")
     settings = stage.worker_settings(chosen, chosen.corpora["avspeech"])
-    [face] = make_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
+    [face] = load_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
     assert face.outline.shape == (106, 2)
     assert WorkFolder.of(settings) != WorkFolder.of(settings | {"landmarks": None})
 
