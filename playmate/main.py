@@ -23,36 +23,56 @@ Pack = Annotated[str, typer.Option(help="embedded | paper")]
 
 
 @weights_app.command("list")
-def weights_list() -> None:
+def weights_list(
+    profile: Annotated[str | None, typer.Option(help="only what this profile needs, and what of it is lacking")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
     """Print every weight file with its state, licence and what needs it."""
+    from pipeline.weights.listing import as_table, lacking, rows_as_json, table_rows
+    from pipeline.weights.table import weights_table
+
+    rows = table_rows(weights_table().values() if profile is None else _needed(profile))
+    if as_json:
+        typer.echo(rows_as_json(rows))
+        return
     from rich.console import Console
-    from rich.table import Table
 
-    from pipeline.weights.table import table_rows, weights_table
-
-    table = Table("name", "pack", "state", "size", "licence", "needed by", "source")
-    for row in table_rows(weights_table().values()):
-        table.add_row(*row)
-    Console().print(table)
+    Console().print(as_table(rows))
+    if profile is not None:
+        typer.echo(lacking(rows, profile))
 
 
 @weights_app.command("pull")
-def weights_pull(pack: Pack = "embedded") -> None:
-    """Fetch what is missing or altered; every file is checked against its sha256."""
-    from pipeline.weights.table import pull
+def weights_pull(
+    pack: Pack = "embedded",
+    profile: Annotated[str | None, typer.Option(help="what this profile needs, instead of a pack")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="a folder to take files from, without the net")] = None,
+    url: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS of a file; may be repeated")] = None,
+) -> None:
+    """Fetch what is missing or altered, going on from what came before; every file is checked by its sha256."""
+    from pipeline.weights.pull import pack_rows, pull
 
-    pull(pack)
+    addresses = dict(item.partition("=")[::2] for item in url or [])
+    pull(pack_rows(pack) if profile is None else _needed(profile), folder=folder, addresses=addresses)
+
+
+def _needed(profile: str) -> list:
+    from playmate.profile import params_with
+    from playmate.weights import needed_weights
+
+    return needed_weights(params_with(profile))
 
 
 @weights_app.command("verify")
 def weights_verify(pack: Pack = "embedded") -> None:
     """Check every file of a pack by content; exit 1 if one is missing or wrong."""
-    from pipeline.weights.table import verify, weights_table
+    from pipeline.weights.pull import pack_rows
+    from pipeline.weights.table import USABLE, verify
 
-    states = {w.name: verify(w) for w in weights_table().values() if w.pack == pack}
+    states = {weight.name: verify(weight) for weight in pack_rows(pack)}
     for name, state in states.items():
         typer.echo(f"{name}: {state}")
-    if not set(states.values()) <= {"ok", "as recorded", "present, not pinned"}:
+    if not set(states.values()) <= set(USABLE):
         raise typer.Exit(1)
 
 

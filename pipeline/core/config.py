@@ -27,6 +27,7 @@ CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
 
+UNION11_ALONE = ("anxiety", "helplessness", "disappointment")  # labels that `emotion.labels: core8` does not have
 OUTPUTS = ("code", "embedded", "sources", "crops", "split", "face_space", "features", "statistics", "models",
            "evaluation", "ablation")   # folders in data/ that stages write
 UNTRAINED = "untrained"  # as a checkpoint: a seeded toy network, for tests of the whole path without weights
@@ -103,9 +104,9 @@ class Embedded(Section):
 
 
 class Preprocess(Section):
-    fps: Count
+    fps: Literal[25]
     crop_px: Count
-    sample_rate_hz: Count
+    sample_rate_hz: Literal[16000]
     min_duration_s: Positive
     max_duration_s: Positive
     detector: Literal["insightface", "buffalo_l", "mediapipe"]
@@ -141,8 +142,6 @@ class Preprocess(Section):
     def _pairs(self) -> Preprocess:
         if self.min_duration_s >= self.max_duration_s:
             raise ValueError(f"min_duration_s {self.min_duration_s} must be below max_duration_s {self.max_duration_s}")
-        if self.sample_rate_hz % self.fps:
-            raise ValueError(f"sample_rate_hz {self.sample_rate_hz} must be a multiple of fps {self.fps}")
         if self.min_brightness >= self.max_brightness:
             raise ValueError("min_brightness must be below max_brightness")
         return self
@@ -316,6 +315,7 @@ class Train(Section):
     start_share: Share
     truncate_share: Share
     free_pose: Share
+    weight_of: Literal["part", "dimension"]
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
@@ -342,11 +342,21 @@ class Train(Section):
     def _pairs(self) -> Train:
         if self.batch < self.workers:
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
+        if not self.expression_weight + self.pose_weight:
+            raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         return self
 
 
 class TrainEmotion(Train):
+    drop: Literal["independent", "nested"]
     drop_emotion: Share
+
+    @model_validator(mode="after")
+    def _shares(self) -> TrainEmotion:
+        if self.drop == "nested" and self.drop_audio + self.drop_emotion > 1:
+            raise ValueError(f"drop nested: drop_audio {self.drop_audio} and drop_emotion {self.drop_emotion} are "
+                             "shares of one whole, together at most 1")
+        return self
 
 
 class EmotionLabels(Section):
@@ -388,6 +398,7 @@ class Evaluate(Section):
 class Ablate(Section):
     audio_scales: list[NotNegative]
     emotion_scales: list[NotNegative]
+    emotions: Annotated[list[Emotion], Field(min_length=1)]
     max_clips: Count
     max_duration_s: Positive
     frame_stride: Count
@@ -435,6 +446,14 @@ class Params(Section):
         if weight > 0 and self.diffusion.target != "x0":
             raise ValueError(f"train_*.pose_velocity_weight {weight} needs diffusion.target x0 (it is "
                              f"{self.diffusion.target}): only there does the network predict motion")
+        return self
+
+    @model_validator(mode="after")
+    def _emotions_that_are_learned(self) -> Params:
+        for name in ("evaluate", "ablate"):
+            strange = [emotion for emotion in getattr(self, name).emotions if emotion in UNION11_ALONE]
+            if strange and self.emotion.labels == "core8":
+                raise ValueError(f"{name}.emotions: {', '.join(strange)} not among emotion.labels core8")
         return self
 
     @model_validator(mode="after")

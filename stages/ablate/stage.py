@@ -33,7 +33,6 @@ from pipeline.core.config import Params, load_params
 from pipeline.core.split_table import read_split
 from pipeline.core.stage import run_as_stage
 
-EMOTION = "happy"  # the classifier's most reliable class
 IN_USE = "in use"  # the model of stage 2
 Rows = list[dict[str, Any]]
 
@@ -46,6 +45,7 @@ class Task:
     bundle: Path
     work: ClipJob | Passage
     grid: tuple[Setting, ...]
+    emotion: str  # that is asked for in rows with an emotion scale
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,12 @@ def main(say: Callable[[str], None] = print) -> None:
     store = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora)
     clips = test_clips(store, read_split(paths.SPLIT), params, section.max_clips, section.max_duration_s)
     bundles = {IN_USE: paths.EMOTION_BUNDLE, **_variants(params, say)}
-    tasks = [Task(model, bundle, work, tuple(grid) if model == IN_USE else (Setting(params.sample.audio_scale, None),))
+    asked = section.emotions
+    tasks = [Task(model, bundle, work, tuple(grid) if model == IN_USE else (Setting(params.sample.audio_scale, None),),
+                  asked[index % len(asked)])
              for model, bundle in bundles.items()
-             for work in (*clip_jobs(clips), *([make_passage(clips, section.long_s)] if section.long_s else []))]
+             for index, work in enumerate((*clip_jobs(clips),
+                                           *([make_passage(clips, section.long_s)] if section.long_s else [])))]
     done, began = [], time.monotonic()
     for count, one in enumerate(_run(tasks, params), start=1):
         done.append(one)
@@ -89,7 +92,8 @@ def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: di
     rows = [{"model": tasks[one.index].model, **found.row} for one in done for found in one.measured]
     long = [{"model": tasks[one.index].model, **row} for one in done for row in one.passage]
     in_use = [found for one in done for found in one.measured if tasks[one.index].model == IN_USE]
-    clips = [task.work.clip for task in tasks if task.model == IN_USE and isinstance(task.work, ClipJob)]
+    asked = [(task.work.clip, task.emotion) for task in tasks
+             if task.model == IN_USE and isinstance(task.work, ClipJob)]
     failures, variants = [one.failure for one in done if one.failure], [name for name in bundles if name != IN_USE]
     for name, lines, columns in (
             ("ablation", table(in_use, grid), ("w_a", "w_e", "mouth_r")),
@@ -98,9 +102,10 @@ def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: di
         results.write_csv(paths.ABLATION / f"{name}.csv", lines, () if lines else columns)
     write_json(paths.ABLATION / "ablation.json", results.rounded({
         "notes": [*NOTES, *(f"Clip {failure['clip_id']} failed: {failure['detail']}." for failure in failures)],
-        "rows": rows, "failures": failures, "emotion": EMOTION,
+        "rows": rows, "failures": failures, "emotions": {clip.clip_id: emotion for clip, emotion in asked},
         "variants": {name: switch_text(name) for name in variants},
-        "protocol": {"clips": [clip.clip_id for clip in clips], "frames": sum(map(len, clips)), "seed": params.seed,
+        "protocol": {"clips": [clip.clip_id for clip, _ in asked], "frames": sum(len(clip) for clip, _ in asked),
+                     "seed": params.seed,
                      "frame_stride": params.ablate.frame_stride, "variant_steps": params.ablate.variant_steps,
                      "models": {name: bundle_digest(bundle) for name, bundle in bundles.items()},
                      "weights_sha256": judge_weights(_metrics(params))}}))
@@ -109,7 +114,7 @@ def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: di
 def _run(tasks: list[Task], params: Params) -> Iterator[Done]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
     section = params.evaluate
-    settings = AblationSettings(EMOTION, params.ablate.frame_stride, section.frame_stride, section.max_lag_frames,
+    settings = AblationSettings(params.ablate.frame_stride, section.frame_stride, section.max_lag_frames,
                                 section.emo_a)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(params.evaluate.workers, len(tasks)), context, _start,
@@ -137,7 +142,8 @@ def _one(index: int, task: Task, settings: AblationSettings) -> Done:
     if isinstance(work, Passage):
         return Done(index, [], error_over_time(work, parts.generator), None)
     try:
-        return Done(index, ablate_clip(work.clip, work.wrong_speech, task.grid, parts, settings), [], None)
+        measured = ablate_clip(work.clip, work.wrong_speech, task.grid, task.emotion, parts, settings)
+        return Done(index, measured, [], None)
     except (FaceNotFound, ValueError, OSError, RuntimeError) as error:
         return Done(index, [], [], {"clip_id": work.clip.clip_id, "model": task.model, "code": type(error).__name__,
                                 "detail": str(error)})

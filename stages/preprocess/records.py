@@ -13,6 +13,7 @@ from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Preprocess
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.known_sha256 import known_sha256
 from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.preprocess.readers.raw import Source, is_sha256
 
@@ -112,4 +113,4 @@ class WorkFolder:
     def _is_whole(self, unit: Unit, piece: dict[str, Any]) -> bool:
         files = [(self.folder(unit) / f"{piece['clip_id']}{suffix}", piece[column])
                  for suffix, column in ((".mp4", "crop_sha256"), (".wav", "speech_sha256")) if column in piece]
-        return all(path.exists() and file_sha256(path) == sha256 for path, sha256 in files)
+        return all(path.exists() and known_sha256(path) == sha256 for path, sha256 in files)

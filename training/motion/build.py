@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,7 +46,8 @@ def audio_job(params: Params, storage: Storage, name: str, statistics: MotionSta
     model = MotionTransformer(model_shape(params, train[0]))
     fit_inputs(model, train, np.concatenate([statistics.expression.alive, statistics.pose_std >= statistics.min_std]))
     initial_audio(model, params)
-    return _job(params, section, model, train, validation, CheckpointStore(storage, name), statistics, 0.0)
+    return _job(params, section, model, train, validation, CheckpointStore(storage, name), statistics, 0.0,
+                "independent")
 
 
 def emotion_job(params: Params, storage: Storage, name: str) -> Job:
@@ -57,7 +59,7 @@ def emotion_job(params: Params, storage: Storage, name: str) -> Job:
     model = with_emotion(stage_one.model, len(labels))
     initial_emotion(model, params)
     made = _job(params, section, model, train, validation, CheckpointStore(storage, name), stage_one.statistics,
-                section.drop_emotion)
+                section.drop_emotion, section.drop)
     made.emotion_centres = emotion_centres(train)
     return made
 
@@ -124,19 +126,19 @@ def _training_clip(store: FeatureStore, row: ClipRow, statistics: MotionStatisti
 
 def _job(params: Params, section: Train, model: MotionTransformer, train: StoredClips,
          validation: StoredClips, checkpoints: CheckpointStore, statistics: MotionStatistics,
-         drop_emotion: float) -> Job:
+         drop_emotion: float, drop: Literal["independent", "nested"]) -> Job:
     diffusion, shape = params.diffusion, model.shape
     batches = BatchSettings(
         batch=section.batch, window=shape.window, previous=shape.previous, diffusion_steps=diffusion.steps,
         previous_noise_t_max=diffusion.previous_noise_t_max, start_share=section.start_share,
-        truncate_share=section.truncate_share, free_pose=section.free_pose,
-        drop_audio=section.drop_audio, drop_emotion=drop_emotion, drop_identity=section.drop_identity,
-        identity_noise=section.identity_noise, num_emotions=shape.num_emotions)
+        truncate_share=section.truncate_share, free_pose=section.free_pose, drop=drop, drop_audio=section.drop_audio,
+        drop_emotion=drop_emotion, drop_identity=section.drop_identity, identity_noise=section.identity_noise,
+        num_emotions=shape.num_emotions)
     objective = Objective(
         alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,
-        previous_noise_form=diffusion.previous_noise_form, expression_weight=section.expression_weight,
-        pose_weight=section.pose_weight, pose_velocity_weight=section.pose_velocity_weight,
-        use_emotion=shape.num_emotions > 0)
+        previous_noise_form=diffusion.previous_noise_form, weight_of=section.weight_of,
+        expression_weight=section.expression_weight, pose_weight=section.pose_weight,
+        pose_velocity_weight=section.pose_velocity_weight, use_emotion=shape.num_emotions > 0)
     optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
     return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics)
 

@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.fingerprint import digest
+from pipeline.core.known_sha256 import known_sha256
 from pipeline.core.paths import WORK
 from pipeline.storage.s3_raw import Entry, RawObjects, raw_objects
 from stages.preprocess.readers.folder import PACKED, SOUND, VIDEO, Folder, is_unsafe_path
@@ -70,7 +71,7 @@ def is_sha256(stamp: str) -> bool:
 
 
 def _local(root: Path, corpus: str) -> RawCorpus:
-    sha256, source = cache(file_sha256), Source(str(root))
+    sha256, source = cache(known_sha256), Source(str(root))  # rows of a Parquet file ask for the same one
 
     def stamp(name: str) -> str:
         path, _, row = name.partition(IN_FILE)

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.ablation.clip import AblationSettings
+from evaluation.ablation.clip import AblationSettings, ablate_clip
+from evaluation.ablation.grid import Setting, table
 from evaluation.jobs.clip import FPS, Clip
 from evaluation.results.files import read_csv
 from models.face.points import NUM_KEYPOINTS
@@ -18,10 +19,10 @@ from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from stages.ablate import stage as ablate
-from tests.evaluation.fakes import FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
+from tests.evaluation.fakes import LABELS, FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS
-SETTINGS = AblationSettings("happy", frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
+SETTINGS = AblationSettings(frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
 
 
 class Generator(FakeGenerator):
@@ -62,11 +63,40 @@ def test_tables_by_model_and_a_clip_that_fails_is_named(run):
         ("unchanged", "nothing changed"), ("noise_off", "diffusion.previous_noise_t_max: 0")]
     assert variants[0]["mouth_r"] > 0.9
     assert grid[0]["csim_mobilefacenet"] == pytest.approx(1) and 0 < grid[0]["lpips_alexnet"] < 0.1
-    assert grid[0]["fd_efficientnet_lite0"] > 0 and grid[0]["p_happy_facex"] == pytest.approx(0.6)
+    assert grid[0]["fd_efficientnet_lite0"] > 0 and grid[0]["p_asked_facex"] == pytest.approx(0.6)
     assert [line["model"] for line in long] == ["in use"] * 2 + ["unchanged"] * 2 + ["noise_off"] * 2
     stored = json.loads((paths.ABLATION / "ablation.json").read_text())
     assert [failure["clip_id"] for failure in stored["failures"]] == ["b"] * 3
     assert stored["variants"] == {"unchanged": "nothing changed", "noise_off": "diffusion.previous_noise_t_max: 0"}
+
+
+def test_emo_a_is_over_all_emotions_that_are_asked_for(tmp_path):
+    """Four clips ask for happy, neutral, happy, neutral; the judge sees happy in all of them: half are right."""
+    judge = replace(fake_parts().judges, emotion=lambda faces: np.tile([9.0, 0.0, 0.0], (len(faces), 1)),
+                    emotion_labels=LABELS)
+    parts = replace(fake_parts(), generator=Generator(), judges=judge)
+    grid, clips = [Setting(1.0, None), Setting(1.0, 2.0)], [clip(tmp_path, name, i) for i, name in enumerate("abcd")]
+    found = [one for index, (each, asked) in enumerate(zip(clips, ["happy", "neutral"] * 2, strict=True))
+             for one in ablate_clip(each, clips[index - 1].speech, grid, asked, parts, SETTINGS)]
+    without, with_emotion = table(found, grid)
+    assert without["emo_a"] is None and with_emotion["emo_a"] == 50.0
+    assert with_emotion["p_asked_facex"] == pytest.approx((0.6 + 0.3) / 2)
+
+
+def test_an_emotion_that_facex_does_not_know_has_no_probability(tmp_path):
+    parts = replace(fake_parts(), generator=replace(Generator(), labels=(*LABELS, "contempt")))
+    one = clip(tmp_path, "a", 0)
+    [found] = ablate_clip(one, one.speech, [Setting(1.0, 2.0)], "contempt", parts, SETTINGS)
+    assert found.row["p_asked_facex"] is None and table([found], [Setting(1.0, 2.0)])[0]["p_asked_facex"] is None
+
+
+def test_emotions_are_dealt_to_the_clips_in_turn(run, monkeypatch):
+    params = ablate.load_params()
+    section = params.ablate.model_copy(update={"emotions": ["happy", "sad"]})
+    monkeypatch.setattr(ablate, "load_params", lambda: params.model_copy(update={"ablate": section}))
+    run()
+    stored = json.loads((paths.ABLATION / "ablation.json").read_text())
+    assert stored["emotions"] == {"a": "happy", "b": "sad"}
 
 
 def test_the_same_bytes_twice(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -147,6 +148,20 @@ def test_a_lost_or_altered_crop_is_made_again(first, project, corpus, monkeypatc
     done = counting(monkeypatch)
     stage.preprocess("avspeech", params(project, corpus))
     assert len(done) == 1 and contents(folder / "data") == before
+
+
+def test_a_run_with_nothing_to_do_reads_no_media_and_no_crop(first, project, corpus, monkeypatch):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    for path in (*corpus.rglob("*"), *folder.glob(".playmate/work/preprocess/*/*/*")):
+        if path.is_file():  # what was written just now is not remembered
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 100))
+    stage.preprocess("avspeech", params(project, corpus))
+    read, file_digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or file_digest(file, name))
+    stage.preprocess("avspeech", params(project, corpus))
+    assert read  # code and weights
+    assert not [name for name in read if Path(name).suffix in (".mp4", ".wav")] and contents(folder / "data") == before
 
 
 def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_path):
