@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -46,6 +46,8 @@ MAX_SCALE = 10.0  # of guidance; faces fall apart long before
 
 Emotion = str | Mapping[str, float] | Sequence[str] | None
 Tell = Callable[[str], None]
+POSES = ("generated", "still")
+Pose = Literal["generated", "still"] | np.ndarray
 log = logging.getLogger(__name__)
 Picture = Path | str | bytes | np.ndarray
 Sound = Path | str | bytes | np.ndarray | Speech
@@ -181,7 +183,7 @@ class Animator:
                                finish=finish)
 
     def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
-                pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
+                pose: Pose, seed: int = 0, audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None,
                 window: int | None = None) -> Iterator[np.ndarray]:
         """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generation.generator.Request`.
@@ -210,9 +212,10 @@ class Animator:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
             yield from self.render(source, ahead, paste_back)
 
-    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int, tell: Tell) -> str | np.ndarray:
-        if isinstance(pose, str) and pose in ("generated", "still"):
-            return pose
+    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int,
+              tell: Tell) -> Pose:
+        if isinstance(pose, str) and pose in POSES:
+            return cast(Literal["generated", "still"], pose)
         driven = driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
         for note in driven.notes:
             tell(note)
