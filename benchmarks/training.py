@@ -32,7 +32,7 @@ from pipeline.storage.local import LocalStorage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext, WorkerContext
 from training.engine.optimiser import OptimiserSettings
-from training.engine.run import keep_freed_memory
+from training.engine.worker import keep_freed_memory
 from training.motion.batches import BatchSettings, make_batch
 from training.motion.clips import TrainingClip
 from training.motion.job import Job

@@ -31,6 +31,14 @@ MOTION_DIM = 3 * K + RHO_DIM
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 
 
+class Untracked:
+    """Takes what a tracked run takes, and forgets it."""
+
+    def metrics(self, values: dict[str, float], step: int) -> None: ...
+    def tags(self, tags: dict) -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None: ...
+
+
 def shape(**changes) -> ModelShape:
     """A model of a few thousand parameters."""
     values = {"dim": 16, "heads": 2, "layers": 1, "conv_kernel": 5, "conv_norm": "layer", "mlp_ratio": 2,

@@ -1,22 +1,20 @@
 """Training batches as a pure function of (seed, step): a sample never depends on how many workers share the batch.
 
-Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation, so every clip comes
-once an epoch. Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its
-noise from PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time.
-Worker r of R computes the indices floor(r * batch / R) to floor((r + 1) * batch / R), so any number of workers up to
-the batch's size sees the same batches in the same order.
+Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its noise from
+PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time. Which clip a
+sample takes is in training/engine/order.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from training.engine.order import clip_order, share_of
 from training.motion.clips import TrainingClip
 
 
@@ -76,17 +74,6 @@ class Batch:
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clip_ids"}
-
-
-def clip_order(seed: int, step: int, batch: int, clips: int) -> np.ndarray:
-    """Clip indices [batch] of one step; consecutive steps walk through one permutation an epoch."""
-    samples = np.arange(step * batch, (step + 1) * batch)
-    return np.array([_permutation(seed, int(n // clips), clips)[n % clips] for n in samples])
-
-
-def share_of(batch: int, rank: int, world_size: int) -> range:
-    """The indices in a global batch that worker `rank` of `world_size` computes."""
-    return range(rank * batch // world_size, (rank + 1) * batch // world_size)
 
 
 def make_batch(clips: Sequence[TrainingClip], settings: BatchSettings, seed: int, step: int, rank: int = 0,
@@ -160,8 +147,3 @@ def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, sett
     if has_previous:
         rows["previous"][row] = clip.motion[start - previous:start]
         rows["speech"][row, :previous] = clip.speech[start - previous:start]
-
-
-@lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, clips: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch, clips]).permutation(clips)

@@ -135,8 +135,10 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
         previous_noise_form=diffusion.previous_noise_form, expression_weight=section.expression_weight,
         pose_weight=section.pose_weight, pose_velocity_weight=section.pose_velocity_weight,
         use_emotion=shape.num_emotions > 0)
+    state_every = section.video_every if validation else 0
     optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
-    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics)
+    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics,
+               state_every=state_every)
 
 
 def read_statistics() -> MotionStatistics:
