@@ -293,7 +293,9 @@ class Train(Section):
     accumulate: Count
     compile: bool
     prefetch: CountOrZero
+    loaders: Count
     cache_gb: Positive
+    unpacked: str | None
     checkpoints: str | None
     checkpoint_every: Count
     validate_every: Count
@@ -309,6 +311,8 @@ class Train(Section):
     def _pairs(self) -> Train:
         if self.batch < self.workers:
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
+        if self.loaders > 1 and self.unpacked is None:
+            raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
         _check_gpus(self.workers, self.gpus)
         return self
 

@@ -70,6 +70,7 @@ class LoopSettings:
     validate_every: int
     validate_first: bool  # before the first step, too
     prefetch: int  # batches built ahead
+    loaders: int = 1  # threads that build them
     state_every: int = 0
     min_improvement: float = 0.0
     stop_after: int = 0
@@ -113,7 +114,7 @@ class _Run(Generic[B, M]):
             self.history.append({"step": 0, **self._validate()})
             self.context.report(self.history[0])
         feed = Feed(self.trainee.make_batch, range(self.step, self.settings.steps), self.context.device,
-                    self.settings.prefetch)
+                    self.settings.prefetch, self.settings.loaders)
         started, first = time.perf_counter(), self.step
         try:
             while not self.finished:

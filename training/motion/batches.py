@@ -8,7 +8,7 @@ sample takes is in training/engine/order.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class Batch:
     motion: Tensor  # [B, W, D] clean
     noise: Tensor  # [B, W, D]
     time: Tensor  # [B]
-    speech: Tensor  # [B, L, A]
+    speech: Tensor  # [B, L, A] as it is stored, often float16; float32 on the device
     identity: Tensor  # [B, 3K]
     previous: Tensor  # [B, P, D] clean
     previous_noise: Tensor  # [B, P, D]
@@ -59,7 +59,9 @@ class Batch:
         return len(self.clip_ids)
 
     def to(self, device: torch.device) -> Batch:
-        return self._each(lambda value: value.to(device, non_blocking=True))
+        """There, with speech in float32: stored halves travel as they are."""
+        moved = self._each(lambda value: value.to(device, non_blocking=True))
+        return replace(moved, speech=moved.speech.float())
 
     def pinned(self) -> Batch:
         """In page-locked memory, from which a GPU copies without stopping."""
@@ -95,7 +97,6 @@ def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms
         noises.append(int(random.integers(2**32)))
         _draw_sample(rows, row, clip, settings, random, level)
     made = {name: torch.from_numpy(value) for name, value in rows.items()}
-    made["speech"] = made["speech"].float()  # all at once: eight times as fast as NumPy's from float16
     shape = (settings.previous + settings.window, clips[0].motion.shape[1])
     previous_noise, noise = draw_noise(noises, shape).split([settings.previous, settings.window], dim=1)
     return Batch([clip.clip_id for clip in clips], noise=noise, previous_noise=previous_noise, **made)

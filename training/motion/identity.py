@@ -16,8 +16,8 @@ from training.motion.initial import initial_bundle
 from training.motion.job import Job
 
 # keys of `train_*` that say how the work is done, not what comes out: a run goes on where one of them is changed
-HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "cache_gb", "checkpoints", "checkpoint_every",
-       "video_every", "bundle", "plateau_after", "min_learned")
+HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "loaders", "cache_gb", "unpacked", "checkpoints",
+       "checkpoint_every", "video_every", "bundle", "plateau_after", "min_learned")
 
 
 @dataclass(frozen=True)

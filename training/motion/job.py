@@ -33,4 +33,6 @@ class Job:
     emotion_centres: dict[int, np.ndarray] = field(default_factory=dict)  # label -> mean normalised expression [3K]
     on_state: Callable[[State], None] = field(default=lambda state: None)  # after a checkpoint was written
     state_every: int = 0  # steps after which a checkpoint is due for `on_state`; 0: none
+    loaders: int = 1  # threads that build batches; more than one wants `unpack`
+    unpack: Callable[[], Sequence[TrainingClip]] | None = None  # `clips` as windows can be read of; None: as they are
     on_step: Callable[[int], None] = field(default=lambda step: None)  # for tests that interrupt a run

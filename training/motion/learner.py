@@ -43,6 +43,7 @@ class Learner:
     def __init__(self, job: Job, context: Context):
         self.job = job = replace(job, objective=job.objective.to(context.device))
         self.context, self.settings, self.seed = context, job.optimiser, job.seed
+        self.clips = job.unpack() if job.unpack else job.clips
         self.batch, self.previous, self.objective = job.batches.batch, job.batches.previous, job.objective
         self.held_out = validation_batch(job).to(context.device) if job.validation_clips else None
         self.model = job.model.to(context.device)
@@ -54,7 +55,7 @@ class Learner:
         self.network = torch.compile(self.wrapped) if self.settings.compile else self.wrapped
 
     def make_batch(self, step: int) -> Batch:
-        return make_batch(self.job.clips, self.job.batches, self.seed, step, self.context.rank, self.context.world_size)
+        return make_batch(self.clips, self.job.batches, self.seed, step, self.context.rank, self.context.world_size)
 
     def gradients(self, batch: Batch, step: int) -> Measured:
         """Gradients of the global batch's mean loss, clipped; from this worker's share, in `accumulate` parts."""
