@@ -21,6 +21,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Gpus = Literal["auto"] | CountOrZero  # of all workers together; auto: those of this machine
 Reader = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf", "clips"]
 Use = Literal["audio", "emotion", "test"]
 CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -94,6 +95,7 @@ class Ray(Section):
     object_store_gb: Positive
     spill_folder: str | None
     dashboard: bool
+    max_wait_s: Positive
 
 
 class Embedded(Section):
@@ -153,6 +155,12 @@ class Split(Section):
     validation_share: Share
 
 
+def _check_gpus(workers: int, gpus: Gpus) -> None:
+    """Of a training: one GPU for each worker, or none."""
+    if gpus not in ("auto", 0, max(workers, 1)):
+        raise ValueError(f"gpus {gpus} must be auto, 0, or one for each of {max(workers, 1)} workers")
+
+
 class Tune(Section):
     steps: CountOrZero
     train: Annotated[list[Literal["motion", "appearance", "warping", "generator"]], Field(min_length=1)]
@@ -170,12 +178,14 @@ class Tune(Section):
     final_lr_share: Share
     grad_clip: Positive
     workers: CountOrZero
+    gpus: Gpus
     precision: Literal["fp32", "bf16"]
     checkpoint_every: Count
     log_every: Count
 
     @model_validator(mode="after")
     def _pairs(self) -> Tune:
+        _check_gpus(self.workers, self.gpus)
         if self.workers and self.batch % self.workers:
             raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
         return self
@@ -320,13 +330,16 @@ class Train(Section):
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
     workers: CountOrZero
+    gpus: Gpus
     min_workers: Count
     sharded: bool
     precision: Literal["fp32", "bf16"]
     accumulate: Count
     compile: bool
     prefetch: CountOrZero
+    loaders: Count
     cache_gb: Positive
+    unpacked: str | None
     checkpoints: str | None
     checkpoint_every: Count
     validate_every: Count
@@ -344,6 +357,9 @@ class Train(Section):
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
         if not self.expression_weight + self.pose_weight:
             raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
+        if self.loaders > 1 and self.unpacked is None:
+            raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
+        _check_gpus(self.workers, self.gpus)
         return self
 
 
@@ -481,6 +497,16 @@ class Params(Section):
     def all_embedded(self) -> bool:
         """Whether the project makes all its corpora itself."""
         return all(corpus.is_embedded for corpus in self.corpora.values())
+
+    @model_validator(mode="after")
+    def _gpus_of_a_cluster(self) -> Params:
+        tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
+        trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
+        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
+        if self.ray.address is not None and unsaid:
+            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
+                             f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
+        return self
 
     @property
     def untrained(self) -> tuple[str, ...]:
