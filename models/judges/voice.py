@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.formats.onnx import one_thread
+from models.motion.clock import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-RATE_HZ, WINDOW, CONTEXT = 16000, 512, 64
+WINDOW, CONTEXT = 512, 64
 SPEECH = 0.5  # the network's own threshold
 
 
@@ -29,7 +30,7 @@ class VoiceStream:
         while start + CONTEXT + WINDOW <= len(held):
             window = held[None, start:start + CONTEXT + WINDOW]  # 64 samples of what came before, then 512
             chance, self._state = self._session.run(None, {"input": window, "state": self._state,
-                                                           "sr": np.array(RATE_HZ, np.int64)})
+                                                           "sr": np.array(SAMPLE_RATE_HZ, np.int64)})
             found.append(float(chance[0, 0]))
             start += WINDOW
         self._held = held[start:]

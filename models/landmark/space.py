@@ -29,10 +29,10 @@ from models.landmark.retarget import retarget
 from models.landmark.shutting import shut_lids, shut_lips
 from models.landmark.template import read_template
 from models.motion.camera import angles_from_rotation, transform_head_keypoints
+from models.motion.clock import FPS
 from models.motion.face_space import Appearance, FaceNotFound
 from models.motion.motion import Motion
 
-FPS = 25.0
 MAX_GAP_FRAMES = 5  # a fifth of a second without a face is interpolated, more is an error
 
 

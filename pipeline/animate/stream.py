@@ -16,12 +16,12 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from models.generation.request import REPEATED
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, Emotion, Portrait
 from pipeline.animate.emotion import as_weights, timeline_frames
 from pipeline.animate.features import chunk_features
@@ -45,7 +45,8 @@ class AnimatorStream:
     speech. Pose is "generated" or "still"; other options as in `Animator.animate`, which raises the same errors.
     """
 
-    def __init__(self, animator: Animator, portrait: Portrait, emotion: Emotion = None, pose: str = "generated",
+    def __init__(self, animator: Animator, portrait: Portrait, emotion: Emotion = None,
+                 pose: Literal["generated", "still"] = "generated",
                  window: int | None = None, paste_back: bool = False, **options: Any):
         if pose not in ("generated", "still"):
             raise ValueError(f"pose {pose!r}: a stream takes generated or still")

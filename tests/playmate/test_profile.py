@@ -38,14 +38,14 @@ def test_there_and_back_leaves_every_byte(folder):
 
 
 def test_paper_is_the_papers_and_keeps_comments_and_other_keys(folder):
-    text = (folder / "params.yaml").read_text().replace("root: data/raw  ", "root: /data/sets")
+    text = (folder / "params.yaml").read_text().replace("path: data/embedded/mead", "path: /data/sets/mead")
     (folder / "params.yaml").write_text(text)
     apply("paper")
     params = load_params()
     assert (params.face_space.kind, params.speech.kind, params.preprocess.detector) == (
         "liveportrait", "wav2vec2", "buffalo_l")
     assert (params.model.dim, params.model.layers, params.model.window, params.diffusion.target) == (512, 8, 100, "eps")
-    assert params.untrained == () and params.stamp == "paper" and params.raw.root == "/data/sets"
+    assert params.untrained == () and params.stamp == "paper" and params.corpora["mead"].path == "/data/sets/mead"
     assert (folder / "params.yaml").read_text().count("#") == text.count("#")
 
 

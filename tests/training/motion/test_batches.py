@@ -3,12 +3,21 @@ import pytest
 import torch
 
 from tests.training.toy import clips
-from training.motion.batches import BatchSettings, clip_order, draw_noise, draw_samples, make_batch, share_of
+from training.motion.batches import (
+    BatchSettings,
+    clip_order,
+    draw_noise,
+    draw_samples,
+    dropped_conditions,
+    make_batch,
+    share_of,
+)
 
 
 def settings(**changes) -> BatchSettings:
     values = {"batch": 6, "window": 8, "previous": 3, "diffusion_steps": 50, "previous_noise_t_max": 5,
-              "start_share": 0.3, "truncate_share": 0.3, "free_pose": 0.3, "drop_audio": 0.5, "drop_emotion": 0.5,
+              "start_share": 0.3, "truncate_share": 0.3, "free_pose": 0.3, "drop": "independent", "drop_audio": 0.5,
+              "drop_emotion": 0.5,
               "drop_identity": 0.5, "identity_noise": 0.0, "num_emotions": 8}
     return BatchSettings(**{**values, **changes})
 
@@ -101,6 +110,25 @@ def test_conditions_can_be_forced():
     assert always["drop_audio"] and always["drop_identity"] and always["emotion"][0].tolist() == [0] * 8 + [1]
     assert not never["drop_audio"] and never["emotion"][0].tolist() == [1] + [0] * 8
     assert never["previous_time"] == -1
+
+
+@pytest.mark.parametrize(("drop", "none", "audio", "emotion", "both"), [
+    ("nested", 0.1, 0.2, 0.0, 0.7), ("independent", 0.02, 0.18, 0.08, 0.72)])
+def test_each_branch_of_eq_8_has_its_share(drop, none, audio, emotion, both):
+    """drop_audio 0.1, drop_emotion 0.2; independent draws give the first branch their product, and a fourth branch that
+    guidance never asks."""
+    [clip] = clips(1, emotion=True)
+    drawn = [sample(clip, seed, drop=drop, drop_audio=0.1, drop_emotion=0.2) for seed in range(4000)]
+    seen = [(not d["drop_audio"], not d["emotion"][0, -1]) for d in drawn]
+    found = [seen.count(case) / len(seen) for case in ((False, False), (True, False), (False, True), (True, True))]
+    assert found == pytest.approx([none, audio, emotion, both], abs=0.025)  # 3.3 standard deviations at most
+    assert (found[2] == 0) == (drop == "nested")
+
+
+def test_nested_drops_by_hand():
+    nested = settings(drop="nested", drop_audio=0.1, drop_emotion=0.2)
+    assert [dropped_conditions(nested, 0.0, draw) for draw in (0.0, 0.09, 0.1, 0.29, 0.31, 0.99)] == [
+        (True, True), (True, True), (False, True), (False, True), (False, False), (False, False)]
 
 
 def test_times_are_spread_over_the_whole_schedule():
