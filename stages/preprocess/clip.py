@@ -15,7 +15,7 @@ from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDe
 from models.judges.voice import VoiceActivity
 from pipeline.core.config import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
-from pipeline.media.sound import read_sound
+from pipeline.media.sound import Tally, read_sound
 from pipeline.media.video import Limits, Probe, probe
 from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
@@ -81,7 +81,9 @@ class ClipWorker:
             raise MediaError("probe", "too_small", f"{source.width_px}x{source.height_px} px hold no face",
                              min(source.width_px, source.height_px))
         zero, length = _span(task, source, self.params.max_source_s)
-        waveform = self._sound(task, media, source, zero, length)
+        tally = Tally()
+        waveform = self._sound(task, media, source, zero, length, tally)
+        answer["source"] |= {"sound_damaged_s": tally.damaged_s, "sound_missing_s": tally.missing_s}
         seen = look(media, zero, length, self.params.fps, self.detector, self.params.detect_every,
                     self.params.detector_px, not is_whole, self.params.keep_frames_gb * 2**30)
         if is_whole:
@@ -90,13 +92,13 @@ class ClipWorker:
         for first, end in self._pieces(seen, waveform):
             answer["pieces"].append(maker.make(first, end))
 
-    def _sound(self, task, media: Path, source: Probe, zero: Fraction, length: float) -> np.ndarray:
+    def _sound(self, task, media: Path, source: Probe, zero: Fraction, length: float, tally: Tally) -> np.ndarray:
         if task["audio"] is None and not source.has_sound:
             raise MediaError("probe", "no_sound", "the file has no audio stream and there is no sound file beside it")
         rate = self.params.sample_rate_hz
         if task["audio"] is None:
-            return read_sound(media, zero, length, rate, False, self.speech_share)
-        return read_sound(Path(task["audio"]), zero - source.container_s, length, rate, True, self.speech_share)
+            return read_sound(media, zero, length, rate, False, self.speech_share, tally)
+        return read_sound(Path(task["audio"]), zero - source.container_s, length, rate, True, self.speech_share, tally)
 
     def _pieces(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
         """Frames [first, end) of every piece, also of those that are too short."""
