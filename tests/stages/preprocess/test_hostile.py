@@ -237,7 +237,7 @@ def test_damaged_sound_is_skipped_and_counted(project, tmp_path):
         data = data.replace(packet, b"\xff" * len(packet))
     path.write_bytes(data)
     answer, *_ = kept(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, path)
-    assert 0.04 < answer["source"]["sound_damaged_s"] < 0.5 and answer["source"]["sound_missing_s"] < 0.05
+    assert 0.04 < answer.source["sound_damaged_s"] < 0.5 and answer.source["sound_missing_s"] < 0.05
 
 
 def test_rotation_is_applied(project, tmp_path):
