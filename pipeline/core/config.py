@@ -7,8 +7,9 @@ and what is accepted.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -456,7 +457,7 @@ def parse_params(values: object, name: str = "params") -> Params:
         raise ParamsError(f"{name} cannot be used:\n" + "\n".join(map(_explain, error.errors()))) from error
 
 
-def _explain(error: dict) -> str:
+def _explain(error: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
     if error["type"] == "extra_forbidden":
         return f"  {key}: unknown key; accepted here: {', '.join(_accepted(error['loc'][:-1]))}"
@@ -466,7 +467,7 @@ def _explain(error: dict) -> str:
 
 
 def _accepted(location: tuple) -> list[str]:
-    section: type[BaseModel] = Params
+    section: Any = Params
     for part in location:
         field = next(f for name, f in section.model_fields.items() if part in (name, f.alias))
         section = field.annotation
