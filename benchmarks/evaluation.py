@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS, ClipJob, JobSettings, run_clip
+from evaluation.jobs.clip import FPS, ClipJob, JobSettings
 from evaluation.jobs.parts import Parts, generate_motions, load_parts, make_portrait, render_motion
 from evaluation.jobs.plan import clip_jobs, test_clips
 from evaluation.jobs.saved import fresh_folder, save_result
@@ -99,7 +99,7 @@ def _passes(ready: list[Ready], parts: Parts, settings: JobSettings) -> dict[str
 def _whole(jobs: list[ClipJob], parts: Parts, settings: JobSettings, folder: Path) -> None:
     for index, job in enumerate(jobs):
         target = fresh_folder(folder / str(index))
-        save_result(target, run_clip(job, parts, None, settings, target))
+        save_result(target, job.run(parts, settings, target))
 
 
 def _cpu(work: Callable[[], object]) -> float:

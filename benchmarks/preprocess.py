@@ -35,7 +35,8 @@ from benchmarks.preprocess_parts import cost_by_part
 from pipeline.core.config import Params, load_params
 from stages.preprocess import stage as preprocess
 from stages.preprocess import workers as preprocess_workers
-from stages.preprocess.clip import make_worker
+from stages.preprocess.clip import load_worker
+from stages.preprocess.task import ClipTask
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
 
@@ -70,7 +71,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     files = sorted((p for p in args.folder.iterdir() if p.suffix in VIDEO), key=lambda p: p.stat().st_size)[:args.clips]
     params, many = load_params(), files * args.copies
-    settings = preprocess.worker_settings(params)
+    settings = preprocess.worker_settings(params, params.corpora["hdtf"])
     decode = decoding(many, args.workers)
     print(f"decode  {decode}", flush=True)
     took: dict[str, list[Cost]] = {"loop": [], "loops": [], "stage": []}
@@ -107,14 +108,14 @@ def _decode(path: Path) -> int:
 def plain_loop(files: list[Path], settings: dict, profile=None) -> Cost:
     """One clip after another in this process, under a cProfile.Profile if given; the networks are loaded before the
     clock starts."""
-    worker = make_worker(settings)
+    worker = load_worker(settings)
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu, frames = time.perf_counter(), cpu_s(), 0
         for number, path in enumerate(files):
-            task = _task(path, str(Path(folder, str(number))))
-            Path(task["folder"]).mkdir()
+            task = _task(path, Path(folder, str(number)))
+            task.folder.mkdir()
             answer = profile.runcall(worker, task) if profile else worker(task)
-            frames += sum(piece["frames"] for piece in answer["pieces"])
+            frames += sum(piece["frames"] for piece in answer.pieces)
         return Cost(time.perf_counter() - wall, cpu_s() - cpu, len(files), frames)
 
 
@@ -126,17 +127,16 @@ def side_by_side(files: list[Path], settings: dict, workers: int) -> Cost:
                 sum(c.frames for c in costs))
 
 
-def _task(path: Path, folder: str) -> dict:
+def _task(path: Path, folder: Path) -> ClipTask:
     sound = path.with_suffix(".wav")
-    return {"media": str(path), "audio": str(sound) if sound.exists() else None, "start_s": None, "end_s": None,
-            "hint": None, "box": None, "corpus": "hdtf", "key": path.stem, "folder": folder}
+    return ClipTask("hdtf", path.stem, path, sound if sound.exists() else None, folder)
 
 
 def start_of_worker(settings: dict, params: Params) -> Cost:
     """What a guarded process costs before its first clip."""
     wall, cpu = time.perf_counter(), cpu_s()
     with preprocess_workers.guarded(settings, params.preprocess) as worker:
-        worker.run({"media": "/nowhere", "start_s": None, "end_s": None, "audio": None})
+        worker.run(_task(Path("/nowhere"), Path()).message())
     return Cost(time.perf_counter() - wall, cpu_s() - cpu, 0, 0)
 
 
@@ -150,7 +150,8 @@ def whole_stage(files: list[Path], copies: int, params: Params, workers: int) ->
             for found in {path, path.with_suffix(".wav")}:
                 if found.exists():
                     shutil.copy(found, raw / f"{copy}{found.name}")
-        ours = params.model_copy(update={"raw": params.raw.model_copy(update={"root": str(raw.parent)}),
+        ours = params.model_copy(update={"corpora": {"hdtf": params.corpora["hdtf"].model_copy(update={
+                                             "path": str(raw)})},
                                          "ray": params.ray.model_copy(update={"num_cpus": workers})})
         os.chdir(folder)
         try:

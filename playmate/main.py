@@ -23,36 +23,56 @@ Pack = Annotated[str, typer.Option(help="embedded | paper")]
 
 
 @weights_app.command("list")
-def weights_list() -> None:
+def weights_list(
+    profile: Annotated[str | None, typer.Option(help="only what this profile needs, and what of it is lacking")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
     """Print every weight file with its state, licence and what needs it."""
+    from pipeline.weights.listing import as_table, lacking, rows_as_json, table_rows
+    from pipeline.weights.table import weights_table
+
+    rows = table_rows(weights_table().values() if profile is None else _needed(profile))
+    if as_json:
+        typer.echo(rows_as_json(rows))
+        return
     from rich.console import Console
-    from rich.table import Table
 
-    from pipeline.weights.table import table_rows, weights_table
-
-    table = Table("name", "pack", "state", "size", "licence", "needed by", "source")
-    for row in table_rows(weights_table().values()):
-        table.add_row(*row)
-    Console().print(table)
+    Console().print(as_table(rows))
+    if profile is not None:
+        typer.echo(lacking(rows, profile))
 
 
 @weights_app.command("pull")
-def weights_pull(pack: Pack = "embedded") -> None:
-    """Fetch what is missing or altered; every file is checked against its sha256."""
-    from pipeline.weights.table import pull
+def weights_pull(
+    pack: Pack = "embedded",
+    profile: Annotated[str | None, typer.Option(help="what this profile needs, instead of a pack")] = None,
+    folder: Annotated[Path | None, typer.Option("--from", help="a folder to take files from, without the net")] = None,
+    url: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS of a file; may be repeated")] = None,
+) -> None:
+    """Fetch what is missing or altered, going on from what came before; every file is checked by its sha256."""
+    from pipeline.weights.pull import pack_rows, pull
 
-    pull(pack)
+    addresses = dict(item.partition("=")[::2] for item in url or [])
+    pull(pack_rows(pack) if profile is None else _needed(profile), folder=folder, addresses=addresses)
+
+
+def _needed(profile: str) -> list:
+    from playmate.profile import params_with
+    from playmate.weights import needed_weights
+
+    return needed_weights(params_with(profile))
 
 
 @weights_app.command("verify")
 def weights_verify(pack: Pack = "embedded") -> None:
     """Check every file of a pack by content; exit 1 if one is missing or wrong."""
-    from pipeline.weights.table import verify, weights_table
+    from pipeline.weights.pull import pack_rows
+    from pipeline.weights.table import USABLE, verify
 
-    states = {w.name: verify(w) for w in weights_table().values() if w.pack == pack}
+    states = {weight.name: verify(weight) for weight in pack_rows(pack)}
     for name, state in states.items():
         typer.echo(f"{name}: {state}")
-    if not set(states.values()) <= {"ok", "as recorded", "present, not pinned"}:
+    if not set(states.values()) <= set(USABLE):
         raise typer.Exit(1)
 
 
@@ -142,6 +162,7 @@ def animate(
     steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
     seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
+    track: Annotated[int | None, typer.Option(help="which sound track of a file; else the one with speech")] = None,
     paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
     detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
     model: Annotated[str | None, typer.Option(
@@ -156,8 +177,9 @@ def animate(
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
     from playmate.animate import Settings, animate
 
-    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, preview, paste_back, mark,
-                        not no_credentials, certificate, private_key, None if any_sound else _speech_share)
+    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
+                        paste_back, mark, not no_credentials, certificate, private_key,
+                        None if any_sound else _speech_share)
     animate(portrait, speech, out, model, settings, detector)
 
 
@@ -193,7 +215,7 @@ def _speech_share(waveform) -> float:
 
 
 @app.command()
-def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | paper_toy; none: list them")] = None,
+def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
             ) -> None:
     """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
     from playmate.profile import apply, names
@@ -204,14 +226,24 @@ def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | 
 
 @corpora_app.command("check")
 def corpora_check(
-    root: Annotated[str, typer.Argument(help="a folder or s3://bucket/prefix that holds the datasets, as raw.root")],
+    path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
+                                                    "none: the corpora of params.yaml")] = None,
     sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False,
 ) -> None:
-    """Print what would be taken from every dataset below ROOT, and estimate time and disk."""
-    from pipeline.core.config import load_params
-    from playmate.corpora import check
+    """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
+    from rich.console import Console
 
-    check(root, load_params().preprocess, sample)
+    from pipeline.core.config import load_params
+    from playmate import corpora as corpora_check
+
+    params = load_params()
+    found = (corpora_check.check_params(params, sample) if path is None
+             else corpora_check.check_path(path, params, sample))
+    if as_json:
+        typer.echo(corpora_check.as_json(found))
+    else:
+        corpora_check.show(found, Console(), None if path is None else list(params.corpora))
 
 
 @app.command()

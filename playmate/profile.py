@@ -1,7 +1,7 @@
 """Profiles: `playmate profile NAME` writes the values of profiles/NAME.yaml into params.yaml, comments kept.
 
 All profiles name the same keys, so that choosing one after another leaves nothing of the first behind. Every key can be
-changed by hand afterwards; what no profile names (raw.root, corpora, thresholds) stays as it is.
+changed by hand afterwards; what no profile names (corpora, thresholds) stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline.core.atomic import write_text
-from pipeline.core.config import ParamsError, parse_params
+from pipeline.core.config import Params, ParamsError, parse_params
 
 PROFILES, PARAMS = Path("profiles"), Path("params.yaml")
 
@@ -26,6 +26,19 @@ def names() -> list[str]:
 
 def apply(name: str, path: Path = PARAMS) -> list[str]:
     """Write a profile's values into `path` and return a line for each changed key; raises ParamsError."""
+    text, changes = with_profile(name, path)
+    if changes:
+        write_text(path, text)
+    return changes
+
+
+def params_with(name: str, path: Path = PARAMS) -> Params:
+    """The parameters of `path` as a profile would change them; raises ParamsError."""
+    return parse_params(yaml.safe_load(with_profile(name, path)[0]), f"{path} with profile {name}")
+
+
+def with_profile(name: str, path: Path) -> tuple[str, list[str]]:
+    """`path`'s text with a profile's values, and a line for each changed key; raises ParamsError."""
     if name not in names():
         raise ParamsError(f"there is no profile {name!r}: choose one of {', '.join(names())}")
     editor = _editor()
@@ -44,9 +57,7 @@ def apply(name: str, path: Path = PARAMS) -> list[str]:
     written = io.StringIO()
     editor.dump(values, written)
     parse_params(yaml.safe_load(written.getvalue()), f"{path} with profile {name}")
-    if changes:
-        write_text(path, written.getvalue())
-    return changes
+    return written.getvalue(), changes
 
 
 def leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.ablation.grid import Measured, Setting
-from evaluation.jobs.clip import Clip
+from evaluation.jobs.clip import Clip, OfClip
 from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import Aggregation, video_label
 from evaluation.metrics.judges import IDENTITY, Judges
 from evaluation.metrics.motion import jitter
+from evaluation.results.files import Result
 from models.motion.emotions import emotion_weights
+from pipeline.components.bundle import bundle_digest, load_generator
 from pipeline.media.crops import read_crop, read_wav
 
 
@@ -23,7 +26,6 @@ from pipeline.media.crops import read_crop, read_wav
 class AblationSettings:
     """How a row is measured."""
 
-    emotion: str  # that is asked for in rows with an emotion scale
     frame_stride: int  # of the frames that are rendered
     network_stride: int  # of the rendered frames that networks look at
     max_lag_frames: int
@@ -37,21 +39,54 @@ def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
     return ("emo_facex", *(name for name in metrics if name in wanted))
 
 
-def ablate_clip(clip: Clip, wrong_speech: np.ndarray, grid: Sequence[Setting], parts: Parts,
-                settings: AblationSettings) -> list[Measured]:
-    """Every setting on one clip; raises FaceNotFound or ValueError."""
-    frames = read_crop(Path(clip.crop), range(len(clip)))
-    portrait = make_portrait(parts.space, frames[0])
-    true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-    return [_measured(clip, wrong_speech, portrait, true, setting, parts, settings) for setting in grid]
+@dataclass(frozen=True)
+class GridJob(OfClip):
+    """One clip at every setting of `grid` with one model: that of `bundle`, or the worker's own."""
+
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+    grid: tuple[Setting, ...]
+    emotion: str              # that is asked for in rows with an emotion scale
+    model: str
+    bundle: Path | None
+
+    @property
+    def stage(self) -> str:
+        return f"{self.model}: guidance"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.wrong_clip_id, self.emotion, [asdict(setting) for setting in self.grid],
+                self.bundle and bundle_digest(self.bundle)]
+
+    def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result:
+        """Every setting; nothing is written. Raises FaceNotFound, ValueError."""
+        clip, parts = self.clip, with_model(parts, self.bundle)
+        frames = read_crop(Path(clip.crop), range(len(clip)))
+        portrait = make_portrait(parts.space, frames[0])
+        true = measure.look_at(frames[::settings.frame_stride], parts.judges)
+        found = [_measured(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
+                 for setting in self.grid]
+        return Result({"measured": [one.row for one in found]}, {}, {
+            f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
+
+
+def measured(result: Result) -> list[Measured]:
+    """What `GridJob.run` gave, one a setting."""
+    return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
+                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]
+
+
+def with_model(parts: Parts, bundle: Path | None) -> Parts:
+    """`parts` with the model of `bundle`, where there is one; raises BundleError."""
+    return parts if bundle is None else replace(parts, generator=load_generator(bundle))
 
 
 def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure.Seen, setting: Setting,
-              parts: Parts, settings: AblationSettings) -> Measured:
+              asked: str, parts: Parts, settings: AblationSettings) -> Measured:
     scales, emotion = {"audio_scale": setting.audio_scale}, None
     if setting.emotion_scale is not None:
         scales["emotion_scale"] = setting.emotion_scale
-        emotion = emotion_weights({settings.emotion: 1.0}, parts.generator.labels)
+        emotion = emotion_weights({asked: 1.0}, parts.generator.labels)
     own, wrong = generate_motions(parts, portrait, [clip.speech, wrong_speech], [clip.seed] * 2, emotion, **scales)
     stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
     made = measure.look_at(render_motion(parts, portrait, own[::stride]), parts.judges)
@@ -62,7 +97,8 @@ def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: me
     pictures, features = _pictures(clip, true, made, parts.judges, settings)
     return Measured({
         "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,
-        "mouth_r": found.r, "mouth_r_wrong_speech": chance.r, **pictures, **_emotion(made, parts.judges, settings),
+        "mouth_r": found.r, "mouth_r_wrong_speech": chance.r, **pictures,
+        **_emotion(made, asked, setting.emotion_scale is not None, parts.judges, settings),
         "mouth_opening_std_ratio": _spread(made.curves.mouth) / max(_spread(true.curves.mouth), 1e-9),
         "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": pose["yaw_range_deg"],
         "yaw_jitter_deg": pose["yaw_jitter_deg"]}, features)
@@ -79,14 +115,19 @@ def _pictures(clip: Clip, true: measure.Seen, made: measure.Seen, judges: Judges
     return kept | pictures, features
 
 
-def _emotion(made: measure.Seen, judges: Judges, settings: AblationSettings) -> dict[str, float]:
-    """Probability of the emotion that is asked for, and, with HSEmotion, 100 where it is the video's label."""
+def _emotion(made: measure.Seen, asked: str, with_emotion: bool, judges: Judges,
+             settings: AblationSettings) -> dict[str, float | None]:
+    """Probability of the clip's emotion, also where it is not asked for; with HSEmotion, 100 where it is seen.
+
+    None: facex does not know the emotion, or none was asked for (Table 2 has no Emo-A there).
+    """
     probabilities = measure.expression_probabilities(made, judges, settings.network_stride).mean(0)
-    found = {f"p_{settings.emotion}_facex": float(probabilities[judges.expression_labels.index(settings.emotion)])}
+    known = asked in judges.expression_labels
+    found = {"p_asked_facex": float(probabilities[judges.expression_labels.index(asked)]) if known else None}
     if judges.emotion is not None:
         logits = judges.emotion(measure.faces_of(made, settings.network_stride, (1.0,)))
         seen = video_label(logits, judges.emotion_labels, settings.emo_a)
-        found["emo_a"] = 100.0 * (seen == settings.emotion)
+        found["emo_a"] = 100.0 * (seen == asked) if with_emotion else None
     return found
 
 

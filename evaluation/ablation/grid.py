@@ -45,7 +45,8 @@ def guidance_grid(audio_scales: Sequence[float], emotion_scales: Sequence[float]
 
 
 def table(found: Sequence[Measured], grid: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Means over clips and distances over their frames, one line per setting, in the order of the grid."""
+    """Means over clips that have the number (None where none has it) and distances over all clips' frames, one line per
+    setting, in the order of the grid."""
     lines = []
     for setting in grid:
         group = [one for one in found if (one.row["w_a"], one.row["w_e"]) == (
@@ -53,9 +54,14 @@ def table(found: Sequence[Measured], grid: Sequence[Setting]) -> list[dict[str, 
         if group:
             names = [name for name in group[0].row if name not in ("clip_id", "model", "w_a", "w_e")]
             lines.append({"w_a": setting.audio_scale, "w_e": setting.emotion_scale,
-                          **{name: float(np.mean([one.row[name] for one in group])) for name in names},
+                          **{name: _mean([one.row[name] for one in group]) for name in names},
                           **_distances(group), "clips": len(group)})
     return lines
+
+
+def _mean(numbers: Sequence[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _distances(group: Sequence[Measured]) -> dict[str, float]:

@@ -19,15 +19,17 @@ from evaluation.metrics.motion import diversity
 from evaluation.metrics.motion import lip_vertex_error as lip_error
 from evaluation.results.files import Result
 from models.face.points import NUM_KEYPOINTS
+from models.motion.clock import FPS
+from models.motion.clock import SAMPLE_RATE_HZ as RATE_HZ
 from models.motion.face_space import FaceSpace
 from models.motion.motion import Motion
 from pipeline.core.config import Evaluate
+from pipeline.core.fingerprint import file_sha256
 from pipeline.media.crops import read_crop, read_wav
-from pipeline.media.film import write_video
+from pipeline.media.film import SYNTHETIC, write_video
 from pipeline.media.lettering import draw_outlined
 
-FPS, RATE_HZ = 25, 16000
-NOTE = {"description": "Synthetic video: the face was animated by a model and did not say this."}
+NOTE = SYNTHETIC
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,24 @@ class Clip:
     def __len__(self) -> int:
         return len(self.speech)
 
+    def inputs(self) -> list[Any]:
+        """All of it that enters a result."""
+        return [self.clip_id, self.seed, len(self), file_sha256(Path(self.crop))]
+
 
 @dataclass(frozen=True)
-class ClipJob:
-    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
+class OfClip:
+    """What the jobs of one test clip have in common."""
 
     clip: Clip
-    wrong_speech: np.ndarray  # [<= T, A]
-    wrong_clip_id: str
+
+    @property
+    def name(self) -> str:
+        return self.clip.clip_id
+
+    def inputs(self) -> list[Any]:
+        """Of the clip; its own, a job adds."""
+        return self.clip.inputs()
 
 
 @dataclass(frozen=True)
@@ -73,11 +85,26 @@ class JobSettings:
         return cls(**{item.name: getattr(section, item.name) for item in fields(cls)})
 
 
-def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: JobSettings, folder: Path) -> Result:
-    """Generate, render and measure one clip; videos go to `folder`.
+@dataclass(frozen=True)
+class ClipJob(OfClip):
+    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
 
-    Raises FaceNotFound or ValueError where it cannot be done.
-    """
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+
+    @property
+    def stage(self) -> str:
+        return "clip"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.wrong_clip_id]
+
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Generate, render and measure; videos go to `folder`. Raises FaceNotFound, ValueError."""
+        return _measured(self, parts, settings, folder)
+
+
+def _measured(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
     clip, judges = job.clip, parts.judges
     frames = read_crop(Path(clip.crop), range(len(clip)))
     waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
@@ -93,7 +120,7 @@ def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: J
     row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
            "seed": clip.seed, "wrong_clip_id": job.wrong_clip_id, **numbers,
            **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
-           **_sync_numbers(sync, clip, job.wrong_speech, made, reference),
+           **_sync_numbers(parts.sync, clip, job.wrong_speech, made, reference),
            **_motion_numbers(clip, parts, portrait, motions, waveform),
            "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.space)}
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}

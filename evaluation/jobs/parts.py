@@ -3,25 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from evaluation.metrics.judges import Judges, load_judges
+from evaluation.metrics.judges import Judges, judge_weights, load_judges
+from evaluation.metrics.lip_sync import SpeechToMouth
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.blinks import with_blinks
 from models.motion.face_space import Appearance, FaceSpace, driving_keypoints
 from models.motion.motion import Motion
+from pipeline.components.bundle import bundle_digest, load_generator
+from pipeline.components.face_space import face_space_identity, make_face_space
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The model in use and its judges."""
+    """The model in use, its judges, and the regression behind `mouth_sync` where that is asked for."""
 
     space: FaceSpace
     generator: MotionGenerator
     judges: Judges
+    sync: SpeechToMouth | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec(Generic[Settings]):
+    """What a worker loads: the model, the judges of `metrics`; `settings` are handed to its jobs."""
+
+    face_space_kind: str
+    face_space_folder: Path
+    bundle_folder: Path
+    fps: float
+    metrics: tuple[str, ...]
+    settings: Settings
+    sync: SpeechToMouth | None = None
+
+    def inputs(self) -> list[Any]:
+        """All that enters every result."""
+        return [vars(self.settings), bundle_digest(self.bundle_folder), judge_weights(self.metrics),
+                face_space_identity(self.face_space_folder), self.sync and self.sync.weights.tolist()]
+
+    def load(self) -> Parts:
+        """On one thread of this process; raises WeightsError, BundleError, FileNotFoundError."""
+        parts = load_parts(self.face_space_kind, self.face_space_folder, self.bundle_folder, self.fps, self.metrics)
+        return replace(parts, sync=self.sync)
 
 
 @dataclass(frozen=True)
@@ -38,9 +69,6 @@ def load_parts(face_space_kind: str, face_space_folder: Path, bundle_folder: Pat
     import cv2
     import torch
 
-    from pipeline.components.bundle import load_generator
-    from pipeline.components.face_space import make_face_space
-
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     return Parts(make_face_space(face_space_kind, face_space_folder), load_generator(bundle_folder),
@@ -55,11 +83,13 @@ def make_portrait(space: FaceSpace, image: np.ndarray) -> Portrait:
 
 def generate_motions(parts: Parts, portrait: Portrait, speeches: list[np.ndarray], seeds: list[int],
                      emotion: np.ndarray | None, **settings: float) -> list[np.ndarray]:
-    """One motion vector [T, 3K + 7] for every (speech [T, A], seed), all in the same network passes."""
+    """One motion vector [T, 3K + 7] for every (speech [T, A], seed), all in the same network passes, with blinks."""
     motion = portrait.appearance.motion
     requests = [Request(speech=np.asarray(speech, np.float32), x_c=motion.x_c, source_rho=motion.rho[0],
                         emotion=emotion, seed=seed) for speech, seed in zip(speeches, seeds, strict=True)]
-    return parts.generator.generate_batch(requests, **settings)
+    made = parts.generator.generate_batch(requests, **settings)
+    return [next(with_blinks(parts.space, motion.x_c, iter([vectors]), seed))
+            for vectors, seed in zip(made, seeds, strict=True)]
 
 
 def plain_keypoints(space: FaceSpace, portrait: Portrait, motion: np.ndarray) -> np.ndarray:

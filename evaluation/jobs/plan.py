@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from evaluation.jobs.clip import FPS, Clip, ClipJob
@@ -13,7 +11,7 @@ from evaluation.metrics.emotion import NEUTRAL
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.core import paths
 from pipeline.core.config import Evaluate, Params
-from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.fingerprint import digest
 from pipeline.core.split_table import TEST, clips_of
 
 
@@ -25,7 +23,8 @@ def test_clips(store: FeatureStore, split: dict[str, str], params: Params, max_c
     """
     rows = store.clips(clips_of(split, TEST))
     if not rows:
-        raise ValueError("no test clip has features: see split.test_corpora and the rejects of preprocess and extract")
+        raise ValueError("no test clip has features: see data/split/split.json and the rejects of preprocess and "
+                         "extract")
     picked = spread([row.clip_id for row in rows], max_clips)
     return [_clip(store.load(clip_id), params.seed, round(max_duration_s * FPS)) for clip_id in picked]
 
@@ -78,19 +77,12 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
     people = {row.identity for row in emotional if row.clip_id in picked}
     wanted = [row for row in rows if row.clip_id in picked or (row.identity in people and row.emotion == NEUTRAL)]
     frames = round(section.max_duration_s * FPS)
-    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted]
+    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted
+            if row.emotion is not None]
 
 
 def _shortened(clip: Clip, frames: int) -> Clip:
     return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
-
-
-def job_digest(base: str, job: ClipJob | EmotionJob | TrueEmotionJob | PoseJob) -> str:
-    """Name of a job's folder: all that enters its result."""
-    clip = job.clip
-    rest = {ClipJob: "wrong_clip_id", PoseJob: "pose"}.get(type(job), "emotion")
-    return digest(base, type(job).__name__, clip.clip_id, clip.seed, len(clip), getattr(job, rest),
-                  file_sha256(Path(clip.crop)))
 
 
 def spread(ids: list[str], count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -144,7 +145,7 @@ def beat_numbers(waveform: np.ndarray, rate_hz: int, fps: int, angles_deg: np.nd
             "beat_alignment_chance": chance_beat_alignment(sound, head, len(angles_deg), fps)}
 
 
-def of_the_truth(numbers: dict[str, float | None]) -> dict[str, float | None]:
+def of_the_truth(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
     """The same numbers of a true video, by the names under which they stand beside a generated one's."""
     return {f"{name}_reference": value for name, value in numbers.items()}
 

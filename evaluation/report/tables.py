@@ -26,7 +26,7 @@ COLUMNS = {"w_a": "w_a", "w_e": "w_e", "mouth_r": "Mouth r", "mouth_r_wrong_spee
            "fd_efficientnet_lite0": "Fréchet (EfficientNet)", "mouth_opening_std_ratio": "Opening, share of true",
            "keypoint_jitter": "Key point jitter",
            "yaw_range_deg": "Yaw range, °", "yaw_jitter_deg": "Yaw jitter, °/frame²",
-           "p_happy_facex": "P(happy), facex"}  # of the ablation's tables
+           "p_asked_facex": "P(emotion asked for), facex"}  # of the ablation's tables
 
 
 def metric_rows(data: ReportData) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from models.liveportrait.networks import Networks
 
 FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors"
+SPEECH_WEIGHTS = {"whisper": "whisper_tiny_en", "wav2vec2": "wav2vec2_base_960h", "hubert": "hubert_base_ls960"}
 CHECKPOINT_SUFFIXES = {".json", ".safetensors", ".bin"}
 
 
@@ -36,8 +37,8 @@ def make_speech_encoder(section: Speech) -> SpeechEncoder:
 def speech_identity(section: Speech) -> dict:
     """What the features depend on besides code: parameters and the sha256 of the weights; raises WeightsError."""
     if section.kind == "whisper":
-        path = _whisper_path(section)
-        weights = {"whisper": weight_sha256("whisper_tiny_en") if section.checkpoint is None else file_sha256(path)}
+        path, pinned = _whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
+        weights = {"whisper": pinned if section.checkpoint is None else file_sha256(path)}
     elif section.untrained:
         weights = {UNTRAINED: code_of("models.speech.untrained")}
     else:
@@ -47,16 +48,11 @@ def speech_identity(section: Speech) -> dict:
 
 
 def _whisper_path(section: Speech) -> Path:
-    return Path(section.checkpoint) if section.checkpoint else weight_path("whisper_tiny_en")
+    return Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS["whisper"])
 
 
 def _checkpoint(section: Speech) -> Path:
-    if section.checkpoint:
-        folder = Path(section.checkpoint)
-    elif section.kind == "wav2vec2":
-        folder = weight_path("wav2vec2_base_960h")
-    else:
-        raise WeightsError(f"speech.kind {section.kind} has no weights of its own: name a folder in speech.checkpoint")
+    folder = Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS[section.kind])
     if not folder.is_dir():
         raise WeightsError(f"speech.checkpoint {folder} is missing")
     return folder

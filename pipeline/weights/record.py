@@ -7,6 +7,7 @@ on another content is an error. It says nothing about who made the first one.
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 from pipeline.core.atomic import write_json
@@ -14,20 +15,28 @@ from pipeline.core.fingerprint import file_sha256
 from pipeline.core.paths import weights_cache
 
 FILE = "recorded_sha256.json"
+_ONE_AT_A_TIME = threading.Lock()   # files come in threads
 
 
-def recorded_sha256(name: str) -> str:
-    """What was recorded of a weight; empty where nothing was."""
-    return _read().get(name, "")
+def recorded_sha256(label: str) -> str:
+    """What was recorded of a file; empty where nothing was."""
+    return recorded_in(weights_cache()).get(label, "")
 
 
-def record_sha256(name: str, path: Path) -> str:
+def record_sha256(label: str, path: Path) -> str:
     """Write down a file's sha256 and return it."""
     found = file_sha256(path)
-    write_json(weights_cache() / FILE, _read() | {name: found})
+    record(label, found)
     return found
 
 
-def _read() -> dict[str, str]:
-    path = weights_cache() / FILE
+def record(label: str, value: str) -> None:
+    """Write down a checksum, or the commit of a repository (`NAME@revision`)."""
+    with _ONE_AT_A_TIME:
+        write_json(weights_cache() / FILE, recorded_in(weights_cache()) | {label: value})
+
+
+def recorded_in(folder: Path) -> dict[str, str]:
+    """The records of a cache folder, this one's or one brought from another machine."""
+    path = folder / FILE
     return json.loads(path.read_text()) if path.is_file() else {}

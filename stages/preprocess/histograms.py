@@ -16,11 +16,11 @@ LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 14, 30, 272, 100
 PLAIN = ("faces", "frames", "source_fps", "crop_side_px")  # measured, without a threshold
 
 
-def histograms(rows: Iterable[Mapping], params: Preprocess, corpus: str) -> str:
+def histograms(rows: Iterable[Mapping], params: Preprocess, singing: bool) -> str:
     """Rows of one corpus -> SVG text: blue within all thresholds of a measure, orange beyond one, a line at each."""
     rows = list(rows)
     limits: dict[str, list[Threshold]] = {}
-    for threshold in thresholds(params, corpus):
+    for threshold in thresholds(params, singing):
         limits.setdefault(threshold.measure, []).append(threshold)
     measures = [*limits, *PLAIN]
     cells = [_cell(i, name, [row[name] for row in rows if row.get(name) is not None], limits.get(name, []))

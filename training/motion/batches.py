@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.motion.motion import RHO_DIM
 from training.engine.order import clip_order, share_of
 from training.motion.clips import TrainingClip
 
@@ -29,6 +31,8 @@ class BatchSettings:
     previous_noise_t_max: int  # eq. 9: t ~ U{0..t_max - 1}; 0 is off
     start_share: float  # windows with the learned start instead of previous motion
     truncate_share: float  # windows cut short at a random frame
+    free_pose: float  # windows whose head pose is that of another moment of the clip
+    drop: Literal["independent", "nested"]  # how audio and emotion are dropped together
     drop_audio: float
     drop_emotion: float
     drop_identity: float
@@ -132,12 +136,12 @@ def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, sett
     length = min(window, len(clip) - start)
     if random.random() < settings.truncate_share:
         length = int(random.integers(1, length + 1))
-    dropped = random.random() < settings.drop_emotion
-    rows["emotion"][row, 0, -1 if dropped else clip.emotion] = 1  # index -1 is the null class, last
+    of_emotion = random.random()
     rows["drop_identity"][row] = random.random() < settings.drop_identity
     noised = settings.previous_noise_t_max > 0
     rows["previous_time"][row] = random.integers(settings.previous_noise_t_max) if noised else -1
-    rows["drop_audio"][row] = random.random() < settings.drop_audio
+    rows["drop_audio"][row], without_emotion = dropped_conditions(settings, random.random(), of_emotion)
+    rows["emotion"][row, 0, -1 if without_emotion else clip.emotion] = 1  # index -1 is the null class, last
     rows["time"][row] = int(noise_level * settings.diffusion_steps)
     rows["has_previous"][row] = has_previous
     jitter = random.standard_normal(clip.x_c.size, np.float32)  # few people are in most training sets: a new face
@@ -148,3 +152,30 @@ def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, sett
     if has_previous:
         rows["previous"][row] = clip.motion[start - previous:start]
         rows["speech"][row, :previous] = clip.speech[start - previous:start]
+    if random.random() < settings.free_pose:
+        pose = _pose_of_another_moment(clip, (previous if has_previous else 0) + length, random)
+        rows["motion"][row, :length, -RHO_DIM:] = pose[-length:]
+        if has_previous:
+            rows["previous"][row, :, -RHO_DIM:] = pose[:previous]
+
+
+def _pose_of_another_moment(clip: TrainingClip, frames: int, random: np.random.Generator) -> np.ndarray:
+    """Head pose [frames, 7] from anywhere in the clip, forwards or backwards.
+
+    A head does much that its words do not decide, but a sentence that was heard with one performance alone looks as if
+    they did: a model learns it by heart, and every seed gives the same film.
+    """
+    start = int(random.integers(0, len(clip) - frames + 1))
+    pose = clip.motion[start:start + frames, -RHO_DIM:]
+    return pose[::-1] if random.random() < 0.5 else pose
+
+
+def dropped_conditions(settings: BatchSettings, of_audio: float, of_emotion: float) -> tuple[bool, bool]:
+    """Whether a sample's audio and its emotion are dropped, by one draw from [0, 1) for each.
+
+    Eq. 8 asks for three branches: nothing, audio, audio and emotion. `nested` trains these alone, in the shares
+    drop_audio, drop_emotion and the rest: without audio there is no emotion. `independent` trains the fourth too.
+    """
+    if settings.drop == "nested":
+        return of_emotion < settings.drop_audio, of_emotion < settings.drop_audio + settings.drop_emotion
+    return of_audio < settings.drop_audio, of_emotion < settings.drop_emotion

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,29 +41,30 @@ CENTRE_CLIPS = 50  # of one label, that its mean expression is taken from
 
 
 def audio_job(params: Params, storage: Storage, name: str, statistics: MotionStatistics | None = None) -> Job:
-    """Stage 1 on the training clips of `params.train_audio.corpora`; raises ValueError where there are none.
+    """Stage 1 on the training clips of the corpora for it; raises ValueError where there are none.
 
     `statistics`: None: the statistics stage's.
     """
     section, statistics = params.train_audio, statistics or read_statistics()
-    train, validation = stored_clips(section, statistics, labels=None)
+    train, validation = stored_clips(params.used_for("audio"), section, statistics, labels=None)
     torch.manual_seed(params.seed)
     model = MotionTransformer(model_shape(params, train[0]))
     fit_inputs(model, train, np.concatenate([statistics.expression.alive, statistics.pose_std >= statistics.min_std]))
     initial_audio(model, params)
-    return _job(params, section, model, train, validation, CheckpointStore(storage, name), statistics, 0.0)
+    return _job(params, section, model, train, validation, CheckpointStore(storage, name), statistics, 0.0,
+                "independent")
 
 
 def emotion_job(params: Params, storage: Storage, name: str) -> Job:
     """Stage 2: the emotion-control module on labelled clips, all of stage 1 frozen."""
     section, stage_one = params.train_emotion, load_bundle(AUDIO_BUNDLE)
     labels = LABEL_SETS[params.emotion.labels]
-    train, validation = stored_clips(section, stage_one.statistics, labels)
+    train, validation = stored_clips(params.used_for("emotion"), section, stage_one.statistics, labels)
     torch.manual_seed(params.seed)
     model = with_emotion(stage_one.model, len(labels))
     initial_emotion(model, params)
     made = _job(params, section, model, train, validation, CheckpointStore(storage, name), stage_one.statistics,
-                section.drop_emotion)
+                section.drop_emotion, section.drop)
     made.emotion_centres = emotion_centres(train, train.emotions)
     return made
 
@@ -83,19 +85,21 @@ def model_shape(params: Params, clip: TrainingClip) -> ModelShape:
                       num_emotions=0)
 
 
-def stored_clips(section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
+def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
                  ) -> tuple[StoredClips, StoredClips]:
     """Training and validation clips, read when they are asked for; with `labels` only clips that carry one of them.
 
     Raises ValueError where there is no training clip.
     """
-    store, split = open_store(section.corpora), read_split(SPLIT)
+    if not corpora:
+        raise ValueError("no corpus is for this stage: add it to the `use` of one in params.yaml, corpora")
+    store, split = open_store(corpora), read_split(SPLIT)
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
         parts.append(_stored(store, rows, statistics, labels, int(section.cache_gb * 2**30)))
     if not parts[0]:
-        raise ValueError(f"no training clip in {', '.join(section.corpora)}" + (
+        raise ValueError(f"no training clip in {', '.join(corpora)}" + (
             f" is labelled {', '.join(labels)}" if labels else "")
             + ": look at data/split/split.json and data/crops/*/clips.parquet")
     return parts[0], parts[1]
@@ -130,19 +134,19 @@ def _training_clip(store: FeatureStore, clip_id: str, statistics: MotionStatisti
 
 def _job(params: Params, section: Train, model: MotionTransformer, train: StoredClips,
          validation: StoredClips, checkpoints: CheckpointStore, statistics: MotionStatistics,
-         drop_emotion: float) -> Job:
+         drop_emotion: float, drop: Literal["independent", "nested"]) -> Job:
     diffusion, shape = params.diffusion, model.shape
     batches = BatchSettings(
         batch=section.batch, window=shape.window, previous=shape.previous, diffusion_steps=diffusion.steps,
         previous_noise_t_max=diffusion.previous_noise_t_max, start_share=section.start_share,
-        truncate_share=section.truncate_share, drop_audio=section.drop_audio, drop_emotion=drop_emotion,
-        drop_identity=section.drop_identity,
-        identity_noise=section.identity_noise, num_emotions=shape.num_emotions)
+        truncate_share=section.truncate_share, free_pose=section.free_pose, drop=drop, drop_audio=section.drop_audio,
+        drop_emotion=drop_emotion, drop_identity=section.drop_identity, identity_noise=section.identity_noise,
+        num_emotions=shape.num_emotions)
     objective = Objective(
         alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,
-        previous_noise_form=diffusion.previous_noise_form, expression_weight=section.expression_weight,
-        pose_weight=section.pose_weight, pose_velocity_weight=section.pose_velocity_weight,
-        use_emotion=shape.num_emotions > 0)
+        previous_noise_form=diffusion.previous_noise_form, weight_of=section.weight_of,
+        expression_weight=section.expression_weight, pose_weight=section.pose_weight,
+        pose_velocity_weight=section.pose_velocity_weight, use_emotion=shape.num_emotions > 0)
     state_every = section.video_every if validation else 0
     optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
     return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics,

@@ -55,7 +55,7 @@ def stage_plan(stage: Stage, params: Params) -> RunPlan:
     name = f"train_{stage.name}"
     return RunPlan(
         name, run_name(stage, prints), section.checkpoints or str(RUNS), params, prints,
-        data={corpus: FEATURES / corpus / "manifest.json" for corpus in section.corpora},
+        data={corpus: FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)},
         make_job=stage.make_job, train=train,
         ask=Ask(name, section.workers, section.gpus, section.min_workers),
         steps=section.steps, batch=section.batch, unit="windows", sharded=section.sharded,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.components.bundle import trained_digest
 from pipeline.core.config import Params, Train
@@ -24,7 +24,7 @@ HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "loaders", "cach
 class Stage:
     """What differs between the stages."""
 
-    name: str  # audio | emotion
+    name: Literal["audio", "emotion"]   # the `use` of its corpora, too
     make_job: Callable[[Params, Storage, str], Job]
     folder: Path
 
@@ -44,7 +44,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
         "speech": params.speech.model_dump(), "face_space": params.face_space.kind, "train": train}
     if stage.name == "emotion":
         values["emotion"] = params.emotion.model_dump()
-    data = [FEATURES / corpus / "manifest.json" for corpus in section.corpora]
+    data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": code_of("training.motion.loop", "training.motion.build")}

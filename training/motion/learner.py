@@ -136,7 +136,7 @@ class Learner:
             prediction, target = self.objective.predict(self.network, batch)
         expression, pose = loss_parts(prediction, target, batch.mask[:, self.previous:], self.model.motion_mask,
                                       self.objective.pose_velocity_weight)
-        return (self.objective.expression_weight * expression + self.objective.pose_weight * pose, expression, pose)
+        return self.objective.weighted(expression, pose, self.model.motion_mask), expression, pose
 
 
 def set_mode(model: MotionTransformer) -> None:

@@ -23,6 +23,7 @@ class Objective:
     alpha_bar: Tensor
     target: Target
     previous_noise_form: Literal["sqrt", "literal"]
+    weight_of: Literal["part", "dimension"]  # what the two weights are of
     expression_weight: float
     pose_weight: float
     pose_velocity_weight: float
@@ -40,6 +41,18 @@ class Objective:
                            emotion=batch.emotion if self.use_emotion else None)
         return prediction, training_target(batch.motion, batch.noise, level, self.target)
 
+    def weighted(self, expression: Tensor, pose: Tensor, motion_mask: Tensor) -> Tensor:
+        """The loss of both parts, of any one shape; motion_mask [D]: 1 where a dimension moves.
+
+        `dimension`: the weighted mean over all dimensions that move, so that equal weights are eq. 7's plain mean
+        however many are masked. `part`: the weights as they are, of each part's own mean.
+        """
+        if self.weight_of == "part":
+            return self.expression_weight * expression + self.pose_weight * pose
+        of_expression = self.expression_weight * motion_mask[:-RHO_DIM].sum()
+        of_pose = self.pose_weight * motion_mask[-RHO_DIM:].sum()
+        return (of_expression * expression + of_pose * pose) / (of_expression + of_pose)
+
     def _previous(self, batch: Batch) -> Tensor:
         noised = batch.previous_time >= 0
         level = self.alpha_bar[batch.previous_time.clamp(min=0)]
@@ -51,9 +64,9 @@ def loss_parts(prediction: Tensor, target: Tensor, mask: Tensor, motion_mask: Te
                pose_velocity_weight: float = 0.0) -> tuple[Tensor, Tensor]:
     """Squared error per sample of expression and of pose, each [B].
 
-    Means over real frames (mask [B, W]) and dimensions that move (motion_mask [D]). Weighting them 0.9 and 0.1 is
-    eq. 7's plain mean over LivePortrait's 63 + 7 dimensions. The pose's part has the error of its frame-to-frame change
-    added, as often as `pose_velocity_weight` says: a head that trembles is barely wrong in position, much in speed.
+    Means over real frames (mask [B, W]) and dimensions that move (motion_mask [D]). The pose's part has the error of
+    its frame-to-frame change added, as often as `pose_velocity_weight` says: a head that trembles is barely wrong in
+    position, much in speed.
     """
     error = (prediction.float() - target.float()).square() * motion_mask * mask[..., None]
     frames = mask.sum(dim=1)

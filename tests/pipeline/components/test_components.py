@@ -18,8 +18,9 @@ def test_a_speech_checkpoint_that_is_not_there_is_named(tmp_path):
         make_speech_encoder(section)
 
 
-def test_hubert_has_no_weights_of_its_own():
-    with pytest.raises(WeightsError, match=r"name a folder in speech\.checkpoint"):
+def test_an_encoder_whose_weights_are_absent_names_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLAYMATE_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"hubert_base_ls960 is missing.*playmate weights pull --pack paper"):
         make_speech_encoder(WHISPER.model_copy(update={"kind": "hubert"}))
 
 

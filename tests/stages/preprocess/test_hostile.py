@@ -37,7 +37,7 @@ def run(project, path, tmp_path, audio=None, **changes):
 
 
 def reason(answer):
-    reject = answer["reject"] or answer["pieces"][0].get("reject")
+    reject = vars(answer.reject) if answer.reject else answer.pieces[0].get("reject")
     return reject and f"{reject['stage']}/{reject['code']}"
 
 
@@ -150,7 +150,7 @@ def test_broken_files_are_rejected_with_their_reason(project, tmp_path, kind):
 
 def test_digital_silence_is_measured(project, tmp_path):
     answer, folder = run(project, clip(tmp_path / "a.mp4", sound=0 * SOUND), tmp_path)
-    [piece] = answer["pieces"]
+    [piece] = answer.pieces
     assert piece["speech_share"] == 0.0 and piece["blur"] > 0 and piece["inside_share"] == 1.0
     # cut out all the same: a lower threshold needs no second decoding
     assert sorted(path.suffix for path in folder.iterdir()) == [".jpg", ".mp4", ".wav"]
@@ -158,8 +158,8 @@ def test_digital_silence_is_measured(project, tmp_path):
 
 def kept(project, path, tmp_path, audio=None):
     answer, folder = run(project, path, tmp_path, audio)
-    assert answer["reject"] is None
-    [piece] = answer["pieces"]
+    assert answer.reject is None
+    [piece] = answer.pieces
     crop, speech = read_crop(folder / f"{piece['clip_id']}.mp4"), read_wav(folder / f"{piece['clip_id']}.wav")
     assert crop.shape == (piece["frames"], 256, 256, 3)
     assert len(speech) == 640 * piece["frames"]
@@ -198,7 +198,7 @@ def test_odd_files_are_read(project, tmp_path, kind):
 
 def test_odd_sides(project, tmp_path):
     answer, *_ = kept(project, clip(tmp_path / "a.mkv", size=(97, 73), codec="ffv1", pix_fmt="yuv444p"), tmp_path)
-    assert (answer["source"]["source_width_px"], answer["source"]["source_height_px"]) == (97, 73)
+    assert (answer.source["source_width_px"], answer.source["source_height_px"]) == (97, 73)
 
 
 def test_sound_and_picture_of_different_length(project, tmp_path):
@@ -217,7 +217,7 @@ def test_sound_file_with_numbers_that_are_none(project, tmp_path):
     soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
     answer, _ = run(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, tmp_path / "a.wav")
     assert reason(answer) == "decode/broken_sound"
-    assert answer["reject"]["value"] == 1.0
+    assert answer.reject.value == 1.0
 
 
 def test_sound_file_that_is_none(project, tmp_path):
@@ -233,7 +233,7 @@ def test_rotation_is_applied(project, tmp_path):
     times = regular(25, SECONDS)
     path = write(tmp_path / "a.mp4", [stored] * len(times), times, SOUND, rotation=90)
     answer, _, crop, _ = kept(project, path, tmp_path)
-    assert (answer["source"]["source_width_px"], answer["source"]["source_height_px"]) == (72, 96)
+    assert (answer.source["source_width_px"], answer.source["source_height_px"]) == (72, 96)
     middle = crop[50].mean(axis=2)
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).rotation == 90
@@ -242,12 +242,13 @@ def test_rotation_is_applied(project, tmp_path):
 
 def test_pixels_that_are_not_square(project, tmp_path):
     answer, *_ = kept(project, clip(tmp_path / "a.mp4", aspect=Fraction(2)), tmp_path)
-    assert answer["source"]["source_width_px"] == 192
+    assert answer.source["source_width_px"] == 192
 
 
 @pytest.mark.parametrize(("size", "expected"), [((96, 72), 601), ((1280, 720), 709)])
 def test_untagged_colours_follow_the_height(tmp_path, size, expected):
-    from pipeline.media.video import Upright, opened, timed_frames, video_stream
+    from pipeline.media.container import open_media
+    from pipeline.media.video import Upright, timed_frames, video_stream
 
     red = np.zeros((size[1], size[0], 3), np.uint8)
     red[..., 0] = 200
@@ -259,7 +260,7 @@ def test_untagged_colours_follow_the_height(tmp_path, size, expected):
         frame = frame.reformat(format="yuv420p", dst_colorspace=f"ITU{expected}")
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             out.mux(packet)
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
         _, frame = next(timed_frames(container, stream))
         assert np.abs(Upright(stream)(frame).mean((0, 1)) - [200, 0, 0]).max() < 6
@@ -271,14 +272,14 @@ def test_a_cut_makes_two_pieces(project, tmp_path):
     both = [p // 3 for p in dark[:100]] + [p // 2 + 125 for p in light[100:]]
     sound = np.concatenate([SOUND, SOUND])
     answer, _ = run(project, write(tmp_path / "a.mp4", both, times, sound), tmp_path)
-    assert [(p["start_s"], p["end_s"]) for p in answer["pieces"]] == [(0.0, 4.0), (4.0, 8.0)]
+    assert [(p["start_s"], p["end_s"]) for p in answer.pieces] == [(0.0, 4.0), (4.0, 8.0)]
 
 
 def test_a_long_shot_is_cut_evenly(project, tmp_path):
     times = regular(25, 8)
     path = write(tmp_path / "a.mp4", pictures(times), times, np.concatenate([SOUND, SOUND]))
     answer, folder = run(project, path, tmp_path, max_duration_s=3.5, min_duration_s=2.0)
-    assert [p["frames"] for p in answer["pieces"]] == [66, 67, 67]
+    assert [p["frames"] for p in answer.pieces] == [66, 67, 67]
     assert len(list(folder.glob("*.mp4"))) == 3
 
 
@@ -289,7 +290,7 @@ def test_a_span_of_a_longer_file(project, tmp_path):
     path = write(tmp_path / "a.mp4", shades, times, clicks([Fraction(13)], 20, 48000), keys=30)
     (tmp_path / "out").mkdir()
     answer = worker(project)(task(path, tmp_path / "out", start_s=11.0, end_s=15.0))
-    [piece] = answer["pieces"]
+    [piece] = answer.pieces
     assert (piece["start_s"], piece["end_s"], piece["frames"]) == (11.0, 15.0, 100)
     speech = read_wav(tmp_path / "out" / f"{piece['clip_id']}.wav")
     assert abs(np.flatnonzero(np.abs(speech) > 0.2)[0] / 16000 - 2.0) < 0.002
@@ -315,7 +316,7 @@ def test_of_two_faces_the_one_that_the_manifest_means(project, tmp_path, said, x
     clip_worker = worker(project)
     clip_worker.detector = TwoFaces()
     (tmp_path / "out").mkdir()
-    [piece] = clip_worker(task(clip(tmp_path / "a.mp4"), tmp_path / "out", **said))["pieces"]
+    [piece] = clip_worker(task(clip(tmp_path / "a.mp4"), tmp_path / "out", **said)).pieces
     assert piece["crop_x_px"] == pytest.approx(96 * x) and piece["faces"] == 2.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -21,8 +22,10 @@ from pipeline.media.crops import read_crop, read_wav
 from pipeline.weights.table import WeightsError
 from stages.preprocess import stage
 from stages.preprocess import workers as preprocess_workers
-from stages.preprocess.clip import make_worker
+from stages.preprocess.clip import load_worker
 from stages.preprocess.records import WorkFolder
+from stages.preprocess.task import Answer, Reason
+from tests.chosen import raw_in
 from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.preprocess.makers import clicks, regular, write
@@ -52,7 +55,7 @@ def corpus(tmp_path_factory):
 def params(project, root, **changes) -> Params:
     """The project's values, without the wish for speech and for a face larger than the portrait's 94 px."""
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["raw"]["root"] = str(root)
+    raw_in(values, root)
     values["preprocess"] |= {"min_speech_share": 0.0, "min_face_px": 64.0} | changes.pop("preprocess", {})
     for section, keys in changes.items():
         values[section] |= keys
@@ -148,6 +151,20 @@ def test_a_lost_or_altered_crop_is_made_again(first, project, corpus, monkeypatc
     assert len(done) == 1 and contents(folder / "data") == before
 
 
+def test_a_run_with_nothing_to_do_reads_no_media_and_no_crop(first, project, corpus, monkeypatch):
+    folder, _, before = first
+    monkeypatch.chdir(folder)
+    for path in (*corpus.rglob("*"), *folder.glob(".playmate/work/preprocess/*/*/*")):
+        if path.is_file():  # what was written just now is not remembered
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 100))
+    stage.preprocess("avspeech", params(project, corpus))
+    read, file_digest = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or file_digest(file, name))
+    stage.preprocess("avspeech", params(project, corpus))
+    assert read  # code and weights
+    assert not [name for name in read if Path(name).suffix in (".mp4", ".wav")] and contents(folder / "data") == before
+
+
 def test_one_more_clip_costs_one_clip(first, project, corpus, monkeypatch, tmp_path):
     folder, _, before = first
     monkeypatch.chdir(folder)
@@ -188,10 +205,10 @@ def test_a_mistake_of_ours_is_one_clips_row_and_tried_again(first, project, corp
 
 
 def test_a_mistake_of_ours_that_many_clips_meet_ends_the_stage():
-    record = {"reject": {"code": "worker_error", "detail": "KeyError: 'x'"}}
-    stage._check_errors("mead", [record] * 3 + [{"reject": None}] * 5)
+    record, good = Answer({}, [], Reason("decode", "worker_error", "KeyError: 'x'")), Answer({}, [])
+    stage._check_errors("mead", [record] * 3 + [good] * 5)
     with pytest.raises(RuntimeError, match=r"4 of 9 clips .* KeyError"):
-        stage._check_errors("mead", [record] * 4 + [{"reject": None}] * 5)
+        stage._check_errors("mead", [record] * 4 + [good] * 5)
 
 
 @pytest.mark.slow
@@ -238,9 +255,23 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "weight_path", there.__getitem__)
     chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
     with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
-        stage.worker_settings(chosen)
+        stage.worker_settings(chosen, chosen.corpora["avspeech"])
     landmark_network(tmp_path / "2d106det.onnx")
-    settings = stage.worker_settings(chosen)
-    [face] = make_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
+    settings = stage.worker_settings(chosen, chosen.corpora["avspeech"])
+    [face] = load_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
     assert face.outline.shape == (106, 2)
     assert WorkFolder.of(settings) != WorkFolder.of(settings | {"landmarks": None})
+
+
+def test_the_network_of_lip_sync_is_for_the_corpora_that_ask_for_it(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "weight_path", lambda name: tmp_path / name)
+    chosen = params(project, tmp_path, preprocess={"sync_filter": True})
+    asked = {name: stage.worker_settings(chosen, corpus)["sync"] for name, corpus in chosen.corpora.items()}
+    assert {name for name, network in asked.items() if network} == {"avspeech", "celebv_text", "acappella"}
+    off = params(project, tmp_path)
+    assert {stage.worker_settings(off, corpus)["sync"] for corpus in off.corpora.values()} == {None}
+
+
+def test_a_corpus_that_params_do_not_name(project, tmp_path):
+    with pytest.raises(ValueError, match=r"'voxceleb' is not among `corpora` in params\.yaml: avspeech, celebv_text"):
+        stage.preprocess("voxceleb", params(project, tmp_path))

@@ -32,11 +32,28 @@ def test_velocity_counts_changes_between_real_frames_of_the_pose_alone():
     assert loss_parts(prediction, target, mask, torch.zeros(9), 2.0)[1] == 0  # a dead dimension has no speed
 
 
-def test_weights_point_nine_and_point_one_are_the_plain_mean_over_70_dimensions():
+@pytest.mark.parametrize(("dead", "of_expression", "of_pose"), [(0, 0.9, 0.1), (27, 36 / 43, 7 / 43)])
+def test_equal_weights_of_dimensions_are_eq_7s_plain_mean_however_many_are_dead(dead, of_expression, of_pose):
+    """27 of LivePortrait's 63 are; weights of parts must then be 0.837 and 0.163 for the same."""
     prediction, target = torch.randn(2, 4, 70), torch.randn(2, 4, 70)
-    expression, pose = loss_parts(prediction, target, torch.ones(2, 4, dtype=torch.bool), torch.ones(70))
-    plain = (prediction - target).square().mean(dim=(1, 2))
-    torch.testing.assert_close(0.9 * expression + 0.1 * pose, plain)
+    motion_mask = torch.ones(70)
+    motion_mask[:dead] = 0
+    parts = loss_parts(prediction, target, torch.ones(2, 4, dtype=torch.bool), motion_mask)
+    plain = (prediction - target)[..., dead:].square().mean(dim=(1, 2))
+    torch.testing.assert_close(objective("dimension", 1.0, 1.0).weighted(*parts, motion_mask), plain)
+    torch.testing.assert_close(objective("part", of_expression, of_pose).weighted(*parts, motion_mask), plain)
+
+
+def test_unequal_weights_of_dimensions_by_hand():
+    motion_mask = torch.ones(9)  # two of expression, seven of pose
+    motion_mask[1] = 0
+    loss = objective("dimension", 3.0, 1.0).weighted(torch.tensor(5.0), torch.tensor(2.0), motion_mask)
+    assert loss.item() == pytest.approx((3 * 1 * 5 + 1 * 7 * 2) / (3 * 1 + 1 * 7))
+    assert objective("part", 3.0, 1.0).weighted(torch.tensor(5.0), torch.tensor(2.0), motion_mask) == 17.0
+
+
+def objective(weight_of: str, expression: float, pose: float) -> Objective:
+    return Objective(alpha_bars("linear", 50), "eps", "sqrt", weight_of, expression, pose, 0.0, False)
 
 
 def test_previous_motion_is_noised_by_its_own_time_and_left_alone_at_minus_one():
@@ -48,7 +65,7 @@ def test_previous_motion_is_noised_by_its_own_time_and_left_alone_at_minus_one()
 
     batch = make_batch(clips(), settings(), 0, 0)
     batch = replace(batch, previous_time=torch.tensor([-1, 0, 1, 2, 3, 4]))
-    objective = Objective(alpha_bars("linear", 50), "eps", "sqrt", 1.0, 1.0, 0.0, False)
+    objective = Objective(alpha_bars("linear", 50), "eps", "sqrt", "part", 1.0, 1.0, 0.0, False)
     objective.predict(spy, batch)
     change = (seen["previous"] - batch.previous)[batch.has_previous].flatten(1)
     assert torch.equal(seen["previous"][0], batch.previous[0])
@@ -63,7 +80,7 @@ def test_gradient_of_the_whole_objective_against_differences(target):
     network, batch = model(num_emotions=8).double(), make_batch(clips(emotion=True), settings(batch=2), 0, 1)
     doubles = {k: v.double() for k, v in vars(batch).items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
     batch = replace(batch, **doubles)
-    objective = Objective(alpha_bars("linear", 50), target, "sqrt", 1.0, 0.5, 0.0, True)
+    objective = Objective(alpha_bars("linear", 50), target, "sqrt", "part", 1.0, 0.5, 0.0, True)
 
     def value() -> torch.Tensor:
         prediction, wanted = objective.predict(network, batch)
