@@ -564,7 +564,7 @@ def _explain(error: Mapping[str, Any]) -> str:
 def _accepted(location: tuple) -> list[str]:
     section: Any = Params
     for part in location:
-        if isinstance(section, type):
+        if isinstance(section, type) and issubclass(section, BaseModel):
             section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
         else:   # a name in a mapping
             section = get_args(section)[1]
