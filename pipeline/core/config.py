@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os.path
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -355,11 +356,11 @@ class Train(Section):
     def _pairs(self) -> Train:
         if self.batch < self.workers:
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
-        if not self.expression_weight + self.pose_weight:
-            raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         if self.loaders > 1 and self.unpacked is None:
             raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
         _check_gpus(self.workers, self.gpus)
+        if not self.expression_weight + self.pose_weight:
+            raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         return self
 
 
@@ -479,6 +480,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _gpus_of_a_cluster(self) -> Params:
+        tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
+        trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
+        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
+        if self.ray.address is not None and unsaid:
+            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
+                             f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
+        return self
+
+    @model_validator(mode="after")
     def _corpora_together(self) -> Params:
         if not self.used_for("audio"):
             raise ValueError("corpora: none has `audio` in its `use`: stage 1 has nothing to train on")
@@ -497,16 +508,6 @@ class Params(Section):
     def all_embedded(self) -> bool:
         """Whether the project makes all its corpora itself."""
         return all(corpus.is_embedded for corpus in self.corpora.values())
-
-    @model_validator(mode="after")
-    def _gpus_of_a_cluster(self) -> Params:
-        tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
-        trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
-        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
-        if self.ray.address is not None and unsaid:
-            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
-                             f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
-        return self
 
     @property
     def untrained(self) -> tuple[str, ...]:
@@ -549,7 +550,7 @@ MOVED = {"raw": "is now the `path` of each corpus: corpora.NAME.path", "train_au
          "preprocess.sync_corpora": "is now corpora.NAME.sync, and preprocess.sync_filter for all"}   # keys of before
 
 
-def _explain(error: dict) -> str:
+def _explain(error: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
     if key in MOVED:
         return f"  {key}: {MOVED[key]}"
@@ -561,9 +562,9 @@ def _explain(error: dict) -> str:
 
 
 def _accepted(location: tuple) -> list[str]:
-    section: type[BaseModel] = Params
+    section: Any = Params
     for part in location:
-        if isinstance(section, type):
+        if isinstance(section, type) and issubclass(section, BaseModel):
             section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
         else:   # a name in a mapping
             section = get_args(section)[1]

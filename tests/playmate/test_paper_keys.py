@@ -8,7 +8,8 @@ from playmate.profile import leaves
 
 NEUTRAL = {
     "the user's own: place, machine": """
-        seed ray.address ray.num_cpus ray.max_wait_s ray.spill_folder ray.dashboard feature_store.root
+        seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s
+        feature_store.root
         train_audio.checkpoints train_emotion.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
         embedded.speaker embedded.render_px

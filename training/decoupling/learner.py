@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from models.judges.vgg import VggFeatures
+from models.liveportrait.networks import Networks
 from pipeline.core.config import Tune
 from training.decoupling.objective import DecouplingObjective, Weights, choose_trained, leakage
 from training.decoupling.pairs import PairBatch, PairClip, fixed_pairs, pair_batch, read_pairs
@@ -35,7 +36,7 @@ class Measured:
 class Learner:
     """The networks as a `Trainee` of the loop."""
 
-    def __init__(self, networks: nn.Module, features: VggFeatures, clips: list[PairClip],
+    def __init__(self, networks: Networks, features: VggFeatures, clips: list[PairClip],
                  measured_clips: list[PairClip], settings: Tune, seed: int, context: Context):
         self.clips, self.measured_clips, self.seed = clips, measured_clips, seed
         self.settings, self.context = settings, context

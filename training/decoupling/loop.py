@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from torch import nn
-
 from models.judges.vgg import VggFeatures
+from models.liveportrait.networks import Networks
 from pipeline.core.config import Tune
 from training.decoupling.learner import Learner
 from training.decoupling.pairs import PairClip
@@ -20,7 +19,7 @@ from training.engine.loop import Hooks, LoopSettings, State, run_loop
 class DecouplingJob:
     """All that one run needs; the same on every worker."""
 
-    networks: nn.Module  # models.liveportrait.networks.Networks
+    networks: Networks
     features: VggFeatures
     clips: list[PairClip]
     measured_clips: list[PairClip]  # held out where there are some

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from pipeline.compute.ray_session import is_started, ray_session
 from pipeline.compute.resources import Request, check_machine, counted, own_device, request_of, wait_for
@@ -72,14 +73,14 @@ def _fit(ray: ModuleType, plan: RunPlan, request: Request) -> None:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     records = plan.work if plan.work.startswith("s3://") else str(Path(plan.work).resolve())
-    elastic = request.min_workers < request.workers
-    gpu = request.gpus_per_worker > 0
+    gpu, workers = request.gpus_per_worker > 0, request.workers
+    if request.min_workers < workers:  # Ray Train goes on with fewer; its annotation does not say so
+        workers = cast("int", (request.min_workers, workers))
     trainer = TorchTrainer(
         run_worker, train_loop_config={"task": WorkerTask(plan, os.getcwd(), gpu)},
         torch_config=TorchConfig(backend="nccl" if gpu and not counted() else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=(request.min_workers, request.workers) if elastic else request.workers,
-            use_gpu=gpu, resources_per_worker=request.bundle),
+            num_workers=workers, use_gpu=gpu, resources_per_worker=request.bundle),
         run_config=RunConfig(name=plan.name, storage_path=records,
                              failure_config=FailureConfig(max_failures=MAX_FAILURES)))
     storage = open_storage(plan.work)

@@ -75,7 +75,12 @@ def run_worker(config: dict[str, WorkerTask]) -> None:
 
     def context(report: Report) -> WorkerContext:
         kind = ShardedContext if plan.sharded and world_size > 1 else WorkerContext
-        return kind(rank, world_size, device, lambda row: (ray.train.report(row), report(row)))
+
+        def report_both(row: dict[str, float]) -> None:
+            ray.train.report(row)
+            report(row)
+
+        return kind(rank, world_size, device, report_both)
 
     try:
         if rank:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import overload
 
 import numpy as np
@@ -85,4 +86,4 @@ def _moments(arrays: Callable[[], Iterator[np.ndarray]]) -> tuple[torch.Tensor, 
 
 
 def _total(values: Iterable[np.ndarray]) -> np.ndarray:
-    return sum(values)
+    return reduce(np.add, values)

@@ -51,7 +51,7 @@ class Films:
         shutil.rmtree(self.folder)
 
     def _start(self) -> None:
-        if self.waiting is None or self.process is not None:
+        if self.waiting is None or self.process is not None or self.crop is None:
             return
         state, self.waiting = self.waiting, None
         bundle, portrait = self.folder / "bundle", self.folder / "portrait.png"

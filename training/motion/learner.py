@@ -123,7 +123,8 @@ class Learner:
         """Add the gradient of these samples' share in the global mean; their loss, expression and pose parts [n]."""
         losses = self._losses(batch)
         (losses[0].mean() * self._weight(len(batch))).backward()
-        return tuple(values.detach() for values in losses)
+        loss, expression, pose = losses
+        return loss.detach(), expression.detach(), pose.detach()
 
     def _weight(self, samples: int) -> float:
         """So that the mean over workers of weighted means is the mean over the global batch; 1 for equal shares."""
