@@ -16,8 +16,7 @@ GIVEN = re.compile(r'MediaError\("\w+", "(\w+)"|reject\([^"]*?"(\w+)",|\(name, "
 
 
 def test_every_code_is_explained(project):
-    sources = [path for pattern in ("readers/*.py", "media/*.py", "preprocess*.py")
-               for path in (project / "stages").glob(pattern)]
+    sources = [*(project / "stages" / "preprocess").rglob("*.py"), *(project / "pipeline" / "media").glob("*.py")]
     given = {code for path in sources for groups in GIVEN.findall(path.read_text()) for code in groups if code}
     params = Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
     given |= {t.code for t in thresholds(params, "mead")} | {WORKER_ERROR, *LIMIT_CODES}
