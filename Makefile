@@ -1,6 +1,7 @@
 # Two commands: `make demo` and `make test`. Everything else is a step of theirs.
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+FIT := import sys; sys.exit(not (3, 11, 2) <= sys.version_info[:3] < (3, 13))
+PYTHON ?= $(shell for one in python3.11 python3.12 python3; do $$one -c "$(FIT)" 2>/dev/null && echo $$one && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
@@ -17,6 +18,8 @@ help:            ## this list
 setup: $(VENV)/.done  ## the environment in .venv, exact pins
 
 $(VENV)/.done: pyproject.toml constraints.txt
+	@$(PYTHON) -c "$(FIT)" 2>/dev/null || { echo "setup wants Python 3.11 (3.11.2 or later) or 3.12, not \
+	$$($(PYTHON) --version 2>&1 || true): install one, or name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable ".[demo,dev]"

@@ -1,6 +1,7 @@
 """The model bundle: a folder with everything that animating needs, without the pipeline that trained it.
 
-    bundle.json        version, model shape, diffusion, speech, face space, sampling defaults, labels, fingerprints
+    bundle.json        versions of the format and of the Playmate that wrote it, model shape, diffusion, speech, face
+                       space, sampling defaults, labels, fingerprints
     model.safetensors  network weights under `model.`, motion statistics under `statistics.`
 
 Weights may be stored in float16; statistics never are.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,8 @@ from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.fingerprint import digest, file_sha256
 
-VERSION = 2
+VERSION = 3
+READ = (1, 2, VERSION)
 CONFIG, WEIGHTS = "bundle.json", "model.safetensors"
 
 
@@ -38,7 +41,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """All of `bundle.json` but its version."""
+    """All of `bundle.json` but its versions."""
 
     stage: str  # audio | emotion (the joint model)
     profile: str
@@ -74,7 +77,8 @@ def save_bundle(folder: Path, config: BundleConfig, weights: dict[str, Tensor], 
               for name, value in weights.items()}
     stored |= {f"statistics.{name}": torch.from_numpy(np.array(value)) for name, value in statistics.tensors().items()}
     write_bytes(folder / WEIGHTS, save(stored))
-    write_json(folder / CONFIG, {"version": VERSION, **asdict(config)})
+    versions = {"version": VERSION, "playmate": installed_version("playmate-pipeline")}
+    write_json(folder / CONFIG, versions | asdict(config))
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -107,8 +111,10 @@ def read_config(folder: Path) -> BundleConfig:
     except ValueError as error:
         raise BundleError(f"{path} is not valid JSON: {error}") from error
     version = values.pop("version", None) if isinstance(values, dict) else None
-    if version not in (1, VERSION):
-        raise BundleError(f"{path}: bundle version {version}, this code reads 1 and {VERSION}")
+    if version not in READ:
+        raise BundleError(f"{path}: bundle version {version}, this code reads {', '.join(map(str, READ))}")
+    if version == VERSION:
+        values.pop("playmate", None)  # for people: nothing is read differently by it
     _same_keys(values, BundleConfig, str(path))
     if version == 1:  # it knew no limit
         values["sample"]["identity_limit"] = math.inf

@@ -1,4 +1,5 @@
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def edit(folder, change):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda v: v.update(version=3), "version 3, this code reads 1 and 2"),
+    (lambda v: v.update(version=4), "version 4, this code reads 1, 2, 3"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
     (lambda v: v["model"].update(dim=32), r"motion_projection.weight is \[16, 16\], the model wants \[32, 16\]"),
@@ -87,10 +88,15 @@ def test_what_does_not_fit_is_named(saved, change, message):
 def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
     def to_version_1(values):
         values.update(version=1)
-        del values["sample"]["identity_limit"]
+        del values["sample"]["identity_limit"], values["playmate"]
 
     edit(saved[0], to_version_1)
     assert load_bundle(saved[0]).config.sample.identity_limit == np.inf
+
+
+def test_a_bundle_names_the_playmate_that_wrote_it(saved, project):
+    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"]
+    assert json.loads((saved[0] / "bundle.json").read_text())["playmate"] == declared
 
 
 def test_damaged_or_absent_files_are_named(saved, tmp_path):
