@@ -18,6 +18,8 @@ from training.engine.context import PlainContext
 from training.motion.job import Job
 from training.motion.loop import train
 
+pytestmark = pytest.mark.processes
+
 
 class Killed(Exception):
     pass
