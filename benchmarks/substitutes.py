@@ -26,7 +26,7 @@ from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sy
 from evaluation.metrics.motion import mouth_correlation
 from evaluation.report.substitutes import PATH, markdown
 from evaluation.results.files import rounded
-from pipeline.components.face_space import make_speech_encoder
+from pipeline.components.speech import make_speech_encoder
 from pipeline.core.atomic import write_json
 from pipeline.core.config import load_params
 from pipeline.media.crops import read_wav

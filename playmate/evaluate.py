@@ -56,7 +56,7 @@ def _spec(params: Params) -> WorkerSpec:
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
                "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
-    return WorkerSpec("", Path(), None, FPS, metrics, None, JobSettings.of(section), {
+    return WorkerSpec(Path(), None, FPS, metrics, None, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 
 

@@ -60,7 +60,7 @@ def main(say: Callable[[str], None] = print) -> None:
     store, split = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora), read_split(paths.SPLIT)
     sync, training = _training(store, split, params, say)
     clips = test_clips(store, split, params, section.max_clips, section.max_duration_s)
-    spec = WorkerSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
+    spec = WorkerSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
                       tuple(section.metrics), sync, JobSettings.of(section))
     base = _base_digest(params, spec)
     tasks = [Task(job, WORK.resolve() / job_digest(base, job)) for job in [

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.jobs.clip import FPS, NOTE, Clip, JobSettings, tile
-from evaluation.jobs.parts import Parts, make_portrait, render_motion
+from evaluation.jobs.parts import Parts
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
-from models.generation.request import Request
 from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
@@ -32,13 +31,11 @@ class PoseJob:
 def run_pose(job: PoseJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
     """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
     clip = job.clip
-    portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
-    source = portrait.appearance.motion
-    driven = relative_pose(job.driver[forth_and_back(len(job.driver), len(clip))], source.rho[0])
-    request = Request(speech=np.asarray(clip.speech, np.float32), x_c=source.x_c, source_rho=source.rho[0],
-                      emotion=None, seed=clip.seed, pose=driven if job.pose == "driven" else job.pose)
-    motion = parts.generator.generate_batch([request])[0]
-    frames = render_motion(parts, portrait, motion)
+    portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+    driven = relative_pose(job.driver[forth_and_back(len(job.driver), len(clip))], portrait.rho)
+    request = portrait.request(clip.speech, pose=driven if job.pose == "driven" else job.pose, seed=clip.seed)
+    motion = parts.head.motions([request])[0]
+    frames = parts.head.frames(portrait, motion)
     tiles = (tile(frame, settings.panel_px, job.pose) for frame in frames)
     write_video(folder / f"{clip.clip_id}_pose_{job.pose}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
     row = {"clip_id": clip.clip_id, "pose": job.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),

@@ -35,7 +35,6 @@ Job = ClipJob | EmotionJob | TrueEmotionJob | PoseJob | PairJob
 class WorkerSpec:
     """What a worker loads once."""
 
-    face_space_kind: str
     face_space_folder: Path
     bundle_folder: Path | None  # None: videos of others are judged, no model is loaded
     fps: int
@@ -95,8 +94,8 @@ class Worker:
 
 def _load(spec: WorkerSpec) -> Parts:
     if spec.bundle_folder is None:
-        return Parts(None, None, load_judges(spec.fps, spec.metrics))
-    return load_parts(spec.face_space_kind, spec.face_space_folder, spec.bundle_folder, spec.fps, spec.metrics)
+        return Parts(load_judges(spec.fps, spec.metrics))
+    return load_parts(spec.face_space_folder, spec.bundle_folder, spec.fps, spec.metrics)
 
 
 def run_tasks(tasks: list[Task], spec: WorkerSpec, workers: int, ray: Ray) -> Iterator[Done]:

@@ -19,9 +19,9 @@ import numpy as np
 from models.face.detectors import Face, FaceDetector
 from models.face.paste_back import PasteBack
 from models.face.portrait_crop import crop_portrait
-from models.generation.generator import MotionGenerator
-from models.generation.request import Request
-from models.motion.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
+from models.generation.request import Pose
+from models.generation.talking_head import Source, TalkingHead
+from models.motion.face_space import FaceNotFound
 from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
@@ -50,20 +50,17 @@ class Portrait:
     """A portrait made ready: the square crop around its face and what the face space sees in it."""
 
     crop: np.ndarray          # [512, 512, 3]
-    appearance: Appearance
-    keypoints: np.ndarray     # [K, 3], eq. 1 of the portrait itself
+    source: Source            # what the face space sees in the crop
     faces: tuple[Face, ...]   # all that were found, largest first
     picture: np.ndarray       # [H, W, 3], the whole of it
     matrix: np.ndarray        # [2, 3], from its pixels to those of the crop
 
 
 class Animator:
-    """A face space, a speech encoder and a motion generator that belong together; `version` names the model."""
+    """A talking head, the speech encoder that belongs to it and a face detector; `version` names the model."""
 
-    def __init__(self, space: FaceSpace, encoder: SpeechEncoder, generator: MotionGenerator, detector: FaceDetector,
-                 version: str):
-        self.space, self.encoder, self.generator = space, encoder, generator
-        self.detector, self.version = detector, version
+    def __init__(self, head: TalkingHead, encoder: SpeechEncoder, detector: FaceDetector, version: str):
+        self.head, self.encoder, self.detector, self.version = head, encoder, detector, version
 
     @classmethod
     def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
@@ -72,27 +69,21 @@ class Animator:
         `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
-        from pipeline.components.model import load_parts
+        from pipeline.components.model import load_model
 
-        return cls(**load_parts(Path(folder), face_space_folder, detector))
-
-    @classmethod
-    def from_registry(cls, model: str, detector: str | None = None) -> Animator:
-        """Load a registered model such as `models:/playmate@champion`; raises TrackingUnavailable, ValueError."""
-        from pipeline.tracking.registry import download
-
-        folder = download(model)
-        return cls.from_bundle(folder / "bundle", folder / "face_space", detector)
+        model = load_model(Path(folder), face_space_folder, detector)
+        return cls(model.head, model.encoder, model.detector, model.version)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Emotions that the model knows."""
-        return self.generator.labels
+        return self.head.generator.labels
 
     @property
     def guidance(self) -> tuple[float, float]:
         """The model's own scales of eq. 8: w_a (speech), w_e (emotion)."""
-        return self.generator.settings.audio_scale, self.generator.settings.emotion_scale
+        settings = self.head.generator.settings
+        return settings.audio_scale, settings.emotion_scale
 
     def portrait(self, picture: Picture, face: int | None = None) -> Portrait:
         """Find, crop and analyse the face to animate; raises PortraitError.
@@ -101,13 +92,13 @@ class Animator:
         """
         image = read_portrait(picture)
         faces = tuple(by_size(self.detector.detect(image)))
-        crop, matrix = crop_portrait(image, choose_face(faces, face), upright=self.space.name == "liveportrait")
+        crop, matrix = crop_portrait(image, choose_face(faces, face), upright=self.head.space.name == "liveportrait")
         try:
-            appearance = self.space.appearance(crop)
+            source = self.head.portrait(crop)
         except FaceNotFound as error:
             raise PortraitError("a face was found in the portrait, but not its features: use a picture in which eyes "
                                 "and mouth are clearly seen from the front") from error
-        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], faces, image, matrix)
+        return Portrait(crop, source, faces, image, matrix)
 
     def numbered_faces(self, picture: Picture) -> np.ndarray:
         """The picture [H, W, 3] with its faces numbered."""
@@ -126,13 +117,13 @@ class Animator:
         ones) with the animated face in its place. All inputs are checked before the first frame; raises PortraitError,
         SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
         """
-        source = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
+        ready = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
         waveform = read_speech(speech)
         frames = frame_count(waveform)
         weights = as_weights(emotion, self.labels, frames, FPS)
-        motions = self.motions(source, whole_features(self.encoder, waveform, frames), weights,
-                               self._pose(pose, source, frames), seed, audio_scale, emotion_scale, steps)
-        return self._rendered(source, motions, paste_back)
+        motions = self.motions(ready, whole_features(self.encoder, waveform, frames), weights,
+                               self._pose(pose, ready, frames), seed, audio_scale, emotion_scale, steps)
+        return self._rendered(ready, motions, paste_back)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
                         credentials: Credentials | bool = True, mark: str | None = None,
@@ -157,8 +148,8 @@ class Animator:
         with closing(prefetch(frames, 16)) as ahead:
             return write_video(Path(out), ahead, FPS, heard, SAMPLE_RATE_HZ, CRF, metadata_tags(facts), finish)
 
-    def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
-                pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
+    def motions(self, portrait: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
+                pose: Pose, seed: int = 0, audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None,
                 window: int | None = None) -> Iterator[np.ndarray]:
         """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generation.generator.Request`.
@@ -166,30 +157,27 @@ class Animator:
         Raises ValueError for scales or a seed out of their range.
         """
         _check_settings(audio_scale, emotion_scale, seed)
-        request = Request(speech=features, x_c=source.appearance.motion.x_c, emotion=emotion, pose=pose, seed=seed,
-                          source_rho=source.appearance.motion.rho[0], window=window)
+        request = portrait.source.request(features, emotion, pose, seed, window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
-        return self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
+        return self.head.stream(request, **{name: v for name, v in settings.items() if v is not None})
 
-    def render(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool = False) -> Iterator[np.ndarray]:
+    def render(self, portrait: Portrait, motions: Iterator[np.ndarray],
+               paste_back: bool = False) -> Iterator[np.ndarray]:
         """Frames of motion vectors [n, 3K + 7], as `animate` gives them."""
-        own, rest = source.appearance.motion, self.generator.rest
-        paste = PasteBack(source.picture, source.matrix, len(source.crop)) if paste_back else None
+        paste = PasteBack(portrait.picture, portrait.matrix, len(portrait.crop)) if paste_back else None
         for vectors in motions:
-            driving = driving_keypoints(self.space, own, vectors, rest)
-            for start in range(0, len(driving), RENDER_FRAMES):
-                for frame in self.space.render(source.appearance, source.keypoints,
-                                               driving[start:start + RENDER_FRAMES]):
+            for start in range(0, len(vectors), RENDER_FRAMES):
+                for frame in self.head.frames(portrait.source, vectors[start:start + RENDER_FRAMES]):
                     yield frame if paste is None else paste(frame)
 
-    def _rendered(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
+    def _rendered(self, portrait: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
-            yield from self.render(source, ahead, paste_back)
+            yield from self.render(portrait, ahead, paste_back)
 
-    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int) -> str | np.ndarray:
+    def _pose(self, pose: str | Path | bytes, portrait: Portrait, frames: int) -> Pose:
         if pose in ("generated", "still"):
             return pose
-        return driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
+        return driving_pose(pose, frames, FPS, portrait.source.rho, self.head.space, self.detector)
 
 
 def frame_count(waveform: np.ndarray) -> int:

@@ -51,7 +51,7 @@ class AnimatorStream:
             raise ValueError(f"pose {pose!r}: a stream takes generated or still")
         self._labels = animator.labels
         self._weights = as_weights(emotion, animator.labels, timeline_frames(emotion, FPS), FPS)
-        self._first = window or animator.generator.window
+        self._first = window or animator.head.generator.window
         features = chunk_features(animator.encoder, self._arriving(), self._first, self._first - REPEATED,
                                   round(LEFT_S * FPS), round(RIGHT_S * FPS))
         motions = animator.motions(portrait, features, self._weights, pose, window=window, **options)

@@ -59,8 +59,9 @@ class Bundle:
     model: MotionTransformer
     statistics: MotionStatistics
 
-    def generator(self, device: str = "cpu") -> MotionGenerator:
-        """The model ready to generate."""
+    def generator(self, device: str | None = None) -> MotionGenerator:
+        """The model ready to generate on `device`, by default the GPU where there is one."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
         return MotionGenerator(self.model.to(device), alpha_bar, diffusion["target"], self.statistics,
@@ -90,11 +91,6 @@ def load_bundle(folder: Path) -> Bundle:
     except KeyError as error:
         raise BundleError(f"{folder / WEIGHTS}: the statistic {error} is missing") from error
     return Bundle(config, model.eval(), statistics)
-
-
-def load_generator(folder: Path, device: str | None = None) -> MotionGenerator:
-    """A bundle's generator on `device`, by default the GPU where there is one; raises BundleError."""
-    return load_bundle(folder).generator(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def read_config(folder: Path) -> BundleConfig:

@@ -25,8 +25,9 @@ from evaluation.jobs.plan import clip_jobs, test_clips
 from evaluation.metrics.judges import judge_weights
 from evaluation.results import files as results
 from feature_store.reader import FeatureStore
+from models.generation.talking_head import TalkingHead
 from models.motion.face_space import FaceNotFound
-from pipeline.components.bundle import bundle_digest, load_generator
+from pipeline.components.bundle import bundle_digest, load_bundle
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -113,7 +114,7 @@ def _run(tasks: list[Task], params: Params) -> Iterator[Done]:
                                 section.emo_a)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(params.evaluate.workers, len(tasks)), context, _start,
-                             (params.face_space.kind, _metrics(params))) as pool:
+                             (_metrics(params),)) as pool:
         for future in as_completed([pool.submit(_one, index, task, settings) for index, task in enumerate(tasks)]):
             yield future.result()
 
@@ -125,17 +126,17 @@ def _metrics(params: Params) -> tuple[str, ...]:
     return grid_metrics(params.evaluate.metrics, params.ablate.frame_stride)
 
 
-def _start(kind: str, metrics: tuple[str, ...]) -> None:
-    _parts.append(load_parts(kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, metrics))
+def _start(metrics: tuple[str, ...]) -> None:
+    _parts.append(load_parts(paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, metrics))
 
 
 def _one(index: int, task: Task, settings: AblationSettings) -> Done:
     """Rows of one task, or its failure."""
     parts, work = _parts[0], task.work
     if task.model != IN_USE:
-        parts = replace(parts, generator=load_generator(task.bundle))
+        parts = replace(parts, model=TalkingHead(parts.head.space, load_bundle(task.bundle).generator()))
     if isinstance(work, Passage):
-        return Done(index, [], error_over_time(work, parts.generator), None)
+        return Done(index, [], error_over_time(work, parts.head.generator), None)
     try:
         return Done(index, ablate_clip(work.clip, work.wrong_speech, task.grid, parts, settings), [], None)
     except (FaceNotFound, ValueError, OSError, RuntimeError) as error:

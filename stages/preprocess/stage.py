@@ -16,13 +16,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline.components.detector import detector_files
 from pipeline.core import heartbeat, paths
 from pipeline.core.atomic import write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
-from pipeline.weights.table import WeightsError, weight_path
+from pipeline.weights.table import weight_path
 from stages.preprocess.duplicates import near_duplicates
 from stages.preprocess.histograms import histograms
 from stages.preprocess.piece import clip_id
@@ -73,29 +74,10 @@ def _check_errors(corpus: str, records: list[dict]) -> None:
 def worker_settings(params: Params) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     sync = str(weight_path("syncnet")) if params.preprocess.sync_corpora else None
-    return {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
-            "landmarks": landmarks_path(params), "voice": str(weight_path("silero_vad")), "sync": sync}
-
-
-def detector_path(params: Params) -> Path:
-    """The weight file of the chosen detector; raises WeightsError where it is not there."""
-    if params.preprocess.detector != "buffalo_l":
-        return weight_path({"mediapipe": "face_landmarker", "insightface": "scrfd"}[params.preprocess.detector])
-    pack = weight_path("buffalo_l")
-    found = sorted(pack.glob("det_*.onnx"))
-    if not found:
-        raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
-    return found[0]
-
-
-def landmarks_path(params: Params) -> str | None:
-    """InsightFace's 106 landmarks, by which crops are cut where `buffalo_l` is chosen; raises WeightsError."""
-    if params.preprocess.detector != "buffalo_l":
-        return None
-    path = weight_path("buffalo_l") / "2d106det.onnx"
-    if not path.is_file():
-        raise WeightsError(f"{path.parent} holds no {path.name}: unpack buffalo_l.zip there")
-    return str(path)
+    files = detector_files(params.preprocess.detector)
+    return {"params": params.preprocess.model_dump(), "detector": str(files.network),
+            "landmarks": None if files.landmarks is None else str(files.landmarks),
+            "voice": str(weight_path("silero_vad")), "sync": sync}
 
 
 def _with_progress(done: Iterable[Unit], total: int, corpus: str) -> Iterable[Unit]:

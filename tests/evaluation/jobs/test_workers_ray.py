@@ -33,7 +33,7 @@ def test_ray_and_this_process_give_the_same_bytes(films, project, ray_session):
     for name in ("face_landmarker", "mobilefacenet"):
         weight(name)
     section = load_params(project / "params.yaml").ray.model_copy(update={"address": "auto"})
-    spec = WorkerSpec("", films, None, FPS, ("csim_mobilefacenet",), None,
+    spec = WorkerSpec(films, None, FPS, ("csim_mobilefacenet",), None,
                       JobSettings(1, 5, 2, 2, 64, 27, "mean_logits"), READING)
 
     def tasks(folder):

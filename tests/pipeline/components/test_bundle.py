@@ -11,7 +11,6 @@ from pipeline.components.bundle import (
     BundleError,
     bundle_digest,
     load_bundle,
-    load_generator,
     save_bundle,
 )
 from tests.training.toy import SPEECH_DIM, K, model, shape, statistics
@@ -46,7 +45,7 @@ def test_everything_comes_back(saved):
 def test_it_generates_without_anything_else(saved):
     speech = np.zeros((10, SPEECH_DIM), np.float32)
     request = Request(speech, np.zeros((K, 3), np.float32), np.zeros(7), emotion_weights({"happy": 1}, CORE8))
-    assert np.isfinite(load_generator(saved[0]).generate(request)).all()
+    assert np.isfinite(load_bundle(saved[0]).generator().generate(request)).all()
 
 
 def test_same_content_same_bytes(saved, tmp_path):

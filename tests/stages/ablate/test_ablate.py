@@ -13,12 +13,13 @@ from evaluation.ablation.clip import AblationSettings
 from evaluation.jobs.clip import FPS, Clip
 from evaluation.results.files import read_csv
 from models.face.points import NUM_KEYPOINTS
+from models.generation.talking_head import TalkingHead
 from models.motion.normalization import Normalizer
 from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from stages.ablate import stage as ablate
-from tests.evaluation.fakes import FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
+from tests.evaluation.fakes import FakeGenerator, FakeSpace, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS
 SETTINGS = AblationSettings("happy", frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
@@ -40,13 +41,14 @@ def run(tmp_path, project, monkeypatch):
     params = load_params(project / "params.yaml")
     section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0})
     clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "missing.mp4"))]
-    parts = replace(fake_parts(), generator=Generator())
+    parts = replace(fake_parts(), model=TalkingHead(FakeSpace(), Generator()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ablate, "_parts", [parts])
     for name, value in {
             "load_params": lambda: params.model_copy(update={"ablate": section}), "read_split": lambda folder: {},
             "FeatureStore": lambda folders: None, "test_clips": lambda *arguments: clips,
-            "bundle_digest": str, "judge_weights": lambda metrics: {}, "load_generator": lambda folder: Generator(),
+            "bundle_digest": str, "judge_weights": lambda metrics: {},
+            "load_bundle": lambda folder: SimpleNamespace(generator=Generator),
             "_variants": lambda params, say: {"unchanged": tmp_path / "one", "noise_off": tmp_path / "two"},
             "_run": lambda tasks, params: [ablate._one(index, task, SETTINGS)
                                            for index, task in reversed(list(enumerate(tasks)))]}.items():
