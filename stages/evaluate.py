@@ -27,9 +27,9 @@ from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a
 from evaluation.metrics.judges import judge_weights
 from evaluation.results import files as results
-from evaluation.results import protocol
 from evaluation.results import summary as summarise
-from evaluation.results.writer import CurveFiles, copy_videos
+from evaluation.results.compare import protocol_of_pairs
+from evaluation.results.files import CurveFiles, copy_videos
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.components.face_space import face_space_identity
@@ -172,7 +172,7 @@ def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], pa
             "clips": [row["clip_id"] for row in clips],
             "identities": len({row["identity"] for row in clips}),
             "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
-            **protocol.of_pairs(clips, section),
+            **protocol_of_pairs(clips, section),
             "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],
             "emotions": list(section.emotions), "seed": params.seed,
             "samples": section.samples, "sampling": params.sample.model_dump(),

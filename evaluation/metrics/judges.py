@@ -23,7 +23,7 @@ Faces = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Judges:
-    """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see evaluation/backbones)."""
+    """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see models/judges)."""
 
     landmarks: Callable[[np.ndarray], Landmarks]  # frames [T, H, W, 3] at 25 fps
     identity: Mapping[str, Faces] = field(default_factory=dict)  # aligned faces [T, 112, 112, 3] -> unit [T, D]
@@ -74,14 +74,13 @@ def _faces(path: Mapping[str, Path]) -> dict:
 
         identity["csim"] = ArcFace(path["csim"])
     if "emo_facex" in path:
-        from models.judges.expression import LABELS, ExpressionClassifier
+        from models.judges.expression import FACEX_LABELS, FacexProbabilities
 
-        parts |= {"expression": ExpressionClassifier(path["emo_facex"]), "expression_labels": LABELS}
+        parts |= {"expression": FacexProbabilities(path["emo_facex"]), "expression_labels": FACEX_LABELS}
     if "emo_a" in path:
-        from models.judges.hsemotion import LABELS as EIGHT
-        from models.judges.hsemotion import EmotionLogits
+        from models.judges.expression import HSEMOTION_LABELS, HsemotionLogits
 
-        parts |= {"emotion": EmotionLogits(path["emo_a"]), "emotion_labels": EIGHT}
+        parts |= {"emotion": HsemotionLogits(path["emo_a"]), "emotion_labels": HSEMOTION_LABELS}
     return parts | {"identity": identity}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.metrics.bootstrap import Interval, mean_interval
-from evaluation.metrics.feature_stream import PairedStream
+from evaluation.metrics.frechet import PairedStream
 from evaluation.metrics.judges import FRECHET, IDENTITY
 from evaluation.metrics.table import BY_NAME
 from evaluation.results.files import Result

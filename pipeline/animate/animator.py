@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.face.detectors import Face, FaceDetector
+from models.face.face import Face, FaceDetector
 from models.face.paste_back import PasteBack
-from models.face.portrait_crop import crop_portrait
+from models.face.source_crop import crop_portrait
 from models.generation.request import Pose
 from models.generation.talking_head import Source, TalkingHead
 from models.motion.face_space import FaceNotFound

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
+from models.face.detectors import InsightFaceDetector, MediaPipeDetector
+from models.face.face import FaceDetector
 from pipeline.weights.table import WeightsError, weight_path
 
 DETECTORS = ("insightface", "buffalo_l", "mediapipe")  # as in `preprocess.detector`

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.face.detectors import FaceDetector
+from models.face.face import FaceDetector
 from models.generation.talking_head import TalkingHead
 from models.speech.encoder import SpeechEncoder
 from pipeline.components.bundle import Bundle, bundle_digest, load_bundle

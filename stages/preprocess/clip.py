@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.face.detectors import FaceDetector
+from models.face.face import FaceDetector
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.core.config import Preprocess
