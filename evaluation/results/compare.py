@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS
 from evaluation.metrics.bootstrap import mean_interval, paired_p_value
 from evaluation.metrics.judges import judge_weights
 from evaluation.metrics.table import BY_NAME
 from evaluation.results.files import MEASURED
+from models.speech.encoder import FPS
 from pipeline.core.config import Evaluate
 
 LEVEL = 0.05
