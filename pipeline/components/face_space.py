@@ -35,7 +35,7 @@ def make_face_space(kind: str, folder: Path) -> FaceSpace:
 def _liveportrait(folder: Path, described: dict) -> FaceSpace:
     import torch
 
-    from models.liveportrait.checkpoint import load_strictly, read_tensors
+    from models.formats.state_dict import load_strictly, read_tensors
     from models.liveportrait.networks import Networks
     from models.liveportrait.runtime import Runtime
     from models.liveportrait.space import LivePortraitFaceSpace

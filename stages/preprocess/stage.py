@@ -7,7 +7,6 @@ be decoded. What has been done already is taken from `.playmate/work/preprocess`
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from pipeline.components.detector import detector_files
 from pipeline.core import heartbeat, paths
-from pipeline.core.atomic import write_text
+from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import digest
@@ -140,17 +139,10 @@ def _publish(folder: Path, table: list[dict], units: list[Unit], work: WorkFolde
     for unit in units:
         for path in sorted(work.folder(unit).glob("*.*")):
             if status.get(path.stem) == KEPT and path.suffix in (".mp4", ".wav"):
-                _link(path, folder / path.name)
+                link_or_copy(path, folder / path.name)
             elif status.get(path.stem) == REJECTED and path.suffix == ".jpg":
-                _link(path, folder / "rejects" / path.name)
+                link_or_copy(path, folder / "rejects" / path.name)
     write_clip_table(folder / "clips.parquet", table)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _report(corpus: str, table: list[dict], params: Params) -> None:

@@ -73,8 +73,8 @@ def edit(folder, change):
     (lambda v: v.update(version=3), "version 3, this code reads 1 and 2"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
-    (lambda v: v["model"].update(dim=32), r"motion_projection.weight is \[16, 16\], the model wants \[32, 16\]"),
-    (lambda v: v["model"].update(num_emotions=0), "unknown: emotion.blocks.0"),
+    (lambda v: v["model"].update(dim=32), r"wrong shape: audio.*out.bias is \[16\], not \[32\].*that of bundle.json"),
+    (lambda v: v["model"].update(num_emotions=0), "unexpected: emotion.blocks.0"),
     (lambda v: v["model"].update(layers=2), "missing: conformer.1"),
 ])
 def test_what_does_not_fit_is_named(saved, change, message):
