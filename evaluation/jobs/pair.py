@@ -89,7 +89,7 @@ def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> flo
     curves = [curve[:frames] for curve in (other, generated)]
     if frames <= max_lag + 2 or not all(np.isfinite(curve).any() for curve in curves):
         return None
-    return measure.mouth_correlation(*map(fill_gaps, curves), max_lag).r
+    return measure.mouth_correlation(fill_gaps(curves[0]), fill_gaps(curves[1]), max_lag).r
 
 
 def _motion_numbers(true: measure.Seen, made: measure.Seen, sound: np.ndarray) -> dict[str, float | None]:

@@ -156,9 +156,9 @@ class PairedStream:
 
 
 def _distance(groups: list[tuple[FeatureStream, FeatureStream]]) -> float:
-    sides = [[group[side].features() for group in groups] for side in (0, 1)]
-    if all(features is not None for side in sides for features in side):
-        first, second = (np.concatenate(side) for side in sides)
+    sides = [[kept for group in groups if (kept := group[side].features()) is not None] for side in (0, 1)]
+    if len(sides[0]) == len(sides[1]) == len(groups):
+        first, second = np.concatenate(sides[0]), np.concatenate(sides[1])
         if len(first) + len(second) <= 2 * first.shape[1]:
             return frechet_of_features(first, second)
     return frechet_of_moments(*(merge([group[side].moments() for group in groups]) for side in (0, 1)))

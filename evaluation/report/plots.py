@@ -38,7 +38,7 @@ def training_plots(data: ReportData) -> list[dict[str, Any]]:
     """Losses of both stages."""
     plots = []
     for stage, rows in data.training.items():
-        lines = []
+        lines: list[drawing.Series] = []
         for name, style in LOSSES.items():
             points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
             hidden = any(points == list(zip(line.x, line.y, strict=True)) for line in lines)  # below an equal one

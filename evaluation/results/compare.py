@@ -77,7 +77,7 @@ def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], d
         pairs = [(left[clip].get(name), right[clip].get(name)) for clip in both]
         pairs = [(a, b) for a, b in pairs if _is_number(a) and _is_number(b)]
         if pairs and any(a != b for a, b in pairs):
-            found.append(_difference(name, *zip(*pairs, strict=True), draws, seed))
+            found.append(_difference(name, [a for a, _ in pairs], [b for _, b in pairs], draws, seed))
     return _judged(found)
 
 
@@ -105,7 +105,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _difference(name: str, first: Sequence[float], second: Sequence[float], draws: int, seed: int) -> Difference:
     gaps = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
     gap = mean_interval(gaps, draws, seed)
-    p = paired_p_value(list(second), list(first), draws, seed)
+    p = paired_p_value(second, first, draws, seed)
     return Difference(name, gap.n, float(np.mean(first)), float(np.mean(second)), gap.value, gap.low, gap.high, p, "")
 
 
@@ -118,7 +118,7 @@ def _judged(found: list[Difference]) -> list[Difference]:
 def _verdict(one: Difference, p: float) -> str:
     if one.clips < MIN_CLIPS:
         return "too few clips"
-    if p > LEVEL or one.low is None or one.low <= 0 <= one.high:
+    if p > LEVEL or one.low is None or one.high is None or one.low <= 0 <= one.high:
         return "no more than noise"
     better = BY_NAME[one.metric].better
     if better == "closer":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,11 +47,11 @@ class TalkingHead:
         appearance = self.space.appearance(crop)
         return Source(appearance, self.space.keypoints(appearance.motion)[0])
 
-    def motions(self, requests: list[Request], **settings: float | int | str) -> list[np.ndarray]:
+    def motions(self, requests: list[Request], **settings: Any) -> list[np.ndarray]:
         """Whole motion vectors [T, 3K + 7], all in the same network passes; raises what `generate_batch` raises."""
         return self.generator.generate_batch(requests, **settings)
 
-    def stream(self, request: Request, **settings: float | int | str) -> Iterator[np.ndarray]:
+    def stream(self, request: Request, **settings: Any) -> Iterator[np.ndarray]:
         """One motion window by window [<= W, 3K + 7], in memory that does not grow with the speech."""
         return self.generator.stream(request, **settings)
 

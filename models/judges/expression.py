@@ -19,7 +19,7 @@ FACEX_PX = 200
 # alphabetical (Anger, Contempt, Disgust, Fear, Happiness, Neutral, Sadness, Surprise): not AffectNet's numbering
 HSEMOTION_LABELS = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 HSEMOTION_PX = 224
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class FacexProbabilities:

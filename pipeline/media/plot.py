@@ -62,14 +62,14 @@ def histogram(groups: Sequence[tuple[str, Sequence[float], str]], x_label: str, 
 
     A bar's height is its share of its own group, or, where the groups are `parts` of one set, of all values.
     """
-    groups = [(name, _finite(values), style) for name, values, style in groups]
-    everything = np.concatenate([values for _, values, _ in groups])
+    finite = [_finite(values) for _, values, _ in groups]
+    everything = np.concatenate(finite)
     edges = np.linspace(*_span(np.append(everything, list(limits))), bins + 1)
-    shares = [np.histogram(values, edges)[0] / max(len(everything if parts else values), 1) for _, values, _ in groups]
+    shares = [np.histogram(values, edges)[0] / max(len(everything if parts else values), 1) for values in finite]
     frame = _Frame((edges[0], edges[-1]), (0.0, max(float(np.max(shares)) * 1.1, 1e-9)))
     body = [_axes(frame, x_label, "share")]
     for (_, _, style), heights in zip(groups, shares, strict=True):
-        body += [_bar(frame, *edges[i:i + 2], height, style) for i, height in enumerate(heights) if height > 0]
+        body += [_bar(frame, edges[i], edges[i + 1], height, style) for i, height in enumerate(heights) if height > 0]
     for limit in limits:
         (x, low), (_, high) = frame.at(limit, frame.y[0]), frame.at(limit, frame.y[1])
         body.append(Markup('<path class="limit" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, low, high))

@@ -9,6 +9,7 @@ import pytest
 
 from evaluation.jobs.reading import UnreadableVideo, VideoReader, VideoWorker
 from evaluation.jobs.workers import Worker
+from evaluation.results import compare as results_compare
 from evaluation.results.files import read_rows, read_summary
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
@@ -72,7 +73,7 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
     for name, value in {"load_params": lambda: params.model_copy(update={"evaluate": section}), "run_tasks": run_tasks,
                         "judge_weights": lambda metrics: {"lpips_alexnet": "0"}}.items():
         monkeypatch.setattr(evaluate_pairs, name, value)
-    monkeypatch.setattr(evaluate_pairs.protocol, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
+    monkeypatch.setattr(results_compare, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
     monkeypatch.chdir(films)
     run = SimpleNamespace(go=lambda out: evaluate_pairs.evaluate_folders(
         films / "made", films / "true", films / out, lambda line: None))
