@@ -11,7 +11,6 @@ reach into their neighbours, and the middle frame of each phoneme tells more.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,14 +18,14 @@ from scipy.signal import resample_poly
 
 from benchmarks.animate import opening
 from models.landmark.space import LandmarkFaceSpace
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
 from pipeline.animate.load import load_animator
 from pipeline.weights.table import weight_path
 from stages.corpora.identities import make_identities
-from stages.corpora.performance import LEAD_S, perform, soundtrack, speak_plan
+from stages.corpora.performance import perform, soundtrack, speak_plan
 from stages.corpora.plan import ClipPlan, make_plans
 from stages.corpora.portrait import prepare_sitter
 from stages.corpora.speech import Phoneme
@@ -46,7 +45,8 @@ def main() -> None:
     torch.set_num_threads(1)
     animator, which = load_animator(given.model)
     print(f"model {which}")
-    plans = [plan for plan in make_plans(make_identities(10, SEED), 9 * given.sentences, RENDER_PX, SEED)
+    plans = [plan for plan in make_plans(make_identities(10, SEED), 9 * given.sentences, RENDER_PX, SEED,
+                                             "kokoro")
              if plan.corpus == "hdtf" and plan.sound != "none"]
     found: dict[tuple[str, str], list[bool]] = {}
     for plan in plans[:given.sentences]:
@@ -86,8 +86,7 @@ def _film(animator: Animator, plan: ClipPlan, emotion: str | None) -> dict[tuple
     pictures = np.stack(list(animator.render(source, iter([motion]))))
     gaps = {"true film": opening(space.extract(true).vector()), "generated motion": opening(motion),
             "generated frames": opening(animator.head.space.extract(pictures).vector())}
-    phonemes = tuple(replace(one, start_s=one.start_s + LEAD_S, end_s=one.end_s + LEAD_S) for one in speech.phonemes)
-    return {(where, f"{name}, {part}"): closed_spans(gap[:, 0], phonemes, sounds, part == "middle")
+    return {(where, f"{name}, {part}"): closed_spans(gap[:, 0], speech.phonemes, sounds, part == "middle")
             for where, gap in gaps.items() for part in ("span", "middle")
             for name, sounds in (("p b m", BILABIAL), ("wide vowels", WIDE))}
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
+from models.speech.level import levelled
 from pipeline.core.config import Params, load_params
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.storage import open_storage
@@ -66,7 +67,7 @@ def against_bare(clips: list[Clip], params: Params, repeats: int = 7) -> None:
 def _bare(extractor: ClipExtractor, decoded: list[tuple]) -> None:
     for pictures, speech in decoded:
         extractor.space.extract(pictures)
-        extractor.encoder.encode(speech, len(pictures))
+        extractor.encoder.encode(levelled(speech), len(pictures))
 
 
 def _cpu(work: Callable[[], object]) -> float:

@@ -20,8 +20,8 @@ from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures, open_store
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.clock import FPS
 from models.motion.motion import RHO_DIM
-from models.speech.encoder import FPS
 from pipeline.components.bundle import load_bundle
 from pipeline.core.config import load_params
 
@@ -31,7 +31,7 @@ def main() -> None:
     params = load_params()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, type=Path, help="a bundle folder")
-    parser.add_argument("--corpora", nargs="+", default=params.split.test_corpora)
+    parser.add_argument("--corpora", nargs="+", default=params.used_for("test"))
     parser.add_argument("--identities", nargs="+", help="these people alone, as in split.test_identities")
     parser.add_argument("--samples", type=int, default=params.evaluate.samples)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each clip, at most")

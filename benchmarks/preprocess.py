@@ -70,7 +70,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     files = sorted((p for p in args.folder.iterdir() if p.suffix in VIDEO), key=lambda p: p.stat().st_size)[:args.clips]
     params, many = load_params(), files * args.copies
-    settings = preprocess.worker_settings(params)
+    settings = preprocess.worker_settings(params, params.corpora["hdtf"])
     decode = decoding(many, args.workers)
     print(f"decode  {decode}", flush=True)
     took: dict[str, list[Cost]] = {"loop": [], "loops": [], "stage": []}
@@ -150,7 +150,8 @@ def whole_stage(files: list[Path], copies: int, params: Params, workers: int) ->
             for found in {path, path.with_suffix(".wav")}:
                 if found.exists():
                     shutil.copy(found, raw / f"{copy}{found.name}")
-        ours = params.model_copy(update={"raw": params.raw.model_copy(update={"root": str(raw.parent)}),
+        ours = params.model_copy(update={"corpora": {"hdtf": params.corpora["hdtf"].model_copy(update={
+                                             "path": str(raw)})},
                                          "ray": params.ray.model_copy(update={"num_cpus": workers})})
         os.chdir(folder)
         try:

@@ -58,7 +58,7 @@ def make_job(folder: Path, steps: int, shape: ModelShape, batch: int, **changes)
                 "grad_clip": 1.0, "ema_decay": 0.99, "precision": "fp32", "accumulate": 1, "compile": False,
                 "prefetch": 2, "checkpoint_every": 50, "validate_every": 10**6, "log_every": 10,
                 "min_improvement": 0.0, "stop_after": 0, **changes}
-    batches = BatchSettings(batch, shape.window, shape.previous, 1000, 50, 0.2, 0.1, 0.1, 0.0, 0.1, 0.01, 0)
+    batches = BatchSettings(batch, shape.window, shape.previous, 1000, 50, 0.2, 0.1, 0.0, 0.1, 0.0, 0.1, 0.01, 0)
     objective = Objective(alpha_bars("linear", 1000), "x0", "sqrt", 0.85, 0.15, 2.0, False)
     return Job(MotionTransformer(shape), clips, [], batches, objective, OptimiserSettings(**settings), 0,
                CheckpointStore(LocalStorage(folder), "run"))

@@ -1,4 +1,4 @@
-"""`playmate corpora check ROOT`: what the pipeline would take from dataset folders, before anything is decoded.
+"""`playmate corpora check [PATH]`: what the pipeline would take from folders of videos, before anything is decoded.
 
 Readers count clips; of a few evenly spread files the header is read (in a guarded process) for length and size. Time
 and disk are estimates: rates measured on two cores with 256 px crops (`benchmarks/preprocess.py`), and what real
@@ -7,19 +7,26 @@ corpora lose to the filters is not known beforehand.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.compute.guard import Failure, GuardedWorker
-from pipeline.core.config import Preprocess
+from pipeline.core.config import Corpus, Params, Preprocess
+from pipeline.core.paths import WORK
+from pipeline.storage.s3_raw import raw_objects
 from playmate import corpora_header as header
-from stages.preprocess.readers import READ, ClipRow, CorpusError, RawCorpus, RejectRow, open_raw, read_folder
+from stages.preprocess.readers import ClipRow, CorpusError, RawCorpus, RejectRow, open_raw, read_folder
+from stages.preprocess.readers.guess import CLIPS, DATASETS, datasets_in, guess_reader
 from stages.preprocess.readers.raw import REMOTE
 
 LIMIT_S = 20.0
@@ -27,6 +34,8 @@ CPU_S_PER_FRAME = 0.009            # looking for faces, cutting, encoding
 CPU_S_PER_MEGAPIXEL_FRAME = 0.004  # decoding, per source frame and megapixel
 CROP_BYTES_PER_S = 75_000          # crop and speech
 GB, HOUR = 1e9, 3600
+USES = {"mead": "emotion", "mafw": "emotion", "hdtf": "test"}   # as the paper uses them; the others: audio
+IN_THE_WILD = ("avspeech", "celebv_text", "acappella")          # where sound and lips may not belong together
 
 
 @dataclass
@@ -34,6 +43,7 @@ class Found:
     """One corpus: counts, and the mean of what the headers say."""
 
     corpus: str
+    said: Corpus               # as params.yaml says it, or would
     clips: int = 0
     people: int = 0
     emotions: Counter = field(default_factory=Counter)
@@ -49,6 +59,19 @@ class Found:
     def disk_bytes(self) -> float:
         return self.seconds * CROP_BYTES_PER_S
 
+    def params_line(self) -> str:
+        """The line for params.yaml."""
+        flow = yaml.safe_dump(self.said.model_dump(), default_flow_style=True, width=10_000, sort_keys=False)
+        return f"  {self.corpus}: {flow.strip()}"
+
+    def plain(self) -> dict:
+        """The same for a script."""
+        return {"name": self.corpus, **self.said.model_dump(), "clips": self.clips, "people": self.people,
+                "emotions": dict(sorted(self.emotions.items())), "not_taken": dict(sorted(self.rejects.items())),
+                "broken_headers": dict(sorted(self.broken.items())), "headers_read": self.looked_at,
+                "seconds": self.seconds, "raw_bytes": self.bytes, "core_seconds": self.cpu_s,
+                "crop_bytes": self.disk_bytes, "notes": self.notes}
+
     def lines(self) -> list[str]:
         """What does not fit the table, in words."""
         said = [f"not taken: {_counted(self.rejects)}"] if self.rejects else []
@@ -57,35 +80,71 @@ class Found:
         return said + self.notes
 
 
-def check(root: str, params: Preprocess, sample: int, console: Console | None = None) -> list[Found]:
-    """Print the table for every corpus below `root`; raises CorpusError where there is none."""
-    console = console or Console()
-    found = [result for corpus in READ if (result := check_corpus(root, corpus, params, sample)) is not None]
-    if not found:
-        raise CorpusError(f"{root} holds none of {', '.join(READ)}: put each dataset at {root}/<name>")
-    console.print(_table(found))
-    for result in found:
-        for note in result.lines():
-            console.print(f"{result.corpus}: {note}", highlight=False, soft_wrap=True)
-    total, cores = sum(result.cpu_s for result in found), os.cpu_count() or 1
-    console.print(f"preprocessing: about {time_text(total / cores)} on this machine's {cores} cores, crops "
-                  f"{size_text(sum(r.disk_bytes for r in found))}; estimates, before any filter", highlight=False,
-                  soft_wrap=True)
+def check_params(params: Params, sample: int) -> list[Found]:
+    """What the corpora of params.yaml hold; one that is not there is a note of its own."""
+    return [check_corpus(name, corpus, params.preprocess, sample) for name, corpus in params.corpora.items()]
+
+
+def check_path(path: str, params: Params, sample: int) -> list[Found]:
+    """What a folder or S3 prefix of anyone's holds, each dataset in it with a reader that fits.
+
+    Raises CorpusError where there is nothing to read.
+    """
+    found = []
+    for name, reader, place in _datasets(path):
+        result = check_corpus(name, _suggested(reader, place), params.preprocess, sample)
+        if reader == CLIPS and result.emotions:
+            result.said = result.said.model_copy(update={"use": ["audio", "emotion"]})
+        found.append(result)
     return found
 
 
-def check_corpus(root: str, corpus: str, params: Preprocess, sample: int) -> Found | None:
-    """What one corpus holds; None where its folder is not there."""
-    if not root.startswith(REMOTE) and not (Path(root) / corpus).is_dir():
-        return None
-    result = Found(corpus)
+def _datasets(path: str) -> list[tuple[str, str, str]]:
+    """(name, reader, path) of every dataset at `path`."""
+    if path.startswith(REMOTE):
+        below = {key.partition("/")[0] for key in (entry.key for entry in raw_objects(path).entries())} & set(DATASETS)
+        found = {name: name for name in sorted(below)}
+        place = path.rstrip("/")
+    else:
+        place = os.path.abspath(os.path.expanduser(path))
+        if not os.path.isdir(place):
+            raise CorpusError(f"{path} is not a folder: give a folder of videos, or s3://bucket/prefix")
+        found = datasets_in(Path(place))
+    if found:
+        return [(_name(name), reader, f"{place}/{name}") for name, reader in found.items()]
+    name = _name(PurePosixPath(place).name)
+    reader = guess_reader(open_raw(name, place).folder)
+    if reader is None:
+        raise CorpusError(f"{path} holds no video, no tar shard and no Parquet file, nor a folder named as a dataset: "
+                          f"{', '.join(DATASETS)}. docs/corpora.md says what a folder must look like")
+    return [(name, reader, place)]
+
+
+def _suggested(reader: str, place: str) -> Corpus:
+    """What params.yaml would say of it; raises CorpusError where no corpus may lie."""
+    project = os.path.abspath(WORK.parent)
+    inside = not place.startswith(REMOTE) and os.path.commonpath([place, project]) == project
     try:
-        raw = open_raw(root, corpus)
-        rows = list(read_folder(raw.folder))
+        return Corpus(reader=reader, path=os.path.relpath(place, project) if inside else place,
+                      use=[USES.get(reader, "audio")], singing=reader == "acappella", sync=reader in IN_THE_WILD)
+    except ValidationError as error:
+        raise CorpusError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
+
+def _name(text: str) -> str:
+    """A folder's name as a corpus may be called."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")[:64] or "mine"
+
+
+def check_corpus(name: str, corpus: Corpus, params: Preprocess, sample: int) -> Found:
+    """What one corpus holds; a folder that cannot be read is a note."""
+    result = Found(name, corpus)
+    try:
+        raw = open_raw(name, corpus.location)
+        rows = list(read_folder(corpus.reader, raw.folder))
     except CorpusError as error:
-        if root.startswith(REMOTE) and "nothing below" in str(error):
-            return None
-        result.notes.append(str(error))
+        is_to_be_made = corpus.is_embedded and not Path(corpus.location).is_dir()
+        result.notes.append("not made yet: `dvc repro corpora` does" if is_to_be_made else str(error))
         return result
     clips = [row for row in rows if isinstance(row, ClipRow)]
     result.rejects = Counter(row.code for row in rows if isinstance(row, RejectRow))
@@ -97,10 +156,31 @@ def check_corpus(root: str, corpus: str, params: Preprocess, sample: int) -> Fou
     return result
 
 
+def show(found: list[Found], console: Console, known: list[str] | None) -> None:
+    """Print the table, and for folders that params.yaml does not name yet (`known`: what it names) the lines for it."""
+    console.print(_table(found))
+    for result in found:
+        for note in result.lines():
+            console.print(f"{result.corpus}: {note}", highlight=False, soft_wrap=True, markup=False)
+    total, cores = sum(result.cpu_s for result in found), os.cpu_count() or 1
+    console.print(f"preprocessing: about {time_text(total / cores)} on this machine's {cores} cores, crops "
+                  f"{size_text(sum(r.disk_bytes for r in found))}; estimates, before any filter", highlight=False,
+                  soft_wrap=True)
+    if known is not None:
+        console.print("\nfor params.yaml, below `corpora:` (docs/corpora.md):", highlight=False, soft_wrap=True)
+        for result in found:
+            instead = "   # instead of the line of that name" if result.corpus in known else ""
+            console.print(f"{result.params_line()}{instead}", highlight=False, soft_wrap=True, markup=False)
+
+
+def as_json(found: list[Found]) -> str:
+    return json.dumps([result.plain() for result in found], indent=2, ensure_ascii=False)
+
+
 def _notes(raw: RawCorpus) -> list[str]:
     said = []
-    if raw.folder.archives:
-        said.append(f"{len(raw.folder.archives)} archives are not read, {raw.folder.archives[0]} for one: unpack them")
+    if archives := raw.folder.unread_archives:
+        said.append(f"{len(archives)} archives are not read, {archives[0]} for one: unpack them")
     if raw.folder.unused_sounds:
         said.append(f"{raw.folder.unused_sounds} sound files belong to no clip")
     return said
@@ -133,11 +213,18 @@ def _headers(raw: RawCorpus, clips: list[ClipRow], params: Preprocess, sample: i
     with GuardedWorker(header.__name__, settings, LIMIT_S, params.max_memory_gb) as worker, \
             tempfile.TemporaryDirectory() as scratch:
         for row in clips[::step][:sample]:
-            answer = worker.run({"media": str(raw.source.fetch(row.media, Path(scratch)))})
-            if isinstance(answer, Failure):
-                answer = {"code": answer.code}
+            answer = _header(row, raw, worker, Path(scratch))
             found.append(answer | {"apart": row.audio is not None, "name": PurePosixPath(row.media).name})
     return found
+
+
+def _header(row: ClipRow, raw: RawCorpus, worker: GuardedWorker, scratch: Path) -> dict:
+    try:
+        path = raw.source.fetch(row.media, scratch)
+    except OSError:   # inside a larger file that is not whole
+        return {"code": "unreadable_file"}
+    answer = worker.run({"media": str(path)})
+    return {"code": answer.code} if isinstance(answer, Failure) else answer
 
 
 def _table(found: list[Found]) -> Table:

@@ -66,7 +66,8 @@ def _outcome(row: dict[str, Any]) -> str:
 
 def _decisions(row: dict[str, Any], params: Params) -> Table:
     table = _table("Decisions, by the thresholds of params.yaml today", "reason", "measure", "value", "wanted", "")
-    asked = thresholds(params.preprocess, row["corpus"])
+    corpus = params.corpora.get(row["corpus"])   # None: taken out since
+    asked = thresholds(params.preprocess, corpus is not None and corpus.singing)
     for t in asked:
         value = row.get(t.measure)
         said = "" if value is None else "missed" if t.misses(value) else "met"
@@ -110,8 +111,7 @@ def _holds(shard: Path, clip_id: str) -> bool:
 
 
 def _uses(row: dict[str, Any], split: str | None, params: Params) -> list[str]:
-    stages = [name for name, section in (("train_audio", params.train_audio), ("train_emotion", params.train_emotion))
-              if row["corpus"] in section.corpora]
+    stages = [f"train_{use}" for use in ("audio", "emotion") if row["corpus"] in params.used_for(use)]
     if split == "train":
         return ["statistics", *stages]
     if split == "validation":

@@ -142,6 +142,7 @@ def animate(
     steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
     seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
+    track: Annotated[int | None, typer.Option(help="which sound track of a file; else the one with speech")] = None,
     paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
     detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
     model: Annotated[str | None, typer.Option(
@@ -156,8 +157,9 @@ def animate(
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
     from playmate.animate import Settings, animate
 
-    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, preview, paste_back, mark,
-                        not no_credentials, certificate, private_key, None if any_sound else _speech_share)
+    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
+                        paste_back, mark, not no_credentials, certificate, private_key,
+                        None if any_sound else _speech_share)
     animate(portrait, speech, out, model, settings, detector)
 
 
@@ -193,7 +195,7 @@ def _speech_share(waveform) -> float:
 
 
 @app.command()
-def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | paper_toy; none: list them")] = None,
+def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
             ) -> None:
     """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
     from playmate.profile import apply, names
@@ -204,14 +206,24 @@ def profile(name: Annotated[str | None, typer.Argument(help="embedded | paper | 
 
 @corpora_app.command("check")
 def corpora_check(
-    root: Annotated[str, typer.Argument(help="a folder or s3://bucket/prefix that holds the datasets, as raw.root")],
+    path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
+                                                    "none: the corpora of params.yaml")] = None,
     sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False,
 ) -> None:
-    """Print what would be taken from every dataset below ROOT, and estimate time and disk."""
-    from pipeline.core.config import load_params
-    from playmate.corpora import check
+    """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
+    from rich.console import Console
 
-    check(root, load_params().preprocess, sample)
+    from pipeline.core.config import load_params
+    from playmate import corpora as corpora_check
+
+    params = load_params()
+    found = (corpora_check.check_params(params, sample) if path is None
+             else corpora_check.check_path(path, params, sample))
+    if as_json:
+        typer.echo(corpora_check.as_json(found))
+    else:
+        corpora_check.show(found, Console(), None if path is None else list(params.corpora))
 
 
 @app.command()

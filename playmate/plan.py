@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from feature_store.schema import FAMILIES, MOTION, SPEECH
-from pipeline.core.config import Params
+from pipeline.core.config import Corpus, Params
 from pipeline.core.paths import CROPS
 from pipeline.storage import open_storage
 from pipeline.weights.table import WeightsError
@@ -26,10 +26,10 @@ from stages.extract.progress import read_rates, read_start_s
 from stages.preprocess.readers import ClipRow, CorpusError, open_raw, read_folder
 
 
-def new_raw_clips(root: str, corpus: str, table: Path) -> int:
+def new_raw_clips(name: str, corpus: Corpus, table: Path) -> int:
     """Clips of raw files that the clip table at `table` does not name; 0 where the raw folder is not here."""
     try:
-        rows = list(read_folder(open_raw(root, corpus).folder))
+        rows = list(read_folder(corpus.reader, open_raw(name, corpus.location).folder))
     except CorpusError:  # crops that were made elsewhere are as good
         return 0
     seen = set(pq.read_table(table, columns=["source"])["source"].to_pylist())
@@ -95,7 +95,7 @@ def forecast(params: Params, corpora: list[str] | None = None) -> Forecast:
             missing.append(corpus)
             continue
         lines += _lines(corpus, prints, progress)
-        if raw := new_raw_clips(params.raw.root, corpus, table):
+        if raw := new_raw_clips(corpus, params.corpora[corpus], table):
             notes.append(f"{corpus}: {raw} more raw clips wait for `dvc repro preprocess@{corpus}`; then plan again")
     seconds, more = _seconds(lines, prints, params)
     return Forecast(lines, missing, notes + more, seconds)

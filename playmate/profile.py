@@ -1,7 +1,7 @@
 """Profiles: `playmate profile NAME` writes the values of profiles/NAME.yaml into params.yaml, comments kept.
 
 All profiles name the same keys, so that choosing one after another leaves nothing of the first behind. Every key can be
-changed by hand afterwards; what no profile names (raw.root, corpora, thresholds) stays as it is.
+changed by hand afterwards; what no profile names (corpora, thresholds) stays as it is.
 """
 
 from __future__ import annotations

@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.metrics.table import HEADLINE, full_label
+from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
-
-FPS = 25
 
 
 def print_summary(root: Path = Path(), console: Console | None = None) -> None:

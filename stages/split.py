@@ -1,7 +1,9 @@
 """Identity-disjoint train / validation / test: `python -m stages.split` -> `data/split/split.parquet`, `split.json`.
 
-Clips that share a person, or a YouTube video across corpora, form one group, and a group lies in one split. The
-corpora's own official splits stay in the clip tables as a record; not all of them are identity-disjoint.
+Clips that share a person, or a YouTube video across corpora, form one group, and a group lies in one split. Where
+params.yaml names nothing for tests, groups are set aside: those that the corpora's own lists call `test` whole, else a
+share; there each clip of a single person is a group. Elsewhere official splits stay a record in the clip tables: not
+all of them are identity-disjoint.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pipeline.core.split_table import TEST, TRAIN, VALIDATION, write_split
 from pipeline.core.stage import run_as_stage
 
 MIN_GROUPS_FOR_VALIDATION = 3
+SHOWN = 5   # names of what was set aside
 
 
 def main() -> None:
@@ -24,41 +27,64 @@ def main() -> None:
     params = load_params()
     clips = [row for corpus in params.corpora
              for row in read_clip_table(paths.CROPS / corpus / "clips.parquet", status=KEPT)]
-    rows = assign(clips, params.split, params.seed)
+    rows, aside = assign(clips, params.split, params.used_for("test"), params.seed)
     write_split(paths.SPLIT, rows)
     counts = count(rows)
-    write_json(paths.SPLIT / "split.json", counts)
+    write_json(paths.SPLIT / "split.json", {**counts, "set_aside": aside})
+    if aside:
+        print(f"split: {aside}", flush=True)
     print("split: " + ", ".join(f"{name} {counts[name]['clips']} clips of {counts[name]['identities']} identities"
                                 for name in (TRAIN, VALIDATION, TEST)), flush=True)
 
 
-def assign(clips: list[dict], params: Split, seed: int) -> list[dict]:
-    """Rows clip_id, corpus, identity, split for kept clips; raises ValueError where nothing is left to train on.
+def assign(clips: list[dict], params: Split, test_corpora: list[str], seed: int) -> tuple[list[dict], str]:
+    """Rows clip_id, corpus, identity, split for kept clips; and in words what was set aside for tests, if anything was.
 
     A group with a clip of a test corpus or a test identity is tested; of the others a share chosen by hash, at least
     one where there are three, validates. Adding an identity never moves another one between train and validation,
-    except when the first validation group is replaced.
+    except when the first validation group is replaced. Raises ValueError where nothing is left to train on.
     """
     known = {clip["identity"] for clip in clips}
     unknown = sorted(set(params.test_identities) - known)
     if unknown:
         raise ValueError(f"split.test_identities names {', '.join(unknown)}, but no kept clip has that identity; "
                          f"identities begin with: {', '.join(sorted(known)[:5])}")
-    groups = group(clips)
-    tested = {groups[clip["identity"]] for clip in clips
-              if clip["corpus"] in params.test_corpora or clip["identity"] in params.test_identities}
-    rest = sorted(set(groups.values()) - tested, key=lambda name: (_share(name, seed), name))
+    people, aside = group(clips), ""
+    groups = {clip["clip_id"]: people[clip["identity"]] for clip in clips}
+    if test_corpora or params.test_identities:
+        tested = {groups[clip["clip_id"]] for clip in clips
+                  if clip["corpus"] in test_corpora or clip["identity"] in params.test_identities}
+    else:
+        groups = groups if len(set(groups.values())) > 1 else {name: name for name in groups}
+        tested, aside = set_aside(clips, groups, params.test_share, seed)
+    names = set(groups.values())
+    rest = sorted(names - tested, key=lambda name: (_share(name, seed), name))
     validating = {name for name in rest if _share(name, seed) < params.validation_share}
     if params.validation_share > 0 and not validating and len(rest) >= MIN_GROUPS_FOR_VALIDATION:
         validating = {rest[0]}
     if len(rest) == len(validating):
-        raise ValueError(f"no training clip is left: {len(clips)} clips were kept, of {len(set(groups.values()))} "
-                         f"people, {len(tested)} of them for testing and {len(validating)} for validation. Look at "
-                         f"the rejects in {paths.CROPS}/*/clips.parquet, or change split.test_corpora, "
+        raise ValueError(f"no training clip is left: {len(clips)} clips were kept, of {len(known)} people; of "
+                         f"{len(names)} groups {len(tested)} are for testing and {len(validating)} for validation. "
+                         f"Look at the rejects in {paths.CROPS}/*/clips.parquet, or change the `use` of a corpus, "
                          "split.test_identities, split.validation_share")
     return [{"clip_id": clip["clip_id"], "corpus": clip["corpus"], "identity": clip["identity"],
-             "split": _split_of(groups[clip["identity"]], tested, validating)}
-            for clip in sorted(clips, key=lambda clip: clip["clip_id"])]
+             "split": _split_of(groups[clip["clip_id"]], tested, validating)}
+            for clip in sorted(clips, key=lambda clip: clip["clip_id"])], aside
+
+
+def set_aside(clips: list[dict], groups: dict[str, str], share: float, seed: int) -> tuple[set[str], str]:
+    """Groups for tests where nothing is named for them, and a sentence that says so."""
+    names = sorted(set(groups.values()), key=lambda name: (_share(f"test/{name}", seed), name))
+    kind = "clips of the one person" if set(groups) == set(names) else "people"
+    said = f"no corpus is for tests and split.test_identities is empty: of {len(names)} {kind}, "
+    trained = {groups[clip["clip_id"]] for clip in clips if clip.get("official_split") != TEST}
+    listed = {name for name in names if name not in trained}
+    if listed and trained:
+        return listed, f"{said}the {len(listed)} that the corpora's own lists call test are set aside"
+    chosen = {name for name in names if _share(f"test/{name}", seed) < share} or set(names[:1])
+    chosen = chosen if len(chosen) < len(names) else set(names[:1])
+    shown = ", ".join(sorted(chosen)[:SHOWN]) + (", ..." if len(chosen) > SHOWN else "")
+    return chosen, f"{said}{len(chosen)} set aside (split.test_share {share:g}): {shown}"
 
 
 def _split_of(name: str, tested: set[str], validating: set[str]) -> str:

@@ -25,7 +25,7 @@ JSON, TENSORS = "statistics.json", "statistics.safetensors"
 
 
 def main(say: Callable[[str], None] = print) -> None:
-    """Write the statistics of the training clips of `params.train_audio.corpora`."""
+    """Write the statistics of the training clips of stage 1's corpora."""
     from safetensors.numpy import save_file
 
     statistics, seen = training_statistics(load_params())
@@ -54,7 +54,7 @@ class Seen:
 
 def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
     """The statistics of stage 1's training clips; raises ValueError where there is no clip."""
-    section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.train_audio.corpora)
+    section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.used_for("audio"))
     seen = Seen(one_fingerprint(manifests))
     clips = seen.counted(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
     grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)

@@ -1,7 +1,7 @@
 """Stage 1, the audio-conditioned diffusion transformer: `python -m stages.train_audio`.
 
-Trains with Ray Train on the training clips of `train_audio.corpora`, going on where an interrupted run stopped. Writes
-data/models/audio/{bundle/, curve.csv, metrics.json}.
+Trains with Ray Train on the training clips of the corpora for `audio`, going on where an interrupted run stopped.
+Writes data/models/audio/{bundle/, curve.csv, metrics.json}.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stage 2, the emotion-control module on a frozen stage 1: `python -m stages.train_emotion`.
 
-Trains with Ray Train on the labelled training clips of `train_emotion.corpora`. Writes data/models/emotion/{bundle/,
+Trains with Ray Train on the labelled training clips of the corpora for `emotion`. Writes data/models/emotion/{bundle/,
 curve.csv, metrics.json}; the bundle holds both stages, with the statistics of stage 1.
 """
 

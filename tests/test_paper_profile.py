@@ -17,8 +17,8 @@ from tests.toy_project import change_params, run
 pytestmark = pytest.mark.e2e
 STAMP = "paper_toy (untrained: face_space, speech)"
 SHORT = {"model": {"previous": 5},
-         "train_audio": {"corpora": ["avspeech"], "workers": 0},
-         "train_emotion": {"corpora": ["mead"], "workers": 0},
+         "train_audio": {"workers": 0},
+         "train_emotion": {"workers": 0},
          "evaluate": {"max_duration_s": 1.0, "emotion_duration_s": 1.0, "training_clips": 1, "true_emotion_clips": 0,
                       "workers": 1},
          "ablate": {"audio_scales": [1.5], "max_duration_s": 1.0}}

@@ -12,14 +12,14 @@ import yaml
 
 BIN = Path(sys.executable).parent
 TOY = {
-    "corpora": ["avspeech", "mead", "hdtf"],
-    "embedded": {"identities": 4, "sentences": 14, "render_px": 256},
+    "corpora": {"celebv_text": None, "acappella": None, "mafw": None},   # without these
+    "embedded": {"identities": 4, "sentences": 14, "speaker": "espeak", "render_px": 256},
     "face_space": {"max_clips": 6},
     "model": {"dim": 32, "layers": 1, "window": 25, "previous": 5},
-    "train_audio": {"init": "none", "steps": 12, "batch": 8, "checkpoint_every": 6, "validate_every": 6, "log_every": 2,
-                    "corpora": ["avspeech"]},
+    "train_audio": {"init": "none", "steps": 12, "batch": 8, "checkpoint_every": 6, "validate_every": 6,
+                    "log_every": 2},
     "train_emotion": {"steps": 8, "batch": 8, "checkpoint_every": 4, "validate_every": 4, "log_every": 2,
-                      "corpora": ["mead"], "workers": 0},  # Ray Train is stage 1's
+                      "workers": 0},  # Ray Train is stage 1's
     "sample": {"steps": 4},
     "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50,
                  "emotions": ["neutral", "happy"]},
@@ -43,10 +43,11 @@ def copy_project(project: Path, folder: Path, changed: dict) -> Path:
 
 
 def change_params(folder: Path, changed: dict) -> None:
-    """Change keys in sections of the folder's params.yaml."""
+    """Change keys in sections of the folder's params.yaml; a corpus that becomes None is taken out."""
     values = yaml.safe_load((folder / "params.yaml").read_text())
     for section, keys in changed.items():
         values[section] = {**values[section], **keys} if isinstance(keys, dict) else keys
+    values["corpora"] = {name: corpus for name, corpus in values["corpora"].items() if corpus is not None}
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
 

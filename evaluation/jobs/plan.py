@@ -25,7 +25,8 @@ def test_clips(store: FeatureStore, split: dict[str, str], params: Params, max_c
     """
     rows = store.clips(clips_of(split, TEST))
     if not rows:
-        raise ValueError("no test clip has features: see split.test_corpora and the rejects of preprocess and extract")
+        raise ValueError("no test clip has features: see data/split/split.json and the rejects of preprocess and "
+                         "extract")
     picked = spread([row.clip_id for row in rows], max_clips)
     return [_clip(store.load(clip_id), params.seed, round(max_duration_s * FPS)) for clip_id in picked]
 

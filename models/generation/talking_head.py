@@ -13,6 +13,7 @@ import numpy as np
 
 from models.generation.generator import MotionGenerator
 from models.generation.request import Pose, Request
+from models.motion.blinks import with_blinks
 from models.motion.face_space import Appearance, FaceSpace
 from models.motion.motion import Motion
 
@@ -25,6 +26,11 @@ class Source:
     keypoints: np.ndarray  # x_s [K, 3], eq. 1 of the face itself
 
     @property
+    def x_c(self) -> np.ndarray:
+        """Its canonical key points [K, 3]."""
+        return self.appearance.motion.x_c
+
+    @property
     def rho(self) -> np.ndarray:
         """Its own head pose [7]."""
         return self.appearance.motion.rho[0]
@@ -32,7 +38,7 @@ class Source:
     def request(self, speech: np.ndarray | Iterable[np.ndarray], emotion: np.ndarray | None = None,
                 pose: Pose = "generated", seed: int = 0, window: int | None = None) -> Request:
         """What to ask a generator for to move this face; the rest as in `Request`."""
-        return Request(speech=speech, x_c=self.appearance.motion.x_c, source_rho=self.rho, emotion=emotion, pose=pose,
+        return Request(speech=speech, x_c=self.x_c, source_rho=self.rho, emotion=emotion, pose=pose,
                        seed=seed, window=window)
 
 
@@ -48,12 +54,17 @@ class TalkingHead:
         return Source(appearance, self.space.keypoints(appearance.motion)[0])
 
     def motions(self, requests: list[Request], **settings: Any) -> list[np.ndarray]:
-        """Whole motion vectors [T, 3K + 7], all in the same network passes; raises what `generate_batch` raises."""
-        return self.generator.generate_batch(requests, **settings)
+        """Whole motion vectors [T, 3K + 7] with blinks, all in the same network passes; raises what `generate_batch`
+        raises."""
+        made = self.generator.generate_batch(requests, **settings)
+        return [next(self._blinking(request, iter([motion]))) for request, motion in zip(requests, made, strict=True)]
 
     def stream(self, request: Request, **settings: Any) -> Iterator[np.ndarray]:
-        """One motion window by window [<= W, 3K + 7], in memory that does not grow with the speech."""
-        return self.generator.stream(request, **settings)
+        """One motion with blinks, window by window [<= W, 3K + 7], in memory that does not grow with the speech."""
+        return self._blinking(request, self.generator.stream(request, **settings))
+
+    def _blinking(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        return with_blinks(self.space, request.x_c, windows, request.seed)
 
     def frames(self, portrait: Source, motion: np.ndarray) -> np.ndarray:
         """A generated motion [T, 3K + 7], fitted to the looks of the portrait -> frames [T, 512, 512, 3] uint8.

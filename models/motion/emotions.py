@@ -13,8 +13,20 @@ import numpy as np
 CORE8 = ("neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised")
 UNION11 = (*CORE8, "anxiety", "helplessness", "disappointment")
 LABEL_SETS = {"core8": CORE8, "union11": UNION11}
-SYNONYMS = {"anger": "angry", "disgust": "disgusted", "happiness": "happy", "happiest": "happy", "joy": "happy",
-            "sadness": "sad", "surprise": "surprised", "fearful": "fear"}
+_WORDS = {   # other words for a label: its noun, close adjectives, the three letters that lists of datasets use
+    "neutral": "calm none neu",
+    "angry": "anger mad furious annoyed ang",
+    "contempt": "contemptuous scorn scornful disdain con",
+    "disgusted": "disgust disgusting dis",
+    "fear": "fearful afraid scared frightened terrified fea",
+    "happy": "happiness happiest joy joyful glad cheerful hap",
+    "sad": "sadness unhappy sorrow sorrowful",
+    "surprised": "surprise surprising astonished amazed sur",
+    "anxiety": "anxious worried",
+    "helplessness": "helpless",
+    "disappointment": "disappointed",
+}
+SYNONYMS = {word: label for label, words in _WORDS.items() for word in words.split()}
 
 
 def canonical_label(name: str, labels: tuple[str, ...]) -> str:

@@ -7,22 +7,26 @@ from pathlib import Path
 
 from models.face.face import FaceDetector
 from models.generation.talking_head import TalkingHead
+from models.judges.voice import VoiceActivity
 from models.speech.encoder import SpeechEncoder
 from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
 from pipeline.components.speech import make_speech_encoder
 from pipeline.core.config import Speech
+from pipeline.weights.table import weight_path
 
 
 @dataclass(frozen=True)
 class Model:
-    """The talking head of a bundle, the encoder of its speech, a detector of portraits; `version` names it."""
+    """The talking head of a bundle, the encoder of its speech, a detector of portraits, its name, and who hears where
+    nobody speaks."""
 
     head: TalkingHead
     encoder: SpeechEncoder
     detector: FaceDetector
     version: str
+    voice: VoiceActivity
 
 
 def load_head(folder: Path, face_space_folder: Path | None = None) -> TalkingHead:
@@ -35,7 +39,8 @@ def load_model(folder: Path, face_space_folder: Path | None = None, detector: st
     bundle = load_bundle(folder)
     config = bundle.config
     return Model(_head(bundle, folder, face_space_folder), make_speech_encoder(Speech(**config.speech)),
-                 portrait_detector(detector, config.face_space), version_name(bundle, folder))
+                 portrait_detector(detector, config.face_space), version_name(bundle, folder),
+                 VoiceActivity(weight_path("silero_vad")))
 
 
 def version_name(bundle: Bundle, folder: Path) -> str:

@@ -6,24 +6,29 @@ and what is accepted.
 
 from __future__ import annotations
 
+import os.path
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pipeline.core.paths import FEATURES, RAW
+from pipeline.core.paths import DATA, EMBEDDED, FEATURES, REPORTS, WORK
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Corpus = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf"]
+Reader = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf", "clips"]
+Use = Literal["audio", "emotion", "test"]
+CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
 
+OUTPUTS = ("code", "embedded", "sources", "crops", "split", "face_space", "features", "statistics", "models",
+           "evaluation", "ablation")   # folders in data/ that stages write
 UNTRAINED = "untrained"  # as a checkpoint: a seeded toy network, for tests of the whole path without weights
 
 
@@ -35,13 +40,51 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Raw(Section):
-    root: str
+class Corpus(Section):
+    reader: Reader
+    path: Annotated[str, Field(min_length=1)]
+    use: list[Use]
+    singing: bool
+    sync: bool
 
     @property
-    def embedded(self) -> bool:
-        """Whether the project makes the corpora itself."""
-        return Path(self.root) == RAW
+    def is_remote(self) -> bool:
+        """Whether it lies in S3."""
+        return self.path.startswith("s3://")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the project makes it itself."""
+        return Path(self.path).parent == EMBEDDED
+
+    @property
+    def location(self) -> str:
+        """Its address from here. DVC runs experiments in copies of the project, which have no data of the user's."""
+        if self.is_remote or self.is_embedded:
+            return self.path.rstrip("/")
+        return str(WORK.parent / Path(self.path).expanduser())
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Corpus:
+        if "test" in self.use and len(self.use) > 1:
+            raise ValueError(f"use {self.use}: a corpus for tests is for nothing else; single people of one that is "
+                             "trained on are kept for tests by split.test_identities")
+        if self.is_embedded and (self.reader == "clips" or Path(self.path).name != self.reader):
+            raise ValueError(f"path {self.path}: the project makes {EMBEDDED}/{self.reader} there for this reader, "
+                             "your own data lie elsewhere")
+        if not self.is_remote and not self.is_embedded and _holds_outputs(self.location):
+            raise ValueError(f"path {self.path}: DVC deletes what lies in {DATA} and {REPORTS} before it runs, and a "
+                             "folder around them holds what is made here: put the videos into a folder of their own")
+        return self
+
+
+def _holds_outputs(location: str) -> bool:
+    """Whether a folder lies among the outputs, or around them; `data/raw` and the like are the user's own."""
+    here, place = os.path.abspath(WORK.parent), os.path.abspath(location)
+    if os.path.commonpath([here, place]) == place:
+        return True
+    inside = os.path.relpath(place, here).split(os.sep)
+    return inside[0] == str(REPORTS) or inside == [str(DATA)] or (inside[0] == str(DATA) and inside[1] in OUTPUTS)
 
 
 class Ray(Section):
@@ -55,6 +98,7 @@ class Ray(Section):
 class Embedded(Section):
     identities: Annotated[int, Field(ge=3)]
     sentences: Annotated[int, Field(ge=7)]
+    speaker: Literal["kokoro", "espeak"]
     render_px: Annotated[int, Field(ge=128)]
 
 
@@ -74,6 +118,7 @@ class Preprocess(Section):
     max_source_s: Positive
     min_face_px: NotNegative
     max_yaw_p95_deg: Positive
+    max_roll_deg: Positive
     min_detection_share: Share
     min_inside_share: Share
     min_score_p05: Share
@@ -81,9 +126,8 @@ class Preprocess(Section):
     min_brightness: NotNegative
     max_brightness: Positive
     min_speech_share: Share
-    singing_corpora: list[Corpus]
     min_singing_share: Share
-    sync_corpora: list[Corpus]
+    sync_filter: bool
     min_sync_confidence: NotNegative
     max_sync_offset_frames: NotNegative
     duplicate_share: Share
@@ -105,8 +149,8 @@ class Preprocess(Section):
 
 
 class Split(Section):
-    test_corpora: list[Corpus]
     test_identities: list[str]
+    test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
     validation_share: Share
 
 
@@ -257,7 +301,6 @@ class Diffusion(Section):
 
 
 class Train(Section):
-    corpora: list[Corpus]
     init: str
     steps: Count
     batch: Count
@@ -272,6 +315,7 @@ class Train(Section):
     identity_noise: float = Field(ge=0)
     start_share: Share
     truncate_share: Share
+    free_pose: Share
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
@@ -365,8 +409,7 @@ class Register(Section):
 class Params(Section):
     seed: int
     profile: str
-    raw: Raw
-    corpora: list[Corpus]
+    corpora: Annotated[dict[CorpusName, Corpus], Field(min_length=1)]
     ray: Ray
     embedded: Embedded
     preprocess: Preprocess
@@ -400,6 +443,26 @@ class Params(Section):
             raise ValueError(f"sample.steps {self.sample.steps} must not exceed diffusion.steps {self.diffusion.steps}")
         return self
 
+    @model_validator(mode="after")
+    def _corpora_together(self) -> Params:
+        if not self.used_for("audio"):
+            raise ValueError("corpora: none has `audio` in its `use`: stage 1 has nothing to train on")
+        places = {name: _place(corpus) for name, corpus in self.corpora.items()}
+        for name, other in ((a, b) for a in places for b in places if a != b):
+            if f"{places[name]}/".startswith(f"{places[other]}/"):
+                raise ValueError(f"corpora.{name}.path {self.corpora[name].path} lies in that of corpora.{other}: its "
+                                 "clips would be in both, and their people in training and tests")
+        return self
+
+    def used_for(self, use: Use) -> list[str]:
+        """Names of the corpora for stage 1 (`audio`), stage 2 (`emotion`) or tests, in the file's order."""
+        return [name for name, corpus in self.corpora.items() if use in corpus.use]
+
+    @property
+    def all_embedded(self) -> bool:
+        """Whether the project makes all its corpora itself."""
+        return all(corpus.is_embedded for corpus in self.corpora.values())
+
     @property
     def untrained(self) -> tuple[str, ...]:
         """Parts whose networks are seeded toys; what they make is no result and is marked so everywhere."""
@@ -409,6 +472,10 @@ class Params(Section):
     def stamp(self) -> str:
         """The profile as models, features and reports carry it."""
         return f"{self.profile} (untrained: {', '.join(self.untrained)})" if self.untrained else self.profile
+
+
+def _place(corpus: Corpus) -> str:
+    return corpus.location if corpus.is_remote else os.path.abspath(corpus.location)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -430,8 +497,17 @@ def parse_params(values: object, name: str = "params") -> Params:
         raise ParamsError(f"{name} cannot be used:\n" + "\n".join(map(_explain, error.errors()))) from error
 
 
+_USE = "is now the `use` of each corpus: corpora.NAME.use, any of audio, emotion, test"
+MOVED = {"raw": "is now the `path` of each corpus: corpora.NAME.path", "train_audio.corpora": _USE,
+         "train_emotion.corpora": _USE, "split.test_corpora": _USE,
+         "preprocess.singing_corpora": "is now corpora.NAME.singing",
+         "preprocess.sync_corpora": "is now corpora.NAME.sync, and preprocess.sync_filter for all"}   # keys of before
+
+
 def _explain(error: dict) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
+    if key in MOVED:
+        return f"  {key}: {MOVED[key]}"
     if error["type"] == "extra_forbidden":
         return f"  {key}: unknown key; accepted here: {', '.join(_accepted(error['loc'][:-1]))}"
     if error["type"] == "missing":
@@ -442,6 +518,8 @@ def _explain(error: dict) -> str:
 def _accepted(location: tuple) -> list[str]:
     section: type[BaseModel] = Params
     for part in location:
-        field = next(f for name, f in section.model_fields.items() if part in (name, f.alias))
-        section = field.annotation
+        if isinstance(section, type):
+            section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
+        else:   # a name in a mapping
+            section = get_args(section)[1]
     return [field.alias or name for name, field in section.model_fields.items()]

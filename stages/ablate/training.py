@@ -63,7 +63,7 @@ def train_variant(params: Params, name: str) -> Path:
 def _statistics(params: Params) -> MotionStatistics:
     """What the statistics stage would write: another grouping of poses needs other ones."""
     section = params.statistics
-    store = open_store(params.train_audio.corpora)
+    store = open_store(params.used_for("audio"))
     clips = store.clips(clips_of(read_split(paths.SPLIT), TRAIN))
     return motion_statistics(((group_of(clip, section.pose_group), clip_moments(store, clip)) for clip in clips),
                              section.min_std, section.pose_group)

@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 
 from models.landmark.space import LandmarkFaceSpace
+from models.motion.clock import FPS
 from pipeline.core.atomic import atomic_path
 from pipeline.media.film import write_sound, write_video
 from pipeline.weights.table import weight_path
 from stages.corpora.canvas import Canvas
 from stages.corpora.identities import Identity
-from stages.corpora.performance import LEAD_S, Take, duration_s, perform, soundtrack, speak_plan
+from stages.corpora.performance import Take, duration_s, perform, soundtrack, speak_plan
 from stages.corpora.plan import ClipPlan
 from stages.corpora.portrait import Sitter, prepare_sitter
 from stages.corpora.speech import Speech
@@ -30,7 +31,7 @@ from stages.corpora.speech import Speech
 TAGS = {"comment": "synthetic: made by Playmate's corpora stage"}
 CHUNK_FRAMES = 25
 CRF = 18
-TRUTH_FPS = 25
+SPEECH = "speech"  # folder beside `work` that keeps spoken sentences: other code may use them again
 
 
 def start_worker() -> None:
@@ -60,7 +61,7 @@ def truth_path(work: Path, plan: ClipPlan) -> Path:
 
 def make_clip(plan: ClipPlan, work: Path) -> int:
     """Write the clip under `work`; return its number of frames."""
-    sitter, speech = _sitter(plan.identity), speak_plan(plan)
+    sitter, speech = _sitter(plan.identity), speak_plan(plan, work.parent / SPEECH)
     count = round(duration_s(plan, speech) * plan.rate)
     take = perform(plan, speech, sitter, np.arange(count) / float(plan.rate))
     canvas = _canvas(plan, sitter)
@@ -98,10 +99,11 @@ def _frames(sitter: Sitter, take: Take, canvas: Canvas) -> Iterator[np.ndarray]:
 def _write_truth(path: Path, plan: ClipPlan, speech: Speech, sitter: Sitter, take: Take, canvas: Canvas) -> None:
     """What tests compare with, at the clip's own rate and (suffix _25) at 25 fps."""
     length = duration_s(plan, speech)
-    at_25 = perform(plan, speech, sitter, np.arange(round(length * TRUTH_FPS)) / TRUTH_FPS)
-    truth = {"emotion": plan.emotion, "level": plan.level, "identity": plan.identity.number, "text": plan.text,
+    at_25 = perform(plan, speech, sitter, np.arange(round(length * FPS)) / FPS)
+    truth = {"emotion": plan.emotion, "level": plan.level, "identity": plan.identity.number,
+             "text": " ".join(plan.texts),
              "phonemes": np.array([phoneme.ipa for phoneme in speech.phonemes], dtype="U8"),
-             "phoneme_spans_s": np.array([(p.start_s, p.end_s) for p in speech.phonemes]) + LEAD_S,
+             "phoneme_spans_s": np.array([(p.start_s, p.end_s) for p in speech.phonemes]),
              "face_box": canvas.face_box(*_extent(take))}
     for suffix, curves in (("", take), ("_25", at_25)):
         truth |= {f"{name}{suffix}": getattr(curves, name)

@@ -1,32 +1,10 @@
-"""Lids and irises of a resting face: displacements [T, 70, 3] in face widths in the head's frame."""
+"""Irises of a resting face: displacements [T, 70, 3] in face widths in the head's frame."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.face.points import (
-    EYELID_LOWER_LEFT,
-    EYELID_LOWER_RIGHT,
-    EYELID_UPPER_LEFT,
-    EYELID_UPPER_RIGHT,
-    IRISES,
-    NUM_KEYPOINTS,
-    positions,
-)
-
-_LIDS = tuple((positions(upper), positions(lower)) for upper, lower in (
-    (EYELID_UPPER_RIGHT, EYELID_LOWER_RIGHT), (EYELID_UPPER_LEFT, EYELID_LOWER_LEFT)))
-UPPER_SHARE = 0.92  # of a blink is the upper lid's
-
-
-def shut_lids(points: np.ndarray, closed: np.ndarray) -> np.ndarray:
-    """Displacement that shuts the lids of `points` [T, 70, 3] by `closed` [T] from 0 (as they are) to 1 (shut)."""
-    moved = np.zeros_like(points)
-    for upper, lower in _LIDS:
-        gap = points[:, lower] - points[:, upper]
-        moved[:, upper] += UPPER_SHARE * closed[:, None, None] * gap
-        moved[:, lower] -= (1 - UPPER_SHARE) * closed[:, None, None] * gap
-    return moved
+from models.face.points import IRISES, NUM_KEYPOINTS, positions
 
 
 def turn_irises(gaze: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.motion.blinks import blink_shape
+
 
 @dataclass(frozen=True)
 class HeadStyle:
@@ -54,15 +56,9 @@ def blinks(rng: np.random.Generator, per_min: float, duration_s: float, times_s:
     at = rng.uniform(0.3, 60 / per_min)
     while at < duration_s:
         length = rng.uniform(0.15, 0.25)
-        closed = np.maximum(closed, _blink((times_s - at) / length))
+        closed = np.maximum(closed, blink_shape((times_s - at) / length))
         at += 1.0 + rng.exponential(max(60 / per_min - 1.0, 0.5))
     return closed
-
-
-def _blink(share: np.ndarray) -> np.ndarray:
-    """Closure over a blink's own time 0-1: shut from a third to a half of it."""
-    rise, fall = np.clip(share / 0.33, 0, 1), np.clip((1 - share) / 0.5, 0, 1)
-    return (3 * rise**2 - 2 * rise**3) * (3 * fall**2 - 2 * fall**3)
 
 
 def gaze(rng: np.random.Generator, duration_s: float, times_s: np.ndarray) -> np.ndarray:

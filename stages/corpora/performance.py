@@ -7,22 +7,26 @@ goes into the corpora.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
 
+from models.landmark.shutting import shut_lids
 from models.motion.camera import rotation_from_angles, transform_head_keypoints
 from stages.corpora.expression import EMOTIONS, expression_displacement
-from stages.corpora.eyes import shut_lids, turn_irises
+from stages.corpora.eyes import turn_irises
 from stages.corpora.head import blinks, emotion_envelope, gaze, head_motion
+from stages.corpora.kokoro import KokoroVoice
 from stages.corpora.mouth import mouth_opening, speech_displacement
 from stages.corpora.plan import ClipPlan
 from stages.corpora.portrait import Sitter
-from stages.corpora.speech import Speech, Voice, speak
+from stages.corpora.room import recorded
+from stages.corpora.speech import Speech, Voice
+from stages.corpora.track import LOUDNESS_RMS, make_track
 from stages.corpora.visemes import MouthCurves, mouth_curves
+from stages.corpora.voices import say
 
-LEAD_S, TAIL_S = 0.25, 0.30  # silence before and after the sentence
-LOUDNESS_RMS, NOISE_RMS = 0.09, 0.0008
 FRONTAL = 0.7  # share of the portrait's own head angles that is kept
 
 
@@ -40,41 +44,50 @@ class Take:
     blink: np.ndarray
 
 
-def speak_plan(plan: ClipPlan) -> Speech:
-    """The sentence in the identity's voice, coloured by the emotion."""
-    style, voice = EMOTIONS[plan.emotion], plan.identity.voice
-    strength = plan.strength
-    coloured = Voice(voice.name, round(voice.rate_wpm * (1 + strength * (style.rate - 1))),
-                     round(voice.pitch + strength * style.pitch),
-                     round(voice.pitch_range * (1 + strength * (style.pitch_range - 1))))
-    return speak(plan.text, coloured, seed=plan.seed)
+def speak_plan(plan: ClipPlan, cache: Path | None = None) -> Speech:
+    """All of the clip's sound before any room is heard: silences, breaths, sentences coloured by the emotion.
+
+    `cache` is a folder that keeps spoken sentences.
+    """
+    voice = _coloured(plan)
+    sentences = [say(text, voice, plan.seed, cache) for text in plan.texts]
+    return make_track(sentences, _rng(plan, 2))
+
+
+def _rng(plan: ClipPlan, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([plan.seed, purpose, plan.number, plan.identity.number, len(plan.corpus)])
+
+
+def _coloured(plan: ClipPlan) -> Voice | KokoroVoice:
+    """The plan's voice under its emotion: both kinds change their pace, eSpeak NG's its pitch, too."""
+    style, strength, voice = EMOTIONS[plan.emotion], plan.strength, plan.voice
+    pace = 1 + strength * (style.rate - 1)
+    if isinstance(voice, KokoroVoice):
+        return replace(voice, speed=round(voice.speed * pace, 3))
+    return Voice(voice.name, round(voice.rate_wpm * pace), round(voice.pitch + strength * style.pitch),
+                 round(voice.pitch_range * (1 + strength * (style.pitch_range - 1))))
 
 
 def duration_s(plan: ClipPlan, speech: Speech) -> float:
     """Length of the clip, a whole number of frames."""
-    whole = LEAD_S + speech.duration_s + TAIL_S
-    frames = round(min(whole, plan.max_duration_s or whole) * plan.rate)
+    frames = round(min(speech.duration_s, plan.max_duration_s or speech.duration_s) * plan.rate)
     return float(frames / plan.rate)
 
 
 def soundtrack(plan: ClipPlan, speech: Speech) -> np.ndarray:
-    """Waveform [N] float32 at the plan's rate: silence, sentence at an even loudness, silence, faint room noise."""
-    rng = np.random.default_rng([plan.seed, 2, plan.number])
-    gain = LOUDNESS_RMS / max(float(np.sqrt(np.mean(speech.waveform.astype(np.float64) ** 2))), 1e-6)
-    spoken = resample_poly(speech.waveform.astype(np.float64) * gain, plan.audio_hz // 50, speech.rate_hz // 50)
-    track = rng.normal(0.0, NOISE_RMS, round(duration_s(plan, speech) * plan.audio_hz))
-    start = round(LEAD_S * plan.audio_hz)
-    piece = spoken[:len(track) - start]
-    track[start:start + len(piece)] += piece
-    return np.clip(track, -0.98, 0.98).astype(np.float32)
+    """Waveform [N] float32 at the plan's rate, as it was recorded in some room."""
+    spoken = resample_poly(speech.waveform.astype(np.float64), plan.audio_hz // 50, speech.rate_hz // 50)
+    wanted = round(duration_s(plan, speech) * plan.audio_hz)
+    spoken = np.pad(spoken, (0, max(0, wanted - len(spoken))))[:wanted]
+    return recorded(spoken, LOUDNESS_RMS, plan.audio_hz, _rng(plan, 6))
 
 
 def perform(plan: ClipPlan, speech: Speech, sitter: Sitter, times_s: np.ndarray) -> Take:
     """Evaluate the clip's curves at `times_s` [T] (seconds from the clip's first frame)."""
-    rng = np.random.default_rng([plan.seed, 3, plan.number, plan.identity.number, len(plan.corpus)])
+    rng = _rng(plan, 3)
     length, style = duration_s(plan, speech), EMOTIONS[plan.emotion]
     intensity = emotion_envelope(rng, length, times_s, plan.strength)
-    mouth = emotional_mouth(mouth_curves(speech, times_s - LEAD_S), plan.emotion, intensity)
+    mouth = emotional_mouth(mouth_curves(speech, times_s), plan.emotion, intensity)
     blink = blinks(rng, plan.identity.head.blinks_per_min, length, times_s)
     points = sitter.rest + speech_displacement(sitter.rest, mouth)
     points = points + intensity[:, None, None] * expression_displacement(sitter.rest, style)

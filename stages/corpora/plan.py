@@ -10,10 +10,15 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
+
 from pipeline.core.fingerprint import digest
 from stages.corpora.expression import EMOTIONS
 from stages.corpora.identities import Identity
+from stages.corpora.kokoro import KokoroVoice
 from stages.corpora.sentences import corpus_sentence, held_out_sentence
+from stages.corpora.speech import Voice
+from stages.corpora.voices import Speaker, draw_voice
 
 FILM, PAL, NTSC, THIRTY = "24/1", "25/1", "30000/1001", "30/1"
 MEAD_ACTORS, LEVEL_STRENGTH = 4, {1: 0.6, 2: 0.9, 3: 1.15}
@@ -36,7 +41,8 @@ class ClipPlan:
     corpus: str
     number: int  # within its corpus
     identity: Identity
-    text: str
+    texts: tuple[str, ...]  # sentences, with a pause between them
+    voice: Voice | KokoroVoice
     emotion: str
     level: int  # 1 to 3
     fps: str  # a fraction, frames a second
@@ -61,9 +67,10 @@ class ClipPlan:
         return 0.0 if self.emotion == "neutral" else LEVEL_STRENGTH[self.level]
 
 
-def make_plans(identities: list[Identity], sentences: int, render_px: int, seed: int) -> list[ClipPlan]:
-    """`sentences` clips over the six corpora, and the few short or silent ones that are defects."""
-    make = _Maker(render_px, seed)
+def make_plans(identities: list[Identity], sentences: int, render_px: int, seed: int,
+               speaker: Speaker) -> list[ClipPlan]:
+    """Clips of `sentences` spoken sentences over the six corpora, and the few short or silent ones that are defects."""
+    make = _Maker(render_px, seed, speaker)
     known, held_out = identities[:-1], identities[-1]
     hdtf = max(1, sentences // 9)
     mafw = max(1, sentences // 7)
@@ -78,31 +85,42 @@ def make_plans(identities: list[Identity], sentences: int, render_px: int, seed:
 class _Maker:
     """Hands out sentences and numbers in order."""
 
-    def __init__(self, render_px: int, seed: int):
-        self.render_px, self.seed, self.spoken = render_px, seed, 0
+    def __init__(self, render_px: int, seed: int, speaker: Speaker):
+        self.render_px, self.seed, self.speaker, self.spoken, self.made = render_px, seed, speaker, 0, 0
 
-    def plan(self, corpus: str, number: int, identity: Identity, text: str, **more) -> ClipPlan:
+    def plan(self, corpus: str, number: int, identity: Identity, *texts: str, **more) -> ClipPlan:
         rates, sizes, audio = _FORMS[corpus]
         width, height = sizes[number % len(sizes)]
         form = {"emotion": "neutral", "level": 1, "sound": "muxed", "max_duration_s": None} | more
-        return ClipPlan(corpus=corpus, number=number, identity=identity, text=text, fps=rates[number % len(rates)],
-                        width_px=width, height_px=height, audio_hz=audio[number % len(audio)],
-                        render_px=self.render_px, seed=self.seed, **form)
+        return ClipPlan(corpus=corpus, number=number, identity=identity, texts=texts,
+                        voice=self.voice(corpus, identity), fps=rates[number % len(rates)], width_px=width,
+                        height_px=height, audio_hz=audio[number % len(audio)], render_px=self.render_px,
+                        seed=self.seed, **form)
 
     def next_text(self) -> str:
         self.spoken += 1
         return corpus_sentence(self.spoken - 1)
 
-    def talking(self, known: list[Identity], count: int) -> list[ClipPlan]:
-        """The audio corpora in turn; two clips in seven show an emotion, as the real corpora do: what stage 1 never
-        saw, stage 2 cannot put on a face."""
-        plans = []
-        for index in range(count):
+    def voice(self, corpus: str, identity: Identity) -> Voice | KokoroVoice:
+        """A person's own of eSpeak NG's; of Kokoro's another one for every clip."""
+        self.made += 1
+        if self.speaker == "espeak":
+            return identity.voice
+        return draw_voice(identity.woman, corpus == "hdtf", np.random.default_rng([self.seed, 5, self.made]))
+
+    def talking(self, known: list[Identity], sentences: int) -> list[ClipPlan]:
+        """The audio corpora in turn, most clips of two sentences with a pause between them; two clips in seven show an
+        emotion, as the real corpora do: what stage 1 never saw, stage 2 cannot put on a face."""
+        plans, index, until = [], 0, self.spoken + sentences
+        while self.spoken < until:
             corpus, number = AUDIO_CORPORA[index % 3], index // 3
             mood = list(EMOTIONS)[1 + (index // 7 + index % 7 // 3 * 3) % 7] if index % 7 in (3, 6) else "neutral"
             sound = "separate" if corpus == "celebv_text" else "muxed"
-            plans.append(self.plan(corpus, number, known[index % len(known)], self.next_text(), emotion=mood,
+            count = 1 if index < len(AUDIO_CORPORA) or index % 4 == 3 else min(2, until - self.spoken)
+            texts = [self.next_text() for _ in range(count)]
+            plans.append(self.plan(corpus, number, known[index % len(known)], *texts, emotion=mood,
                                    level=1 if mood == "neutral" else 2, sound=sound))
+            index += 1
         return plans
 
     def mead(self, known: list[Identity], number: int) -> ClipPlan:

@@ -18,6 +18,7 @@ _SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback, the ca
 _PHONEME_EVENTS, _PHONEME_IPA, _DONT_EXIT = 0x1, 0x2, 0x8000
 _EVENT_END, _EVENT_PHONEME = 0, 7
 _CHARS_UTF8 = 1
+_IPA_SYMBOLS = 0x02
 _RATE, _PITCH, _RANGE = 1, 3, 4
 
 
@@ -110,6 +111,23 @@ def speak(text: str, voice: Voice, seed: int) -> Speech:
         raise SpeechError(f"eSpeak NG refused the text {text!r}")
     waveform = np.concatenate(pieces).astype(np.float32) / 32768.0
     return Speech(waveform, rate_hz, _phonemes(marks, rate_hz, len(waveform)))
+
+
+def ipa_of(clauses: list[str], voice: str) -> list[str]:
+    """IPA of each clause, as the voice of that name pronounces it; raises SpeechError."""
+    with _library(seed=0) as (library, _):
+        if library.espeak_SetVoiceByName(voice.encode()):
+            raise SpeechError(f"eSpeak NG has no voice {voice!r}")
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        return [_clause_ipa(library, clause) for clause in clauses]
+
+
+def _clause_ipa(library: ctypes.CDLL, clause: str) -> str:
+    """eSpeak NG moves the pointer past what it has read, and to null at the end."""
+    rest, found = ctypes.c_char_p(clause.encode()), []
+    while rest.value:
+        found.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _CHARS_UTF8, _IPA_SYMBOLS).decode())
+    return " ".join(found)
 
 
 def _set_voice(library: ctypes.CDLL, voice: Voice) -> None:

@@ -12,12 +12,12 @@ BINS, COLUMNS = 30, 3
 PLAIN = ("faces", "frames", "source_fps", "crop_side_px")  # measured, without a threshold
 
 
-def histograms(rows: Iterable[Mapping], params: Preprocess, corpus: str) -> str:
+def histograms(rows: Iterable[Mapping], params: Preprocess, singing: bool) -> str:
     """Rows of one corpus -> SVG text: what meets all thresholds of a measure in one colour, what misses one in another,
     a line at each."""
     rows = list(rows)
     limits: dict[str, list[Threshold]] = {}
-    for threshold in thresholds(params, corpus):
+    for threshold in thresholds(params, singing):
         limits.setdefault(threshold.measure, []).append(threshold)
     return sheet([_cell(name, [row[name] for row in rows if row.get(name) is not None], limits.get(name, []))
                   for name in (*limits, *PLAIN)], COLUMNS)

@@ -60,16 +60,17 @@ class Threshold:
         return f"{words} {self.limit:g}{self.unit and ' ' + self.unit}"
 
 
-def thresholds(params: Preprocess, corpus: str) -> list[Threshold]:
-    """Those of one corpus, in the order in which they are asked."""
+def thresholds(params: Preprocess, singing: bool) -> list[Threshold]:
+    """Those of one corpus of singers or speakers, in the order in which they are asked."""
     offset = params.max_sync_offset_frames
     # the voice-activity network was made for speech: of a singer's held vowels it knows few
-    voice = params.min_singing_share if corpus in params.singing_corpora else params.min_speech_share
+    voice = params.min_singing_share if singing else params.min_speech_share
     return [
         Threshold("face", "no_face", "detection_share", 0.0, "of the looks", is_strict=True),
         Threshold("face", "face_lost", "detection_share", params.min_detection_share, "of the looks"),
         Threshold("face", "small_face", "face_px", params.min_face_px, "px"),
         Threshold("face", "turned_away", "yaw_p95_deg", params.max_yaw_p95_deg, "degrees", is_maximum=True),
+        Threshold("face", "on_its_side", "roll_deg", params.max_roll_deg, "degrees", is_maximum=True),
         Threshold("face", "cut_off", "inside_share", params.min_inside_share, "of the face"),
         Threshold("face", "occluded", "score_p05", params.min_score_p05),
         Threshold("quality", "blurred", "blur", params.min_blur),
@@ -82,9 +83,9 @@ def thresholds(params: Preprocess, corpus: str) -> list[Threshold]:
     ]
 
 
-def verdict(measures: Mapping[str, float | None], params: Preprocess, corpus: str) -> dict[str, object] | None:
+def verdict(measures: Mapping[str, float | None], params: Preprocess, singing: bool) -> dict[str, object] | None:
     """The first threshold that the known measures miss, as columns of the clip table; None: the clip is good."""
-    for threshold in thresholds(params, corpus):
+    for threshold in thresholds(params, singing):
         value = measures.get(threshold.measure)
         if value is not None and threshold.misses(value):
             return {"stage": threshold.stage, "code": threshold.code, "value": value,

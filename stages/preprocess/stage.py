@@ -19,7 +19,7 @@ from pipeline.components.detector import detector_files
 from pipeline.core import heartbeat, paths
 from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
-from pipeline.core.config import Params, load_params
+from pipeline.core.config import Corpus, Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import weight_path
@@ -41,9 +41,10 @@ def main(corpus: str) -> None:
 
 def preprocess(corpus: str, params: Params) -> list[dict]:
     """Process what is not done yet, write `data/crops/<corpus>` and return its rows."""
-    raw = open_raw(params.raw.root, corpus)
-    rows = list(read_folder(raw.folder))
-    settings = worker_settings(params)
+    chosen = corpus_of(corpus, params)
+    raw = open_raw(corpus, chosen.location)
+    rows = list(read_folder(chosen.reader, raw.folder))
+    settings = worker_settings(params, chosen)
     work = WorkFolder.of(settings)
     units, rejects = make_units(rows, raw)
     records = {unit.name: work.record(unit, params.preprocess) for unit in units}
@@ -57,7 +58,7 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     table = _without_repeats([row for unit in units for row in _rows(unit, records[unit.name], params)], params)
     table += [_reject_row(row) for row in rejects]
     _publish(paths.CROPS / corpus, table, units, work)
-    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess, corpus))
+    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess, chosen.singing))
     _report(corpus, table, params)
     return table
 
@@ -70,9 +71,16 @@ def _check_errors(corpus: str, records: list[dict]) -> None:
                            f"the first: {errors[0]}")
 
 
-def worker_settings(params: Params) -> dict[str, Any]:
+def corpus_of(name: str, params: Params) -> Corpus:
+    """What params.yaml says of a corpus; raises ValueError that names those that it knows."""
+    if name not in params.corpora:
+        raise ValueError(f"{name!r} is not among `corpora` in params.yaml: {', '.join(params.corpora)}")
+    return params.corpora[name]
+
+
+def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
-    sync = str(weight_path("syncnet")) if params.preprocess.sync_corpora else None
+    sync = str(weight_path("syncnet")) if params.preprocess.sync_filter and corpus.sync else None
     files = detector_files(params.preprocess.detector)
     return {"params": params.preprocess.model_dump(), "detector": str(files.network),
             "landmarks": None if files.landmarks is None else str(files.landmarks),
@@ -109,7 +117,7 @@ def _rows(unit: Unit, record: dict, params: Params) -> list[dict]:
 
 def _piece_row(base: dict, piece: dict, params: Params) -> dict:
     values = {key: value for key, value in piece.items() if key != "reject"}
-    reason = piece.get("reject") or verdict(piece, params.preprocess, base["corpus"])
+    reason = piece.get("reject") or verdict(piece, params.preprocess, params.corpora[base["corpus"]].singing)
     if reason is None:
         return base | values | {"status": KEPT}
     return _rejected(base | values, reason)

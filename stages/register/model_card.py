@@ -10,6 +10,7 @@ import soundfile
 
 from evaluation.metrics.table import HEADLINE, full_label
 from evaluation.report.text import markdown_table
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.components.bundle import BundleConfig
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, read_clip_table
@@ -47,7 +48,7 @@ def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[st
              "## Data", *_data(params), "## Numbers", _numbers(metrics),
              *(["## Since the model before", *changes_lines(changes)] if changes else []), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
-             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.raw.embedded else []), USE]
+             "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.all_embedded else []), USE]
     return "\n\n".join(parts) + "\n"
 
 
@@ -60,8 +61,9 @@ def _data(params: Params) -> list[str]:
             minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.fps / 60
             lines.append(f"* {corpus}: {len(kept)} clips, {minutes:.1f} minutes, "
                          f"{len({row['identity'] for row in kept})} people")
-    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.train_audio.corpora)}; stage 2 on "
-            f"{', '.join(params.train_emotion.corpora)}; {', '.join(params.split.test_corpora)} is for tests alone."]
+    return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.used_for('audio'))}; stage 2 on "
+            f"{', '.join(params.used_for('emotion')) or 'nothing'}; for tests alone: "
+            f"{', '.join(params.used_for('test')) or 'people set aside'}."]
 
 
 def _numbers(metrics: dict[str, float]) -> str:
@@ -77,7 +79,6 @@ def changes_lines(changes: Changes) -> list[str]:
     return [changes.note, *([markdown_table(columns, rows).strip()] if rows else [])]
 
 
-RATE_HZ = 16000
 BY_PATH = {"portrait_path": "portrait.jpg", "speech_path": "speech.wav"}  # below the folder that requests may read
 
 
@@ -86,8 +87,9 @@ def example_request(config: BundleConfig, params: Params) -> dict[str, Any]:
 
     Nobody's face goes from a real corpus into the registry: the example there names files.
     """
-    crops = sorted(crop for corpus in params.split.test_corpora for crop in (paths.CROPS / corpus).glob("*.mp4"))
-    given = _clip_as_bytes(crops[0]) if params.raw.embedded and crops else BY_PATH
+    ours = [name for name in params.used_for("test") if params.corpora[name].is_embedded]
+    crops = sorted(crop for corpus in ours for crop in (paths.CROPS / corpus).glob("*.mp4"))
+    given = _clip_as_bytes(crops[0]) if crops else BY_PATH
     return {**given, **({"emotion": "happy"} if config.stage == "emotion" else {}), "seed": 0}
 
 
@@ -96,5 +98,5 @@ def _clip_as_bytes(crop: Path) -> dict[str, bytes]:
 
     portrait, speech = io.BytesIO(), io.BytesIO()
     Image.fromarray(read_crop(crop, [0])[0]).save(portrait, "JPEG", quality=95)
-    soundfile.write(speech, read_wav(crop.with_suffix(".wav"))[:RATE_HZ], RATE_HZ, format="WAV")
+    soundfile.write(speech, read_wav(crop.with_suffix(".wav"))[:SAMPLE_RATE_HZ], SAMPLE_RATE_HZ, format="WAV")
     return {"portrait": portrait.getvalue(), "speech": speech.getvalue()}

@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import yaml
 
+from tests.chosen import keep_corpora
+
 PROJECT = Path(__file__).resolve().parents[2]
 WAIT_S = 240.0
 STORE_BYTES = 80 << 20
@@ -109,7 +111,7 @@ def machines(head: dict, *workers: dict) -> Iterator[Machines]:
 def write_params(folder: Path, address: str | None, **extract) -> Path:
     """params.yaml's values for a small job on the cluster at `address`, as JSON."""
     values = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    values["corpora"] = ["avspeech"]
+    keep_corpora(values, "avspeech")
     values["ray"] |= {"address": address}
     values["extract"] |= {"batch_clips": 2, "shards": 2, "max_clip_s": 30.0, "actors": 2} | extract
     path = folder / "params.json"

@@ -55,6 +55,11 @@ class FakeSpace:
     def appearance(self, image: np.ndarray) -> Appearance:
         return Appearance(Motion.from_vector(rest_keypoints(), motion_of(np.zeros(1))), image)
 
+    def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        return 0 * points
+
+    shut_mouth = shut_eyes
+
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         return motion
 

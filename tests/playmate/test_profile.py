@@ -26,26 +26,26 @@ def test_embedded_is_what_params_yaml_has(folder):
 def test_all_profiles_name_the_same_keys(folder):
     keys = {name: {key for key, _ in leaves(yaml.safe_load((folder / f"profiles/{name}.yaml").read_text()))}
             for name in names()}
-    assert sorted(keys) == ["embedded", "paper", "paper_toy"]
-    assert keys["paper"] == keys["embedded"] == keys["paper_toy"]
+    assert sorted(keys) == ["embedded", "paper", "paper_toy", "shipped"]
+    assert keys["paper"] == keys["embedded"] == keys["paper_toy"] == keys["shipped"]
 
 
 def test_there_and_back_leaves_every_byte(folder):
     before = (folder / "params.yaml").read_bytes()
-    for name in ("paper", "paper_toy", "embedded"):
+    for name in ("paper", "shipped", "paper_toy", "embedded"):
         assert apply(name)
     assert (folder / "params.yaml").read_bytes() == before
 
 
 def test_paper_is_the_papers_and_keeps_comments_and_other_keys(folder):
-    text = (folder / "params.yaml").read_text().replace("root: data/raw  ", "root: /data/sets")
+    text = (folder / "params.yaml").read_text().replace("path: data/embedded/mead", "path: /data/sets/mead")
     (folder / "params.yaml").write_text(text)
     apply("paper")
     params = load_params()
     assert (params.face_space.kind, params.speech.kind, params.preprocess.detector) == (
         "liveportrait", "wav2vec2", "buffalo_l")
     assert (params.model.dim, params.model.layers, params.model.window, params.diffusion.target) == (512, 8, 100, "eps")
-    assert params.untrained == () and params.stamp == "paper" and params.raw.root == "/data/sets"
+    assert params.untrained == () and params.stamp == "paper" and params.corpora["mead"].path == "/data/sets/mead"
     assert (folder / "params.yaml").read_text().count("#") == text.count("#")
 
 
@@ -56,7 +56,7 @@ def test_the_toy_is_stamped(folder):
 
 
 def test_an_unknown_profile_names_the_known_ones(folder):
-    with pytest.raises(ParamsError, match="'papers': choose one of embedded, paper, paper_toy"):
+    with pytest.raises(ParamsError, match="'papers': choose one of embedded, paper, paper_toy, shipped"):
         apply("papers")
 
 

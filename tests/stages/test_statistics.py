@@ -14,6 +14,7 @@ from models.motion.normalization import MotionStatistics
 from pipeline.core.config import parse_params
 from pipeline.core.split_table import write_split
 from stages import statistics
+from tests.chosen import keep_corpora
 from tests.feature_store.made import frames_of, motion_of, write_store
 
 
@@ -21,7 +22,7 @@ from tests.feature_store.made import frames_of, motion_of, write_store
 def train(tmp_path, monkeypatch, project):
     """A store of five clips, of which `train(...)` puts some into the training split."""
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["train_audio"]["corpora"] = ["avspeech"]
+    keep_corpora(values, "avspeech")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(statistics, "load_params", lambda: parse_params(values))
     write_store(Path("data/features/avspeech"), Path("units"), [0, 1, 2, 3, 4])

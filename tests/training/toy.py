@@ -19,6 +19,7 @@ from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.core.split_table import write_split
 from pipeline.storage import open_storage
 from pipeline.storage.local import LocalStorage
+from tests.chosen import keep_corpora
 from training.engine.checkpoint import CheckpointStore
 from training.engine.optimiser import OptimiserSettings
 from training.motion.batches import BatchSettings
@@ -73,7 +74,7 @@ def job(folder: Path, trained: MotionTransformer, data: list[TrainingClip], **op
                 "stop_after": 0}
     stage_two = trained.shape.num_emotions > 0
     batches = BatchSettings(batch=4, window=trained.shape.window, previous=trained.shape.previous, diffusion_steps=50,
-                            previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, drop_audio=0.2,
+                            previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, free_pose=0.0, drop_audio=0.2,
                             drop_emotion=0.2, drop_identity=0.1, identity_noise=0.0,
                             num_emotions=trained.shape.num_emotions)
     objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", 1.0, 0.0 if stage_two else 1.0, 0.0, stage_two)
@@ -94,8 +95,9 @@ def make_project(folder: Path, source: Path, root: str | None = None, **train) -
     params["diffusion"] |= {"steps": 50, "previous_noise_t_max": 5}
     small = {"steps": 4, "batch": 4, "checkpoint_every": 2, "validate_every": 2, "log_every": 1, "init": "none",
              "warmup_steps": 1, **train}
-    params["train_audio"] |= {**small, "corpora": ["avspeech"]}
-    params["train_emotion"] |= {**small, "corpora": ["mead"]}
+    params["train_audio"] |= small
+    params["train_emotion"] |= small
+    keep_corpora(params, "avspeech", "mead")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus, root)]
     write_split(folder / "data/split", rows)

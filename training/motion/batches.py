@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.motion.motion import RHO_DIM
 from training.motion.clips import TrainingClip
 
 
@@ -31,6 +32,7 @@ class BatchSettings:
     previous_noise_t_max: int  # eq. 9: t ~ U{0..t_max - 1}; 0 is off
     start_share: float  # windows with the learned start instead of previous motion
     truncate_share: float  # windows cut short at a random frame
+    free_pose: float  # windows whose head pose is that of another moment of the clip
     drop_audio: float
     drop_emotion: float
     drop_identity: float
@@ -160,6 +162,22 @@ def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, sett
     if has_previous:
         rows["previous"][row] = clip.motion[start - previous:start]
         rows["speech"][row, :previous] = clip.speech[start - previous:start]
+    if random.random() < settings.free_pose:
+        pose = _pose_of_another_moment(clip, (previous if has_previous else 0) + length, random)
+        rows["motion"][row, :length, -RHO_DIM:] = pose[-length:]
+        if has_previous:
+            rows["previous"][row, :, -RHO_DIM:] = pose[:previous]
+
+
+def _pose_of_another_moment(clip: TrainingClip, frames: int, random: np.random.Generator) -> np.ndarray:
+    """Head pose [frames, 7] from anywhere in the clip, forwards or backwards.
+
+    A head does much that its words do not decide, but a sentence that was heard with one performance alone looks as if
+    they did: a model learns it by heart, and every seed gives the same film.
+    """
+    start = int(random.integers(0, len(clip) - frames + 1))
+    pose = clip.motion[start:start + frames, -RHO_DIM:]
+    return pose[::-1] if random.random() < 0.5 else pose
 
 
 @lru_cache(maxsize=4)

@@ -35,12 +35,12 @@ CENTRE_CLIPS = 50  # of one label, that its mean expression is taken from
 
 
 def audio_job(params: Params, storage: Storage, name: str, statistics: MotionStatistics | None = None) -> Job:
-    """Stage 1 on the training clips of `params.train_audio.corpora`; raises ValueError where there are none.
+    """Stage 1 on the training clips of the corpora for it; raises ValueError where there are none.
 
     `statistics`: None: the statistics stage's.
     """
     section, statistics = params.train_audio, statistics or read_statistics()
-    train, validation = stored_clips(section, statistics, labels=None)
+    train, validation = stored_clips(params.used_for("audio"), section, statistics, labels=None)
     torch.manual_seed(params.seed)
     model = MotionTransformer(model_shape(params, train[0]))
     fit_inputs(model, train, np.concatenate([statistics.expression.alive, statistics.pose_std >= statistics.min_std]))
@@ -52,7 +52,7 @@ def emotion_job(params: Params, storage: Storage, name: str) -> Job:
     """Stage 2: the emotion-control module on labelled clips, all of stage 1 frozen."""
     section, stage_one = params.train_emotion, load_bundle(AUDIO_BUNDLE)
     labels = LABEL_SETS[params.emotion.labels]
-    train, validation = stored_clips(section, stage_one.statistics, labels)
+    train, validation = stored_clips(params.used_for("emotion"), section, stage_one.statistics, labels)
     torch.manual_seed(params.seed)
     model = with_emotion(stage_one.model, len(labels))
     initial_emotion(model, params)
@@ -78,19 +78,21 @@ def model_shape(params: Params, clip: TrainingClip) -> ModelShape:
                       num_emotions=0)
 
 
-def stored_clips(section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
+def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
                  ) -> tuple[StoredClips, StoredClips]:
     """Training and validation clips, read when they are asked for; with `labels` only clips that carry one of them.
 
     Raises ValueError where there is no training clip.
     """
-    store, split = open_store(section.corpora), read_split(SPLIT)
+    if not corpora:
+        raise ValueError("no corpus is for this stage: add it to the `use` of one in params.yaml, corpora")
+    store, split = open_store(corpora), read_split(SPLIT)
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
         parts.append(_stored(store, rows, statistics, labels, int(section.cache_gb * 2**30)))
     if not parts[0]:
-        raise ValueError(f"no training clip in {', '.join(section.corpora)}" + (
+        raise ValueError(f"no training clip in {', '.join(corpora)}" + (
             f" is labelled {', '.join(labels)}" if labels else "")
             + ": look at data/split/split.json and data/crops/*/clips.parquet")
     return parts[0], parts[1]
@@ -127,8 +129,8 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
     batches = BatchSettings(
         batch=section.batch, window=shape.window, previous=shape.previous, diffusion_steps=diffusion.steps,
         previous_noise_t_max=diffusion.previous_noise_t_max, start_share=section.start_share,
-        truncate_share=section.truncate_share, drop_audio=section.drop_audio, drop_emotion=drop_emotion,
-        drop_identity=section.drop_identity,
+        truncate_share=section.truncate_share, free_pose=section.free_pose,
+        drop_audio=section.drop_audio, drop_emotion=drop_emotion, drop_identity=section.drop_identity,
         identity_noise=section.identity_noise, num_emotions=shape.num_emotions)
     objective = Objective(
         alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,

@@ -86,7 +86,7 @@ def _plan(stage: Stage, params: Params, location: str, name: str, workers: int, 
     section = stage.section(params)
     return RunPlan(stage.make_job, params, name, location, workers, f"train_{stage.name}", prints,
                    min_workers=min(section.min_workers, workers), section=section,
-                   data={corpus: FEATURES / corpus / "manifest.json" for corpus in section.corpora},
+                   data={corpus: FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)},
                    write_bundle=_FilmBundle(stage, params, prints))
 
 

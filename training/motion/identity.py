@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.components.bundle import bundle_digest
 from pipeline.core.config import Params, Train
@@ -23,7 +24,7 @@ HOW = ("workers", "min_workers", "sharded", "prefetch", "cache_gb", "checkpoints
 class Stage:
     """What differs between the stages."""
 
-    name: str  # audio | emotion
+    name: Literal["audio", "emotion"]   # the `use` of its corpora, too
     make_job: Callable[[Params, Storage, str], Job]
     folder: Path
 
@@ -38,7 +39,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     chosen = {"seed": params.seed, "model": params.model, "diffusion": params.diffusion, "speech": params.speech,
               "face_space": params.face_space.kind, "emotion": params.emotion, "train": train}
     values = {key: getattr(value, "model_dump", lambda v=value: v)() for key, value in chosen.items()}
-    data = [FEATURES / corpus / "manifest.json" for corpus in section.corpora]
+    data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": code_of("training.motion.loop", "training.motion.build")}

@@ -54,8 +54,8 @@ def sample(model: MotionTransformer, job: Job, batch: Batch) -> Tensor:
 
 def validation_batch(job: Job) -> Batch:
     """The same samples at every call: neighbours come from different clips, times spread over the schedule."""
-    settings = replace(job.batches, batch=SAMPLES, truncate_share=0.0, drop_audio=0.0, drop_emotion=0.0,
-                       drop_identity=0.0, identity_noise=0.0, previous_noise_t_max=0)
+    settings = replace(job.batches, batch=SAMPLES, truncate_share=0.0, free_pose=0.0, drop_audio=0.0,
+                       drop_emotion=0.0, drop_identity=0.0, identity_noise=0.0, previous_noise_t_max=0)
     clips = job.validation_clips
     return draw_samples([clips[i % len(clips)] for i in range(SAMPLES)], settings,
                         [np.random.default_rng([job.seed, STREAM, i]) for i in range(SAMPLES)],

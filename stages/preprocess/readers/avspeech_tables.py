@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.storage.s3_errors import S3Unavailable
 from stages.preprocess.readers.folder import Folder
 from stages.preprocess.readers.manifests import YOUTUBE_ID, number
+from stages.preprocess.readers.packed import cell_name
 from stages.preprocess.readers.rows import ClipRow, Row
 
 MEDIA, SOUND = "video", "audio"
@@ -27,7 +29,10 @@ def table_rows(folder: Folder) -> Iterator[Row]:
 
     for name in folder.tables:
         try:
-            yield from _table(folder, name, pq.ParquetFile(folder.root / name))
+            with folder.open(name) as file:
+                yield from _table(folder, name, pq.ParquetFile(file))
+        except S3Unavailable:  # nothing is wrong with the file
+            raise
         except (pa.ArrowException, OSError) as error:
             yield folder.reject(name, name, "bad_manifest", f"not a readable Parquet file: {type(error).__name__}")
 
@@ -59,6 +64,6 @@ def _row(folder: Folder, name: str, index: int, values: dict, split: str | None,
     key = f"{name.removesuffix('.parquet').replace('/', '_')}_{index:06d}"
     x, y = (next((n for c in names if (n := number(values.get(c))) is not None), None) for names in (X, Y))
     hint = (x, y) if x is not None and y is not None and 0 <= x <= 1 and 0 <= y <= 1 else None
-    return ClipRow(folder.corpus, key, f"{name}//{index}/{MEDIA}", f"avspeech/{video or key}",
-                   f"{name}//{index}/{SOUND}" if has_sound else None, hint=hint, official_split=split,
+    return ClipRow(folder.corpus, key, cell_name(name, index, MEDIA), f"avspeech/{video or key}",
+                   cell_name(name, index, SOUND) if has_sound else None, hint=hint, official_split=split,
                    youtube_id=video)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from stages.preprocess.readers.rows import CorpusError, RejectRow, Row
 
-VIDEO = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".ts", ".3gp"})
+VIDEO = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".flv", ".ts", ".3gp", ".3g2", ".mts", ".m2ts",
+                   ".mpg", ".mpeg", ".wmv", ".ogv"})
 SOUND = frozenset({".wav", ".m4a", ".aac", ".mp3", ".flac", ".ogg", ".opus"})
 MAX_SHOWN = 500   # letters of a name or reason in a reject row
 TABLE, ARCHIVE = frozenset({".parquet"}), frozenset({".zip", ".tar", ".rar", ".7z", ".gz", ".tgz"})
+PACKED = TABLE | ARCHIVE
 
 
 class Folder:
@@ -21,28 +24,41 @@ class Folder:
     Manifests never form paths: their names are looked up here, so no manifest can point outside.
     """
 
-    def __init__(self, corpus: str, root: Path, listed: list[str] | None = None):
-        """`listed`: names of media that lie elsewhere; `root` then holds the manifests alone."""
+    def __init__(self, corpus: str, root: Path, listed: list[str] | None = None,
+                 opened: Callable[[str], BinaryIO] | None = None):
+        """`listed`: names of media that lie elsewhere and are read by `opened`; `root` then holds the manifests
+        alone."""
         if not root.is_dir():
-            raise CorpusError(f"{root} is not a folder: set raw.root so that it holds {corpus}/, "
-                              f"or take {corpus} out of `corpora` in params.yaml")
+            raise CorpusError(f"{root} is not a folder: put the path of your data into corpora.{corpus}.path in "
+                              f"params.yaml, or take {corpus} out of `corpora`")
         self.corpus, self.root = corpus, root.resolve()
+        self._opened = opened or (lambda name: (self.root / name).open("rb"))
         self.videos: list[str] = []
         self.sounds: list[str] = []
         self.refused: list[tuple[str, str, str]] = []   # name, code, detail
         self.tables: list[str] = []
         self.archives: list[str] = []
-        for path in sorted(_walk(self.root)):
+        for path in sorted(self._walk()):
             self._add(path)
         for name in sorted(listed or ()):
             self._add_name(name)
         self._by_stem = {kind: _by_stem(paths) for kind, paths in (("video", self.videos), ("sound", self.sounds))}
         self._used: set[str] = set()
 
+    def _walk(self) -> Iterator[Path]:
+        def refuse(error: OSError) -> None:
+            name = Path(error.filename).relative_to(self.root).as_posix()
+            self.refused.append((name, "unreadable_file", f"a folder: {error.strerror}"))
+
+        for folder, folders, files in os.walk(self.root, onerror=refuse, followlinks=False):
+            for name in [*files, *(f for f in folders if (Path(folder) / f).is_symlink())]:
+                yield Path(folder) / name
+
     def _add(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
         if path.is_symlink() and not _stays_inside(path, self.root):
-            self.refused.append((name, "unsafe_path", "the link leads out of the corpus folder"))
+            self.refused.append((name, "unsafe_path", "the link leads out of the corpus folder: copy the file to here, "
+                                                      "or let `path` be the folder that the links lead to"))
         elif path.is_file():
             self._add_name(name)
         elif path.suffix.lower() in VIDEO and not path.is_dir():  # reading one might never end
@@ -78,6 +94,15 @@ class Folder:
     def use(self, name: str) -> None:
         """Mark a file as listed."""
         self._used.add(name)
+
+    def open(self, name: str) -> BinaryIO:
+        """A file of the corpus, wherever it lies, to be read from any place. Raises OSError, ObjectMissing."""
+        return self._opened(name)
+
+    @property
+    def unread_archives(self) -> list[str]:
+        """Archives that no reader has opened."""
+        return [name for name in self.archives if name not in self._used]
 
     @property
     def unused_sounds(self) -> int:
@@ -132,17 +157,17 @@ def is_unsafe_path(name: str) -> bool:
     return name.startswith("/") or any(part in ("", ".", "..") or is_unsafe(part) for part in name.split("/"))
 
 
+def is_hidden(name: str) -> bool:
+    """True where a file or a folder around it is a system's own: `.name`, or what an archive from a Mac adds."""
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX"
+               for part in PurePosixPath(name).parts)
+
+
 def _stays_inside(path: Path, root: Path) -> bool:
     try:
         return path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # links in a circle
         return False
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, folders, files in os.walk(root, followlinks=False):
-        for name in [*files, *(f for f in folders if (Path(folder) / f).is_symlink())]:
-            yield Path(folder) / name
 
 
 def _by_stem(names: list[str]) -> dict[str, list[str]]:

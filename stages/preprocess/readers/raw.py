@@ -1,4 +1,4 @@
-"""Where a corpus' raw media are: a local folder, an S3 prefix, rows of Parquet files in a folder.
+"""Where a corpus' raw media are: a local folder or an S3 prefix, as files of their own or inside larger ones.
 
 Readers see names alone. A name becomes a file on this machine only while its clip is worked on, one file a worker,
 so that a corpus in S3 needs no disk of its size.
@@ -6,28 +6,24 @@ so that a corpus in S3 needs no disk of its size.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import BinaryIO
 
 from pipeline.core.fingerprint import digest, file_sha256
 from pipeline.core.paths import WORK
 from pipeline.storage.s3_raw import Entry, RawObjects, raw_objects
-from stages.preprocess.readers.folder import SOUND, VIDEO, Folder, is_unsafe_path
+from stages.preprocess.readers.folder import PACKED, SOUND, VIDEO, Folder, is_unsafe_path
 from stages.preprocess.readers.manifests import MAX_MANIFEST_BYTES
+from stages.preprocess.readers.packed import IN_FILE, member_parts, member_size, unpack
 from stages.preprocess.readers.rows import CorpusError
 
 REMOTE = "s3://"
-MANIFESTS = frozenset({".csv", ".json", ".txt", ".xlsx"})
-IN_TABLE = "//"     # of `data/train-0.parquet//17/video`: row 17, column video; no file name holds two slashes
-
-
-def location_of(root: str, corpus: str) -> str:
-    """Folder or S3 prefix of one corpus."""
-    return f"{root.rstrip('/')}/{corpus}"
+MANIFESTS = frozenset({".csv", ".json", ".jsonl", ".txt", ".xlsx"})
 
 
 @dataclass(frozen=True)
@@ -38,13 +34,19 @@ class Source:
 
     def fetch(self, name: str, scratch: Path) -> Path:
         """The file of this name: where it lies, or a copy in `scratch`. Raises OSError, ObjectMissing."""
+        if IN_FILE in name:
+            return unpack(self, name, scratch)
         if self.location.startswith(REMOTE):
             target = scratch / f"raw{PurePosixPath(name).suffix.lower()}"
             _objects(self.location).fetch(name, target)
             return target
-        if IN_TABLE in name:
-            return _unpacked(Path(self.location), name, scratch)
         return Path(self.location).absolute() / name
+
+    def open(self, name: str) -> BinaryIO:
+        """The file of this name, read where it lies, from any place. Raises OSError, ObjectMissing."""
+        if self.location.startswith(REMOTE):
+            return _objects(self.location).open(name)
+        return (Path(self.location) / name).open("rb")
 
 
 @dataclass
@@ -57,10 +59,9 @@ class RawCorpus:
     size: Callable[[str], int] = field(repr=False)    # name -> bytes
 
 
-def open_raw(root: str, corpus: str) -> RawCorpus:
-    """Open `root`/`corpus`; raises CorpusError where it is not there."""
-    location = location_of(root, corpus)
-    return _remote(location, corpus) if location.startswith(REMOTE) else _local(Path(location), corpus)
+def open_raw(corpus: str, location: str) -> RawCorpus:
+    """Open the folder or S3 prefix of a corpus of this name; raises CorpusError where it is not there."""
+    return _remote(location.rstrip("/"), corpus) if location.startswith(REMOTE) else _local(Path(location), corpus)
 
 
 def is_sha256(stamp: str) -> bool:
@@ -69,27 +70,48 @@ def is_sha256(stamp: str) -> bool:
 
 
 def _local(root: Path, corpus: str) -> RawCorpus:
-    sha256 = cache(file_sha256)
+    sha256, source = cache(file_sha256), Source(str(root))
 
     def stamp(name: str) -> str:
-        path, _, row = name.partition(IN_TABLE)
+        path, _, row = name.partition(IN_FILE)
+        if member_size(name) is not None:
+            return _member_sha256(source, name)
         return f"{sha256(root / path)} {row}" if row else sha256(root / path)
 
     def size(name: str) -> int:
-        return 0 if IN_TABLE in name else (root / name).stat().st_size
+        return _packed_size(name) if IN_FILE in name else (root / name).stat().st_size
 
-    return RawCorpus(Folder(corpus, root), Source(str(root)), stamp, size)
+    return RawCorpus(Folder(corpus, root), source, stamp, size)
+
+
+def _member_sha256(source: Source, name: str) -> str:
+    digested = hashlib.sha256()
+    for part in member_parts(source, name):
+        digested.update(part)
+    return digested.hexdigest()
+
+
+def _packed_size(name: str) -> int:
+    return member_size(name) or 0    # what a cell holds is known when it is read
 
 
 def _remote(location: str, corpus: str) -> RawCorpus:
     entries = {entry.key: entry for entry in _objects(location).entries()}
     if not entries:
-        raise CorpusError(f"there is nothing below {location}/: set raw.root so that it holds {corpus}/, "
-                          f"or take {corpus} out of `corpora` in params.yaml")
-    media = [key for key in entries if PurePosixPath(key).suffix.lower() in VIDEO | SOUND]
-    folder = Folder(corpus, _mirror(location, list(entries.values())), listed=media)
-    return RawCorpus(folder, Source(location), lambda name: f"etag {entries[name].etag} {entries[name].bytes}",
-                     lambda name: entries[name].bytes)
+        raise CorpusError(f"there is nothing below {location}/: put the address of your data into "
+                          f"corpora.{corpus}.path in params.yaml, or take {corpus} out of `corpora`")
+    media = [key for key in entries if PurePosixPath(key).suffix.lower() in VIDEO | SOUND | PACKED]
+    source = Source(location)
+
+    def stamp(name: str) -> str:
+        key, _, place = name.partition(IN_FILE)
+        return f"etag {entries[key].etag} {entries[key].bytes} {place}".rstrip()
+
+    def size(name: str) -> int:
+        return _packed_size(name) if IN_FILE in name else entries[name].bytes
+
+    folder = Folder(corpus, _mirror(location, list(entries.values())), media, source.open)
+    return RawCorpus(folder, source, stamp, size)
 
 
 def _mirror(location: str, entries: list[Entry]) -> Path:
@@ -114,40 +136,3 @@ def _mirror(location: str, entries: list[Entry]) -> Path:
 def _objects(location: str) -> RawObjects:
     return raw_objects(location)
 
-
-def _unpacked(root: Path, name: str, scratch: Path) -> Path:
-    path, _, place = name.partition(IN_TABLE)
-    row, _, column = place.partition("/")
-    value = _cell(root / path, int(row), column)
-    data = value.get("bytes") if isinstance(value, dict) else value
-    if not isinstance(data, bytes):
-        raise FileNotFoundError(2, f"row {row} holds no bytes in its column {column}")
-    named = value.get("path") if isinstance(value, dict) else None
-    suffix = PurePosixPath(str(named or "")).suffix.lower()
-    target = scratch / f"{column}{suffix if suffix in VIDEO | SOUND else '.bin'}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
-    return target
-
-
-def _cell(path: Path, row: int, column: str) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path)
-        for group in range(table.num_row_groups):
-            rows = table.metadata.row_group(group).num_rows
-            if row < rows:
-                return _group(path, group, column)[row].as_py()
-            row -= rows
-    except (pa.ArrowException, OSError) as error:
-        raise FileNotFoundError(2, f"its table cannot be read: {type(error).__name__}") from error
-    raise FileNotFoundError(2, f"the table has no row {row}")
-
-
-@lru_cache(maxsize=2)
-def _group(path: Path, group: int, column: str):
-    import pyarrow.parquet as pq
-
-    return pq.ParquetFile(path).read_row_group(group, columns=[column])[column]

@@ -109,3 +109,12 @@ def _unit(features: np.ndarray) -> np.ndarray:
 def test_a_layer_that_is_not_there_is_refused(weights):
     with pytest.raises(ValueError, match="hidden states 0 to 4"):
         WhisperSpeechEncoder(weights, layer=5, piece_s=30.0, overlap_s=2.0)
+
+
+def test_with_a_fixed_ceiling_a_piece_has_the_values_of_the_whole():
+    """Windows that lie in the piece: away from its reflected edges."""
+    waveform = np.random.default_rng(0).normal(size=32000).astype(np.float32) * np.geomspace(1e-6, 1, 32000, dtype="f4")
+    whole, piece = log_mel(waveform, 1.4), log_mel(waveform[:16000], 1.4)
+    torch.testing.assert_close(piece[:, :95], whole[:, :95], rtol=0, atol=1e-6)
+    assert float(log_mel(np.zeros(1600, np.float32), 1.4).max()) == pytest.approx((1.4 - 8 + 4) / 4)
+    assert not torch.allclose(log_mel(waveform)[:, :95], log_mel(waveform[:16000])[:, :95])

@@ -23,7 +23,7 @@ def animator() -> Animator:
 
 def speech(seconds: float) -> np.ndarray:
     time_s = np.arange(int(seconds * 16000)) / 16000
-    return (np.abs(np.sin(time_s)) * np.sin(time_s * 900)).astype(np.float32)
+    return ((0.8 + 0.2 * np.sin(time_s)) * np.sin(time_s * 900)).astype(np.float32)
 
 
 @pytest.mark.parametrize("window", [None, 10])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -37,7 +38,22 @@ def test_no_section_has_a_default():
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
     (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
     (("preprocess", "min_duration_s"), 40.0, "must be below max_duration_s"),
-    (("corpora",), ["avspeech", "voxceleb"], "corpora.1"),
+    (("corpora",), ["avspeech", "voxceleb"], "corpora: Input should be a valid dictionary"),
+    (("corpora",), {}, "corpora: Dictionary should have at least 1 item"),
+    (("corpora", "mead", "reader"), "voxceleb", "corpora.mead.reader: Input should be 'avspeech', 'celebv_text'"),
+    (("corpora", "mead", "use"), ["train"], "corpora.mead.use.0: Input should be 'audio', 'emotion' or 'test'"),
+    (("corpora", "mead", "use"), ["audio", "test"], "a corpus for tests is for nothing else"),
+    (("corpora", "mead", "pth"), "x", "corpora.mead.pth: unknown key; accepted here: reader, path, use, singing, sync"),
+    (("corpora", "a/b"), {}, "String should match pattern"),
+    (("corpora", "mead", "path"), "data/embedded/mine", "the project makes data/embedded/mead there"),
+    (("corpora", "mead", "path"), "data/crops/mead", "DVC deletes what lies in data and reports"),
+    (("corpora", "mead", "path"), "data", "DVC deletes what lies in data and reports"),
+    (("corpora", "mead", "path"), ".", "a folder around them holds what is made here"),
+    (("corpora", "mead", "path"), "/", "a folder around them holds what is made here"),
+    (("corpora", "mead", "path"), "data/embedded/hdtf/", "the project makes data/embedded/mead there"),
+    (("raw",), {"root": "/data"}, "raw: is now the `path` of each corpus"),
+    (("train_audio", "corpora"), ["avspeech"], "train_audio.corpora: is now the `use` of each corpus"),
+    (("split", "test_corpora"), ["hdtf"], "split.test_corpora: is now the `use` of each corpus"),
     (("speech", "overlap_s"), 15.0, "more than twice overlap_s"),
 ])
 def test_a_bad_value_is_named(values, path, value, message):
@@ -48,6 +64,41 @@ def test_a_bad_value_is_named(values, path, value, message):
     with pytest.raises(ParamsError) as caught:
         parse_params(values)
     assert message in str(caught.value)
+
+
+def test_folders_of_ones_own_stand_beside_the_embedded_ones(values):
+    own = {"reader": "clips", "use": ["audio", "emotion"], "singing": False, "sync": False}
+    values["corpora"] |= {"studio": own | {"path": "/data/studio"}, "phones-2": own | {"path": "data/raw/phones"},
+                          "bucket": own | {"path": "s3://bucket/sets/"}, "beside": own | {"path": "/data/studio2"}}
+    params = parse_params(values)
+    assert params.used_for("audio")[3:] == ["studio", "phones-2", "bucket", "beside"]
+    assert params.used_for("test") == ["hdtf"] and not params.all_embedded
+    assert params.corpora["bucket"].location == "s3://bucket/sets"
+
+
+@pytest.mark.parametrize("inner", ["/data/studio", "/data/studio/", "/data/studio/day1", "/data/x/../studio"])
+def test_a_folder_in_another_corpus_would_count_twice(values, inner):
+    own = {"reader": "clips", "use": ["audio"], "singing": False, "sync": False}
+    values["corpora"] |= {"a": own | {"path": "/data/studio"}, "b": own | {"path": inner}}
+    with pytest.raises(ParamsError, match=r"its clips would be in both"):
+        parse_params(values)
+
+
+def test_nothing_to_train_on_is_said_when_loaded(values):
+    for corpus in values["corpora"].values():
+        corpus["use"] = ["test"]
+    with pytest.raises(ParamsError, match=r"none has `audio` in its `use`"):
+        parse_params(values)
+
+
+def test_an_experiments_copy_finds_the_users_data_beside_the_project(values, monkeypatch):
+    from pipeline.core import config
+
+    monkeypatch.setattr(config, "WORK", Path("/home/me/project/.playmate"))
+    values["corpora"]["own"] = values["corpora"]["mead"] | {"path": "recordings", "use": []}
+    params = parse_params(values)
+    assert params.corpora["own"].location == "/home/me/project/recordings"
+    assert params.corpora["mead"].location == "data/embedded/mead"
 
 
 def test_a_missing_key_is_named(values):

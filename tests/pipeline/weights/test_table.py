@@ -37,7 +37,7 @@ def test_every_embedded_row_is_pinned():
     rows = [w for w in weights_table().values() if w.pack == "embedded"]
     assert len(rows) >= 12
     for row in rows:
-        assert len(row.sha256) == 64 and row.bytes > 0 and row.licence and row.needed_by and row.member
+        assert len(row.sha256) == 64 and row.bytes > 0 and row.licence and row.needed_by and row.archive
 
 
 def test_pull_takes_one_member_out(carrier, tmp_path):
@@ -126,3 +126,9 @@ def test_a_folder_is_not_recorded(unpinned):
     unpinned.path.mkdir()
     pull("paper", say=lambda line: None)
     assert verify(unpinned) == "present, not pinned"
+
+
+def test_a_row_without_a_member_is_its_archive(tmp_path):
+    (tmp_path / "toy.tgz").write_bytes(CONTENT)
+    row = Weight("toy", "embedded", "toy.tgz", "npm", "toy@1", "MIT", "tests", "toy.tgz")
+    assert weights._member(tmp_path / "toy.tgz", row) == CONTENT

@@ -12,6 +12,7 @@ from pipeline.core.config import Params, parse_params
 from pipeline.storage import open_storage
 from stages.extract import compute as cluster
 from stages.extract import stage as extract
+from tests.chosen import keep_corpora
 from tests.stages.extract import made
 from tests.stages.extract.made import PRINTS
 
@@ -19,7 +20,7 @@ from tests.stages.extract.made import PRINTS
 @pytest.fixture
 def params(tmp_path, monkeypatch, project) -> Params:
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["corpora"] = ["avspeech", "mead"]
+    keep_corpora(values, "avspeech", "mead")
     values["extract"] |= {"actors": 2, "batch_clips": 1, "ahead": True, "max_clip_s": 5.0, "shards": 2}
     values["ray"] |= {"address": None, "num_cpus": 2}
     params = parse_params(values)

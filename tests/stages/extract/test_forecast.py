@@ -90,17 +90,18 @@ def test_a_corpus_that_nobody_named_is_refused(params, prints):
 def test_raw_clips_that_were_never_preprocessed_are_counted(params, prints, monkeypatch):
     made.write_corpus("avspeech", ["good"])
     rows = [ClipRow("avspeech", name, f"{name}.mp4", "avspeech/x") for name in ("old", "new", "newer")]
-    monkeypatch.setattr(raw_clips, "open_raw", lambda root, corpus: SimpleNamespace(folder=corpus))
-    monkeypatch.setattr(raw_clips, "read_folder", lambda folder: [*rows, RejectRow(folder, "x", "x.mp4", "view", "")])
+    monkeypatch.setattr(raw_clips, "open_raw", lambda name, location: SimpleNamespace(folder=name))
+    rows.append(RejectRow("avspeech", "x", "x.mp4", "view", ""))
+    monkeypatch.setattr(raw_clips, "read_folder", lambda reader, folder: rows)
     table = pa.table({"source": ["old.mp4", None]})
     pq.write_table(table, "clips.parquet")
-    assert raw_clips.new_raw_clips("raw", "avspeech", Path("clips.parquet")) == 2
+    assert raw_clips.new_raw_clips("avspeech", params.corpora["avspeech"], Path("clips.parquet")) == 2
     note = forecast(params, ["avspeech"]).notes[0]
     assert "avspeech: 3 more raw clips wait for `dvc repro preprocess@avspeech`" in note
 
 
-def test_without_raw_folders_crops_alone_are_planned(tmp_path):
-    assert raw_clips.new_raw_clips(str(tmp_path), "avspeech", tmp_path / "clips.parquet") == 0
+def test_without_raw_folders_crops_alone_are_planned(params, tmp_path):
+    assert raw_clips.new_raw_clips("avspeech", params.corpora["avspeech"], tmp_path / "clips.parquet") == 0
 
 
 def test_time_and_cost_by_hand(params, prints):

@@ -18,6 +18,7 @@ from pipeline.core.split_table import write_split
 from pipeline.media.film import write_video
 from stages.face_space import stage as face_space
 from stages.face_space.landmark import Person, solve, spread
+from tests.chosen import keep_corpora
 from tests.needs import weight
 
 
@@ -84,7 +85,8 @@ def test_the_stage_on_real_faces(media, project, tmp_path, monkeypatch):
     weight("face_landmarker")
     monkeypatch.chdir(tmp_path)
     write_project(media, project)
-    values = yaml.safe_load(Path("params.yaml").read_text()) | {"corpora": ["avspeech"]}
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    keep_corpora(values, "avspeech")
     monkeypatch.setattr(face_space, "load_params", lambda: parse_params(values))
     face_space.main(lambda _: None)
     folder = Path("data/face_space")

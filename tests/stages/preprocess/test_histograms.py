@@ -41,7 +41,7 @@ def lines(group) -> list[float]:
 def test_bars_and_line_of_one_measure_by_hand(params):
     """From 0 to 60 in 30 bins: the first one holds two clips of three, the last one a single one, half as tall."""
     chosen = params.model_copy(update={"min_blur": 30.0})
-    found = cells(histograms([{"blur": v} for v in (0.0, 0.0, 60.0, None)] + [{}], chosen, "mead"))["blur"]
+    found = cells(histograms([{"blur": v} for v in (0.0, 0.0, 60.0, None)] + [{}], chosen, False))["blur"]
     (met_x, met_height, met), (missed_x, missed_height, missed) = bars(found)
     assert (met, missed) == (MET, MISSED)
     assert missed_height == pytest.approx(2 * met_height, abs=0.16)  # both are rounded to tenths
@@ -51,19 +51,19 @@ def test_bars_and_line_of_one_measure_by_hand(params):
 
 
 def test_a_measure_with_two_thresholds_has_two_lines(params):
-    found = cells(histograms([{"brightness": v} for v in (1.0, 128.0, 254.0)], params, "mead"))["brightness"]
+    found = cells(histograms([{"brightness": v} for v in (1.0, 128.0, 254.0)], params, False))["brightness"]
     assert sorted((x, kind) for x, _, kind in bars(found))[1][1] == MET
     assert [kind for *_, kind in bars(found)].count(MISSED) == 2 == len(lines(found))
 
 
 def test_every_threshold_has_its_histogram_even_where_nothing_was_measured(params):
-    found = cells(histograms([], params, "mead"))
-    assert {t.measure for t in thresholds(params, "mead")} <= set(found)
+    found = cells(histograms([], params, False))
+    assert {t.measure for t in thresholds(params, False)} <= set(found)
     assert all("no clip was measured" in "".join(group.itertext()) for group in found.values())
 
 
 def test_the_line_of_a_singing_corpus_is_its_own(params):
-    texts = ["".join(cells(histograms([{"speech_share": 0.5}], params, corpus))["speech_share"].itertext())
-             for corpus in ("avspeech", "acappella")]
+    texts = ["".join(cells(histograms([{"speech_share": 0.5}], params, singing))["speech_share"].itertext())
+             for singing in (False, True)]
     assert [re.search(r"no_speech: at least ([\d.]+)", text)[1] for text in texts] == [
         f"{params.min_speech_share:g}", f"{params.min_singing_share:g}"]

@@ -19,6 +19,7 @@ from pipeline.core.clip_table import read_clip_table
 from pipeline.core.config import parse_params
 from playmate import corpora_header as header
 from stages.preprocess import stage
+from tests.chosen import raw_in
 from tests.needs import weight
 from tests.stages.preprocess import test_hostile as kinds
 from tests.stages.preprocess.makers import clicks, regular, write
@@ -130,7 +131,7 @@ def done(project, tmp_path_factory):
     (root / "M003#sad#level_1#006.mp4").mkdir()
     (root / os.fsdecode(b"M003#sad\xff#level_1#005.mp4")).touch()
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["raw"]["root"] = str(top / "raw")
+    raw_in(values, top / "raw")
     values["ray"]["num_cpus"] = 2
     values["preprocess"] |= {"max_decode_s": 60.0, "max_memory_gb": 2.0, "detect_every": 25}
     before = tree(top)

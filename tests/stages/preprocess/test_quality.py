@@ -12,8 +12,9 @@ from pipeline.core.config import Preprocess
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05, thresholds, verdict
 from tests.needs import weight
 
-GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "inside_share": 1.0, "score_p05": 0.8,
-        "blur": 100.0, "brightness": 120.0, "speech_share": 0.8, "sync_confidence": 5.0, "sync_offset_frames": 1.0}
+GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "roll_deg": 5.0, "inside_share": 1.0,
+        "score_p05": 0.8, "blur": 100.0, "brightness": 120.0, "speech_share": 0.8, "sync_confidence": 5.0,
+        "sync_offset_frames": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,14 @@ def test_blur_and_brightness_by_hand():
 
 @pytest.mark.parametrize(("measure", "value", "code"), [
     (None, None, None), ("detection_share", 0.0, "no_face"), ("detection_share", 0.5, "face_lost"),
-    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("inside_share", 0.3, "cut_off"),
+    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("roll_deg", 88.0, "on_its_side"),
+    ("inside_share", 0.3, "cut_off"),
     ("score_p05", 0.2, "occluded"), ("blur", 1.0, "blurred"),
     ("brightness", 3.0, "too_dark"), ("brightness", 254.0, "too_bright"), ("speech_share", 0.05, "no_speech"),
     ("sync_confidence", 2.9, "not_in_sync"), ("sync_offset_frames", 4.0, "sound_early"),
     ("sync_offset_frames", -4.0, "sound_late")])
 def test_every_threshold(params, measure, value, code):
-    reason = verdict(GOOD | ({measure: value} if measure else {}), params, "avspeech")
+    reason = verdict(GOOD | ({measure: value} if measure else {}), params, False)
     assert (reason and reason["code"]) == code
     assert reason is None or (reason["value"] == value and measure in reason["detail"])
 
@@ -45,8 +47,8 @@ def test_every_threshold(params, measure, value, code):
 def test_every_threshold_has_a_measure_that_is_a_column_of_the_table(params):
     from pipeline.core.clip_table import SCHEMA
 
-    assert {t.measure for t in thresholds(params, "mead")} <= set(SCHEMA.names)
-    assert {t.measure for t in thresholds(params, "mead")} == set(GOOD)
+    assert {t.measure for t in thresholds(params, False)} <= set(SCHEMA.names)
+    assert {t.measure for t in thresholds(params, False)} == set(GOOD)
 
 
 def test_a_face_at_the_edge_and_a_hidden_one():
@@ -60,13 +62,13 @@ def test_a_face_at_the_edge_and_a_hidden_one():
                                                        (0.0, "no_speech", "no_speech")])
 def test_a_singer_is_not_asked_to_speak(params, share, sung, spoken):
     """Silence is no song, though."""
-    codes = [(verdict(GOOD | {"speech_share": share}, params, corpus) or {}).get("code")
-             for corpus in ("acappella", "avspeech")]
+    codes = [(verdict(GOOD | {"speech_share": share}, params, singing) or {}).get("code")
+             for singing in (True, False)]
     assert codes == [sung, spoken]
 
 
 def test_what_is_not_known_yet_decides_nothing(params):
-    assert verdict({"detection_share": 1.0}, params, "mead") is None
+    assert verdict({"detection_share": 1.0}, params, False) is None
 
 
 def test_voice_activity_on_noise_and_silence():

@@ -15,6 +15,7 @@ from pipeline.core.config import parse_params
 from pipeline.media.crops import read_crop
 from stages import split
 from stages.preprocess import stage
+from tests.chosen import raw_in
 from tests.needs import weight
 
 pytestmark = [pytest.mark.media, pytest.mark.slow]
@@ -28,12 +29,13 @@ def done(project, media, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     subprocess.run([sys.executable, media.parent / "tools" / "lay_out_corpora.py", folder / "raw"], check=True)
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["raw"]["root"] = str(folder / "raw")
+    raw_in(values, folder / "raw")
     params = parse_params(values)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         rows = [row for corpus in CORPORA for row in stage.preprocess(corpus, params)]
-        assigned = split.assign([row for row in rows if row["status"] == "kept"], params.split, params.seed)
+        kept = [row for row in rows if row["status"] == "kept"]
+        assigned, _ = split.assign(kept, params.split, params.used_for("test"), params.seed)
     return folder, rows, assigned
 
 

@@ -16,11 +16,11 @@ GIVEN = re.compile(r'MediaError\("\w+", "(\w+)"|reject\([^"]*?"(\w+)",|\(name, "
 
 
 def test_every_code_is_explained(project):
-    sources = [path for pattern in ("readers/*.py", "media/*.py", "preprocess*.py")
-               for path in (project / "stages").glob(pattern)]
+    sources = [path for folder in ("stages/preprocess", "pipeline/media", "pipeline/compute")
+               for path in (project / folder).rglob("*.py")]
     given = {code for path in sources for groups in GIVEN.findall(path.read_text()) for code in groups if code}
     params = Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
-    given |= {t.code for t in thresholds(params, "mead")} | {WORKER_ERROR, *LIMIT_CODES}
+    given |= {t.code for t in thresholds(params, False)} | {WORKER_ERROR, *LIMIT_CODES}
     assert len(given) > 35 and {"unlisted", "no_times", "near_duplicate", "size_change", "bad_manifest_row"} <= given
     explained = set(re.findall(r"`(\w+)`", (project / "docs" / "corpora.md").read_text()))
     assert given <= explained, given - explained

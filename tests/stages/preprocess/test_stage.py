@@ -24,6 +24,7 @@ from stages.preprocess import stage
 from stages.preprocess import workers as preprocess_workers
 from stages.preprocess.clip import make_worker
 from stages.preprocess.records import WorkFolder
+from tests.chosen import raw_in
 from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.preprocess.makers import clicks, regular, write
@@ -53,7 +54,7 @@ def corpus(tmp_path_factory):
 def params(project, root, **changes) -> Params:
     """The project's values, without the wish for speech and for a face larger than the portrait's 94 px."""
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values["raw"]["root"] = str(root)
+    raw_in(values, root)
     values["preprocess"] |= {"min_speech_share": 0.0, "min_face_px": 64.0} | changes.pop("preprocess", {})
     for section, keys in changes.items():
         values[section] |= keys
@@ -240,9 +241,23 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
         monkeypatch.setattr(module, "weight_path", there.__getitem__)
     chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
     with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
-        stage.worker_settings(chosen)
+        stage.worker_settings(chosen, chosen.corpora["avspeech"])
     landmark_network(tmp_path / "2d106det.onnx")
-    settings = stage.worker_settings(chosen)
+    settings = stage.worker_settings(chosen, chosen.corpora["avspeech"])
     [face] = make_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
     assert face.outline.shape == (106, 2)
     assert WorkFolder.of(settings) != WorkFolder.of(settings | {"landmarks": None})
+
+
+def test_the_network_of_lip_sync_is_for_the_corpora_that_ask_for_it(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "weight_path", lambda name: tmp_path / name)
+    chosen = params(project, tmp_path, preprocess={"sync_filter": True})
+    asked = {name: stage.worker_settings(chosen, corpus)["sync"] for name, corpus in chosen.corpora.items()}
+    assert {name for name, network in asked.items() if network} == {"avspeech", "celebv_text", "acappella"}
+    off = params(project, tmp_path)
+    assert {stage.worker_settings(off, corpus)["sync"] for corpus in off.corpora.values()} == {None}
+
+
+def test_a_corpus_that_params_do_not_name(project, tmp_path):
+    with pytest.raises(ValueError, match=r"'voxceleb' is not among `corpora` in params\.yaml: avspeech, celebv_text"):
+        stage.preprocess("voxceleb", params(project, tmp_path))

@@ -49,22 +49,20 @@ def test_boxes_in_a_crop_by_hand():
     assert boxes == pytest.approx(np.array([[64, 96, 192, 224]]))   # the corner lies at (120, 220), one pixel is 3.2
 
 
-@pytest.mark.parametrize("corpora", [["mead"], ["avspeech"]])
-def test_only_named_corpora_are_measured(project, tmp_path, corpora):
+def test_a_worker_with_the_network_measures(project, tmp_path):
     times, asked = regular(25, 4), []
 
     def lip_sync(crops, boxes, waveform):
         asked.append((crops.shape, boxes[0], len(waveform)))
         return {"sync_confidence": 6.0, "sync_offset_frames": -1.0}
 
-    clip_worker = worker(project, sync_corpora=corpora)
+    clip_worker = worker(project)
     clip_worker.lip_sync = lip_sync
     path = write(tmp_path / "a.mp4", pictures(times), times, clicks([Fraction(1)], 4, 48000))
     (tmp_path / "out").mkdir()
     [piece] = clip_worker(task(path, tmp_path / "out", corpus="mead"))["pieces"]
-    assert piece.get("sync_confidence") == (6.0 if corpora == ["mead"] else None)
-    if corpora == ["mead"]:
-        [(shape, box, samples)] = asked
-        assert shape == (100, 256, 256, 3) and samples == 64000
-        # the face of 48 px in a square of 2.2 times that, a tenth of it above the middle
-        assert box == pytest.approx(256 / 2 + np.array([-1, -1, 1, 1]) * 256 / 4.4 + [0, 25.6, 0, 25.6])
+    assert piece["sync_confidence"] == 6.0
+    [(shape, box, samples)] = asked
+    assert shape == (100, 256, 256, 3) and samples == 64000
+    # the face of 48 px in a square of 2.2 times that, a tenth of it above the middle
+    assert box == pytest.approx(256 / 2 + np.array([-1, -1, 1, 1]) * 256 / 4.4 + [0, 25.6, 0, 25.6])

@@ -145,7 +145,7 @@ def test_no_face_of_a_real_corpus_goes_into_the_registry(work):
     clip = paths.CROPS / "hdtf" / "a.mp4"
     clip.parent.mkdir(parents=True)
     clip.touch()
-    real = params.model_copy(update={"raw": params.raw.model_copy(update={"root": "/elsewhere"})})
+    real = params.model_copy(update={"corpora": {"hdtf": params.corpora["hdtf"].model_copy(update={"path": "/hdtf"})}})
     assert example_request(read_config(paths.AUDIO_BUNDLE), real) == {**BY_PATH, "seed": 0}
     assert example_request(read_config(paths.EMOTION_BUNDLE), real) == {**BY_PATH, "emotion": "happy", "seed": 0}
 

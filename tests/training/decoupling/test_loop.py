@@ -25,6 +25,7 @@ from pipeline.core.split_table import write_split
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
 from pipeline.storage.local import LocalStorage
+from tests.chosen import keep_corpora
 from training.decoupling.fit import decoupling_job, make_features, tune
 from training.decoupling.loop import DecouplingJob, tune_networks
 from training.decoupling.pairs import PairClip, draw_pair, fixed_pairs, pair_batch
@@ -155,7 +156,8 @@ def test_bf16_tunes(tmp_path, clips):
 
 def write_project(folder: Path, project: Path, workers: int) -> None:
     """Two training clips and a held-out one, and params.yaml of an untrained space that is tuned for two steps."""
-    params = yaml.safe_load((project / "params.yaml").read_text()) | {"corpora": ["avspeech"]}
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    keep_corpora(params, "avspeech")
     params["face_space"] |= {"kind": "liveportrait", "checkpoint": "untrained"}
     params["face_space"]["tune"] |= {"steps": 2, "batch": 2, "min_gap": 3, "picture_px": 32, "workers": workers,
                                      "checkpoint_every": 1, "log_every": 1, "warmup_steps": 0, "lr": 1e-3}

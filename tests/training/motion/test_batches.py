@@ -8,7 +8,7 @@ from training.motion.batches import BatchSettings, clip_order, draw_noise, draw_
 
 def settings(**changes) -> BatchSettings:
     values = {"batch": 6, "window": 8, "previous": 3, "diffusion_steps": 50, "previous_noise_t_max": 5,
-              "start_share": 0.3, "truncate_share": 0.3, "drop_audio": 0.5, "drop_emotion": 0.5,
+              "start_share": 0.3, "truncate_share": 0.3, "free_pose": 0.3, "drop_audio": 0.5, "drop_emotion": 0.5,
               "drop_identity": 0.5, "identity_noise": 0.0, "num_emotions": 8}
     return BatchSettings(**{**values, **changes})
 
@@ -65,7 +65,7 @@ def test_identity_noise_moves_the_canonical_points():
 def test_windows_previous_frames_and_speech_belong_together():
     [clip] = clips(1)
     for seed in range(50):
-        drawn = sample(clip, seed)
+        drawn = sample(clip, seed, free_pose=0.0)
         length = int(drawn["mask"].sum()) - 3
         starts = [i for i in range(len(clip) - length + 1)
                   if np.array_equal(clip.motion[i:i + length], drawn["motion"][:length])]
@@ -107,3 +107,24 @@ def test_times_are_spread_over_the_whole_schedule():
     data = clips()
     times = make_batch(data, settings(batch=50), 0, 0).time.sort().values
     assert torch.equal(times, torch.arange(50))
+
+
+def test_a_free_pose_is_the_clips_own_of_another_moment_and_leaves_the_rest():
+    """Pose [7] and previous pose are one run of the clip, forwards or backwards; expression and speech do not move."""
+    [clip] = clips(1)
+    moved = backwards = 0
+    for seed in range(60):
+        plain, free = sample(clip, seed, free_pose=0.0), sample(clip, seed, free_pose=1.0)
+        assert all(np.array_equal(plain[name], free[name]) for name in plain if name not in ("motion", "previous"))
+        for name in ("motion", "previous"):
+            assert np.array_equal(plain[name][:, :-7], free[name][:, :-7])
+        length = int(plain["mask"].sum()) - 3
+        pose = np.concatenate([free["previous"][:, -7:] if free["has_previous"] else free["previous"][:0, -7:],
+                               free["motion"][:length, -7:]])
+        runs = [clip.motion[i:i + len(pose), -7:] for i in range(len(clip) - len(pose) + 1)]
+        forwards = any(np.array_equal(run, pose) for run in runs)
+        assert forwards or any(np.array_equal(run[::-1], pose) for run in runs)
+        backwards += not forwards
+        moved += not np.array_equal(plain["motion"], free["motion"])
+        assert not free["motion"][length:].any()
+    assert moved > 40 and 10 < backwards < 50

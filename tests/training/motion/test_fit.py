@@ -104,7 +104,9 @@ def test_training_goes_on_from_another_bundle(toy, caplog):
 
 def test_no_labelled_clip_is_an_error_that_says_so(toy):
     train_audio.main(lambda text: None)
-    change("train_emotion", corpora=["avspeech"])
+    change("corpora", mead={"reader": "mead", "path": "mead", "use": ["audio"], "singing": False, "sync": False},
+           avspeech={"reader": "avspeech", "path": "avspeech", "use": ["audio", "emotion"], "singing": False,
+                     "sync": False})
     with pytest.raises(ValueError, match="no training clip in avspeech is labelled neutral, angry"):
         emotion_job(load_params(), None, "x")
 

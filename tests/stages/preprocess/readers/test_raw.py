@@ -64,8 +64,8 @@ def bucket(monkeypatch, tmp_path):
 
 
 def test_a_corpus_in_s3_reads_as_a_folder_does(bucket):
-    corpus = open_raw("s3://bucket/sets/", "avspeech")
-    rows = list(read_folder(corpus.folder))
+    corpus = open_raw("avspeech", "s3://bucket/sets/avspeech/")
+    rows = list(read_folder("avspeech", corpus.folder))
     assert [(r.media, r.audio, r.hint) for r in rows if isinstance(r, ClipRow)] == [
         ("a/-1wCGAxqT_4_087.000000-090.000000.mp4", None, (0.4, 0.3)),
         ("a/PmD-LzPS2rg_1.000000-5.000000.mp4", "a/PmD-LzPS2rg_1.000000-5.000000.wav", (0.3, 0.4))]
@@ -75,16 +75,17 @@ def test_a_corpus_in_s3_reads_as_a_folder_does(bucket):
 
 
 def test_a_list_is_fetched_again_when_it_has_changed(bucket):
-    open_raw("s3://bucket/sets", "avspeech"), open_raw("s3://bucket/sets", "avspeech")
+    open_raw("avspeech", "s3://bucket/sets/avspeech/"), open_raw("avspeech", "s3://bucket/sets/avspeech/")
     assert len(bucket.fetched) == 1
     bucket.objects["sets/avspeech/avspeech_train.csv"] = b"-1wCGAxqT_4,87,90,0.4,0.3\n"
-    assert len(list(read_folder(open_raw("s3://bucket/sets", "avspeech").folder))) == 4 and len(bucket.fetched) == 2
+    rows = read_folder("avspeech", open_raw("avspeech", "s3://bucket/sets/avspeech/").folder)
+    assert len(list(rows)) == 4 and len(bucket.fetched) == 2
 
 
 def test_units_in_s3_are_named_by_etag_and_fetched_one_at_a_time(bucket, tmp_path):
     def units():
-        corpus = open_raw("s3://bucket/sets", "avspeech")
-        return make_units(list(read_folder(corpus.folder)), corpus)[0]
+        corpus = open_raw("avspeech", "s3://bucket/sets/avspeech/")
+        return make_units(list(read_folder("avspeech", corpus.folder)), corpus)[0]
 
     first, second = units()
     assert first.media_sha256 is None and first.media_bytes == 3
@@ -97,8 +98,8 @@ def test_units_in_s3_are_named_by_etag_and_fetched_one_at_a_time(bucket, tmp_pat
 
 
 def test_an_empty_prefix_says_what_to_do(bucket):
-    with pytest.raises(CorpusError, match=r"s3://bucket/sets/mead/.*raw\.root"):
-        open_raw("s3://bucket/sets", "mead")
+    with pytest.raises(CorpusError, match=r"s3://bucket/sets/mead/.*corpora\.mead\.path"):
+        open_raw("mead", "s3://bucket/sets/mead/")
 
 
 def test_cells_of_parquet_files_become_files(tmp_path):

@@ -285,7 +285,5 @@ def test_links_and_special_files(tmp_path):
 
 
 def test_a_corpus_that_is_not_there(tmp_path):
-    with pytest.raises(CorpusError, match=r"raw\.root"):
+    with pytest.raises(CorpusError, match=r"corpora\.mead\.path"):
         read("mead", tmp_path / "mead")
-    with pytest.raises(CorpusError, match="unknown corpus"):
-        read("vox", tmp_path)
