@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ RESULT, ARRAYS = "result.json", "arrays.npz"
 def save_result(folder: Path, result: Result) -> None:
     """Commit a result into `folder`, beside the videos that are there already."""
     buffer = io.BytesIO()
-    named = {f"curve.{name}": value for name, value in result.curves.items()}
-    np.savez(buffer, **named, **{f"array.{name}": value for name, value in result.arrays.items()})
+    named: dict[str, Any] = {f"curve.{name}": value for name, value in result.curves.items()}
+    np.savez(buffer, **named | {f"array.{name}": value for name, value in result.arrays.items()})
     write_bytes(folder / ARRAYS, buffer.getvalue())
     write_json(folder / RESULT, result.row)
 

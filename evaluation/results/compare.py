@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -74,8 +74,8 @@ def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], d
         raise ValueError("the two evaluations have no measured clip in common: nothing can be compared")
     found = []
     for name in BY_NAME:
-        pairs = [(left[clip].get(name), right[clip].get(name)) for clip in both]
-        pairs = [(a, b) for a, b in pairs if _is_number(a) and _is_number(b)]
+        values = [(left[clip].get(name), right[clip].get(name)) for clip in both]
+        pairs = [(a, b) for a, b in values if _is_number(a) and _is_number(b)]
         if pairs and any(a != b for a, b in pairs):
             found.append(_difference(name, [a for a, _ in pairs], [b for _, b in pairs], draws, seed))
     return _judged(found)
@@ -130,5 +130,5 @@ def _measured(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["clip_id"]: row for row in rows if row.get("status", MEASURED) == MEASURED}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
