@@ -44,6 +44,7 @@ def cut(image: np.ndarray, square: Square, size_px: int) -> np.ndarray:
     inside = np.ascontiguousarray(image[y, x])
     missing = (y.start - top, top + side - y.stop, x.start - left, left + side - x.stop)
     if any(missing):
-        inside = cv2.copyMakeBorder(inside, *(max(0, m) for m in missing), cv2.BORDER_REPLICATE)[:side, :side]
+        above, below, before, after = (max(0, pixels) for pixels in missing)
+        inside = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE)[:side, :side]
     return cv2.resize(inside, (size_px, size_px),
                       interpolation=cv2.INTER_AREA if side > size_px else cv2.INTER_CUBIC)
