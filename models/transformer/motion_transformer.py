@@ -26,6 +26,7 @@ class MotionTransformer(nn.Module):
         self.shape = shape
         self.speech_norm = Standardise(shape.speech_dim)
         self.identity_norm = Standardise(shape.expression_dim)
+        self.motion_mask: Tensor
         self.register_buffer("motion_mask", torch.ones(shape.motion_dim))
         self.audio = AudioEncoder(shape)
         self.motion_projection = nn.Linear(shape.motion_dim, shape.dim)

@@ -124,6 +124,17 @@ def bundle_digest(folder: Path) -> str:
     return digest(*(file_sha256(Path(folder) / name) for name in (CONFIG, WEIGHTS)))
 
 
+def trained_digest(folder: Path) -> str:
+    """Digest of what a training that starts from this bundle takes from it; raises BundleError.
+
+    All but how it samples and what it says of itself (profile, fingerprints).
+    """
+    config = asdict(read_config(folder))
+    for name in ("sample", "profile", "fingerprints"):
+        del config[name]
+    return digest(config, file_sha256(Path(folder) / WEIGHTS))
+
+
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

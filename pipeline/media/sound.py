@@ -92,13 +92,14 @@ class Piece:
 
 
 def read_sound(path: Path, zero_s: Fraction, length_s: float, rate_hz: int, own_clock: bool,
-               speech_share: SpeechShare | None = None) -> np.ndarray:
+               speech_share: SpeechShare | None = None, tally: Tally | None = None) -> np.ndarray:
     """Mono float32 [N] with sample 0 at `zero_s`, at most `length_s` long; shorter where the sound ends earlier.
 
     `own_clock`: a separate sound file, whose own start stands for the video file's start (zero_s is then counted from
-    that). Sound that begins later is preceded by silence, what lies before zero is left out. Raises MediaError.
+    that). Sound that begins later is preceded by silence, what lies before zero is left out. `tally` is told
+    what became of it. Raises MediaError.
     """
-    track, tally = choose_track(path, None, speech_share), Tally()
+    track, tally = choose_track(path, None, speech_share), tally or Tally()
     with open_media(path) as container:
         zero_s = zero_s + start_s(container) if own_clock else zero_s
         if zero_s > 10:

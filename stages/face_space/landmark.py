@@ -7,7 +7,7 @@ Writes data/face_space/{face_space.json, face_space.safetensors}; the tensor is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial, reduce
 from operator import add
@@ -50,7 +50,7 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
     say(f"face_space: basis of {found.frames} frames of {len(people)} people explains {found.r2:.0%} of expression")
 
 
-def training_rows(corpora: Sequence[str]) -> list[dict]:
+def training_rows(corpora: Iterable[str]) -> list[dict]:
     """Kept clips of the training split; raises FileNotFoundError, ValueError where there is none."""
     train = clips_of(read_split(SPLIT), TRAIN)
     rows = [row for corpus in corpora for row in read_clip_table(CROPS / corpus / "clips.parquet", KEPT)

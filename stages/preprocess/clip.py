@@ -15,7 +15,7 @@ from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.core.config import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
-from pipeline.media.sound import read_sound
+from pipeline.media.sound import Tally, read_sound
 from pipeline.media.video import Limits, Probe, probe
 from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
@@ -59,25 +59,28 @@ class ClipWorker:
         try:
             source = probe(task.media, self.limits, whole=task.end_s is None)
             known = {"source_fps": source.fps, "source_width_px": source.width_px, "source_height_px": source.height_px}
-            return Answer(known, self._read(task, source))
+            return Answer(known, self._read(task, source, known))
         except MediaError as error:
             return Answer(known, [], Reason(error.stage, error.code, error.detail, error.value))
 
-    def _read(self, task: ClipTask, source: Probe) -> list[Columns]:
+    def _read(self, task: ClipTask, source: Probe, known: Columns) -> list[Columns]:
         try:
-            return self._pieces_of(task, source)
+            return self._pieces_of(task, source, known)
         except MediaError:
             name = clip_id(task.corpus, task.key, task.start_s, task.end_s)
             thumbnail(task.folder / f"{name}.jpg", source.first)
             raise
 
-    def _pieces_of(self, task: ClipTask, source: Probe) -> list[Columns]:
+    def _pieces_of(self, task: ClipTask, source: Probe, known: Columns) -> list[Columns]:
+        """Columns of the pieces; what is learned of the file on the way goes into `known`, of a rejected clip too."""
         media, is_whole = task.media, task.end_s is None
         if min(source.width_px, source.height_px) < MIN_SIDE_PX:
             raise MediaError("probe", "too_small", f"{source.width_px}x{source.height_px} px hold no face",
                              min(source.width_px, source.height_px))
         zero, length = _span(task, source, self.params.max_source_s)
-        waveform = self._sound(task, source, zero, length)
+        tally = Tally()
+        waveform = self._sound(task, source, zero, length, tally)
+        known |= {"sound_damaged_s": tally.damaged_s, "sound_missing_s": tally.missing_s}
         seen = look(media, zero, length, self.params.fps, self.detector, self.params.detect_every,
                     self.params.detector_px, not is_whole, self.params.keep_frames_gb * 2**30)
         if is_whole:
@@ -85,13 +88,13 @@ class ClipWorker:
         maker = PieceMaker(task, self.params, source, zero, waveform, seen, self.speech_share, self.lip_sync)
         return [maker.make(first, end) for first, end in self._spans(seen, waveform)]
 
-    def _sound(self, task: ClipTask, source: Probe, zero: Fraction, length: float) -> np.ndarray:
+    def _sound(self, task: ClipTask, source: Probe, zero: Fraction, length: float, tally: Tally) -> np.ndarray:
         if task.audio is None and not source.has_sound:
             raise MediaError("probe", "no_sound", "the file has no audio stream and there is no sound file beside it")
         rate = self.params.sample_rate_hz
         if task.audio is None:
-            return read_sound(task.media, zero, length, rate, False, self.speech_share)
-        return read_sound(task.audio, zero - source.container_s, length, rate, True, self.speech_share)
+            return read_sound(task.media, zero, length, rate, False, self.speech_share, tally)
+        return read_sound(task.audio, zero - source.container_s, length, rate, True, self.speech_share, tally)
 
     def _spans(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
         """Frames [first, end) of every piece, also of those that are too short."""

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Params
@@ -23,9 +23,17 @@ PANELS = {"training loss": ("loss", "loss_expression", "loss_pose"),
 STYLES = ("s1", "s2", "s3", "s4")
 
 
+class Tracked(Protocol):
+    """What a training asks of its record."""
+
+    def metrics(self, values: dict[str, float], step: int) -> None: ...
+    def tags(self, tags: dict[str, Any]) -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None: ...
+
+
 @contextmanager
 def tracked_run(experiment: str, params: Params, run: str, data: dict[str, Path],
-                prints: dict[str, str]) -> Iterator[Any]:
+                prints: dict[str, str]) -> Iterator[Tracked]:
     """Track run `run` of `experiment` (face_space | train_audio | train_emotion) with every corpus as a data set.
 
     `data`: corpus -> the file that names what of it is trained on, in the folder that DVC knows.
@@ -40,7 +48,7 @@ def tracked_run(experiment: str, params: Params, run: str, data: dict[str, Path]
         yield tracked
 
 
-def record_end(tracked: Any, history: list[dict[str, float]], found: Verdict) -> None:
+def record_end(tracked: Tracked, history: list[dict[str, float]], found: Verdict) -> None:
     """The finished run's verdict as tags, its curve as a table and a picture."""
     tracked.tags({"learned_nothing": not found.learned, "verdict": found.sentence})
     with tempfile.TemporaryDirectory() as folder:

@@ -226,6 +226,20 @@ def test_sound_file_that_is_none(project, tmp_path):
     assert reason(answer) == "probe/unreadable"
 
 
+def test_damaged_sound_is_skipped_and_counted(project, tmp_path):
+    """A sound file beside the picture of which some MP3 packets are overwritten."""
+    noise = np.random.default_rng(0).normal(0, 0.1, SOUND.shape).astype(np.float32)
+    path = write_sound(tmp_path / "a.mka", noise, codec="libmp3lame")
+    with av.open(str(path)) as media:
+        packets = [bytes(packet) for packet in media.demux() if packet.size]
+    data = path.read_bytes()
+    for packet in packets[40:44]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    path.write_bytes(data)
+    answer, *_ = kept(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, path)
+    assert 0.04 < answer.source["sound_damaged_s"] < 0.5 and answer.source["sound_missing_s"] < 0.05
+
+
 def test_rotation_is_applied(project, tmp_path):
     """A picture stored lying with its left half white, to be shown turned a quarter counter-clockwise."""
     stored = np.zeros((72, 96, 3), np.uint8)
