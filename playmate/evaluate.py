@@ -19,9 +19,9 @@ from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
 from evaluation.report.text import markdown_table, table_1
 from evaluation.results import files as results
-from evaluation.results import protocol
+from evaluation.results.compare import protocol_of_pairs
+from evaluation.results.files import CurveFiles
 from evaluation.results.summary import ClipSummary
-from evaluation.results.writer import CurveFiles
 from pipeline.core import paths
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Params, load_params
@@ -71,7 +71,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[s
     judged = section.model_copy(update={"metrics": list(spec.metrics)})
     summary = results.Summary(
         clips.metrics(section.bootstrap, params.seed),
-        protocol.of_pairs(clips.rows, judged) | {
+        protocol_of_pairs(clips.rows, judged) | {
             "clips": [row["clip_id"] for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
             "unpaired": len(lost), "measured_on": "the two videos alone: motion too is what the landmarks show",
             "reference": "the true video's first frame; both videos are cut to the shorter"},

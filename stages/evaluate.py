@@ -26,9 +26,9 @@ from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a
 from evaluation.results import files as results
-from evaluation.results import protocol
 from evaluation.results import summary as summarise
-from evaluation.results.writer import CurveFiles, copy_videos
+from evaluation.results.compare import protocol_of_pairs
+from evaluation.results.files import CurveFiles, copy_videos
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.components.face_space import face_space_identity
@@ -48,8 +48,8 @@ def main(say: Callable[[str], None] = print) -> None:
     store, split = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora), read_split(paths.SPLIT)
     sync, training = _training(store, split, params, say)
     clips = test_clips(store, split, params, section.max_clips, section.max_duration_s)
-    spec = ModelSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
-                     tuple(section.metrics), JobSettings.of(section), sync)
+    spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, tuple(section.metrics),
+                     JobSettings.of(section), sync)
     jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
             *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
@@ -135,7 +135,7 @@ def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], pa
             "clips": [row["clip_id"] for row in clips],
             "identities": len({row["identity"] for row in clips}),
             "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
-            **protocol.of_pairs(clips, section),
+            **protocol_of_pairs(clips, section),
             "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],
             "emotions": list(section.emotions), "seed": params.seed,
             "samples": section.samples, "sampling": params.sample.model_dump(),

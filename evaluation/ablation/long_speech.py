@@ -69,7 +69,7 @@ class PassageJob:
 
     def run(self, parts: Parts, settings: Any, folder: Path) -> Result:
         """`repeats`: rows of `error_over_time`; nothing is written."""
-        return Result({"repeats": error_over_time(self.passage, with_model(parts, self.bundle).generator)}, {}, {})
+        return Result({"repeats": error_over_time(self.passage, with_model(parts, self.bundle).head.generator)}, {}, {})
 
 
 def make_passage(clips: Sequence[Clip], seconds: float) -> Passage:

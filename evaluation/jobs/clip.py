@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
+from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.curves import lip_points
 from evaluation.metrics.emotion import Aggregation
@@ -19,6 +19,7 @@ from evaluation.metrics.motion import diversity
 from evaluation.metrics.motion import lip_vertex_error as lip_error
 from evaluation.results.files import Result
 from models.face.points import NUM_KEYPOINTS
+from models.generation.talking_head import Source
 from models.motion.clock import FPS
 from models.motion.clock import SAMPLE_RATE_HZ as RATE_HZ
 from models.motion.face_space import FaceSpace
@@ -108,11 +109,11 @@ def _measured(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -
     clip, judges = job.clip, parts.judges
     frames = read_crop(Path(clip.crop), range(len(clip)))
     waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
-    portrait = make_portrait(parts.space, frames[0])
+    portrait = parts.head.portrait(frames[0])
     motions, wrong = _motions(job, parts, portrait, settings)
     reference = measure.look_at(frames, judges)
-    made = measure.look_at(render_motion(parts, portrait, motions[0]), judges)
-    control = measure.look_at(render_motion(parts, portrait, wrong[::settings.control_stride]), judges)
+    made = measure.look_at(parts.head.frames(portrait, motions[0]), judges)
+    control = measure.look_at(parts.head.frames(portrait, wrong[::settings.control_stride]), judges)
     _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
     wrong_mouth = np.full(len(clip), np.nan)
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
@@ -122,7 +123,7 @@ def _measured(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -
            **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
            **_sync_numbers(parts.sync, clip, job.wrong_speech, made, reference),
            **_motion_numbers(clip, parts, portrait, motions, waveform),
-           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.space)}
+           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.head.space)}
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
     return Result(row, curves, arrays)
 
@@ -150,13 +151,12 @@ def _sync_numbers(sync: SpeechToMouth | None, clip: Clip, wrong_speech: np.ndarr
     return {} if sync is None else measure.sync_numbers(sync, clip.speech, wrong_speech, made.curves, reference.curves)
 
 
-def _motions(job: ClipJob, parts: Parts, portrait: Portrait,
+def _motions(job: ClipJob, parts: Parts, portrait: Source,
              settings: JobSettings) -> tuple[list[np.ndarray], np.ndarray]:
     """Samples of the clip's own speech, and one, with the first sample's seed, of the wrong speech."""
-    seeds = [job.clip.seed + sample for sample in range(settings.samples)]
-    speeches = [job.clip.speech] * settings.samples
-    *own, wrong = generate_motions(parts, portrait, [*speeches, job.wrong_speech], [*seeds, seeds[0]], None)
-    return own, wrong
+    own = [portrait.request(job.clip.speech, seed=job.clip.seed + sample) for sample in range(settings.samples)]
+    *samples, wrong = parts.head.motions([*own, portrait.request(job.wrong_speech, seed=job.clip.seed)])
+    return samples, wrong
 
 
 def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, settings: JobSettings) -> dict:
@@ -166,15 +166,15 @@ def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, se
     return {"mouth_r_wrong_speech": found.r, "mouth_r_wrong_speech_lag0": found.r_lag0}
 
 
-def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[np.ndarray],
+def _motion_numbers(clip: Clip, parts: Parts, portrait: Source, motions: list[np.ndarray],
                     waveform: np.ndarray) -> dict[str, float | None]:
     """Of the generated motion, and of the true one of the same clip (`_reference`)."""
     made, true = motions[0][:, -3:], clip.motion[:, -3:]
-    keypoints = np.stack([plain_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
+    keypoints = np.stack([parts.head.plain_keypoints(portrait, motion) for motion in [*motions, clip.motion]])
     return {**measure.pose_numbers(made), **measure.of_the_truth(measure.pose_numbers(true)),
             "diversity": diversity(keypoints[:-1]) if len(motions) > 1 else None,
             "diversity_reference": diversity(keypoints[[0, -1]]),
-            "lip_vertex_error": _lip_error(clip, motions[0], parts.space),
+            "lip_vertex_error": _lip_error(clip, motions[0], parts.head.space),
             **measure.beat_numbers(waveform, RATE_HZ, FPS, made),
             "beat_alignment_reference": measure.beat_numbers(waveform, RATE_HZ, FPS, true)["beat_alignment"]}
 

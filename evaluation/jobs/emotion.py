@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.jobs.clip import FPS, NOTE, JobSettings, OfClip, tile
-from evaluation.jobs.parts import Parts, generate_motions, make_portrait, render_motion
+from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import scores, video_label
 from evaluation.metrics.judges import Judges
@@ -32,10 +32,10 @@ class EmotionJob(OfClip):
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
         clip = self.clip
-        portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
-        weights = emotion_weights({self.emotion: 1.0}, parts.generator.labels)
-        motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
-        made = measure.look_at(render_motion(parts, portrait, motion), parts.judges)
+        portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+        weights = emotion_weights({self.emotion: 1.0}, parts.head.generator.labels)
+        motion = parts.head.motions([portrait.request(clip.speech, weights, seed=clip.seed)])[0]
+        made = measure.look_at(parts.head.frames(portrait, motion), parts.judges)
         tiles = (tile(frame, settings.panel_px, self.emotion) for frame in made.frames)
         write_video(folder / f"{clip.clip_id}_{self.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
         pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()

@@ -70,15 +70,15 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
 
     They judge the classifier and not the model, so it does not matter which split they are in.
     """
-    rows = [row for row in store.clips() if row.emotion is not None]
+    labelled = [(row, row.emotion) for row in store.clips() if row.emotion is not None]
+    rows = [row for row, _ in labelled]
     neutral = {row.identity for row in rows if row.emotion == NEUTRAL}
     emotional = [row for row in rows if row.identity in neutral and row.emotion != NEUTRAL]
     picked = set(spread([row.clip_id for row in emotional], section.true_emotion_clips))
     people = {row.identity for row in emotional if row.clip_id in picked}
-    wanted = [row for row in rows if row.clip_id in picked or (row.identity in people and row.emotion == NEUTRAL)]
     frames = round(section.max_duration_s * FPS)
-    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted
-            if row.emotion is not None]
+    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), emotion) for row, emotion in labelled
+            if row.clip_id in picked or (row.identity in people and emotion == NEUTRAL)]
 
 
 def _shortened(clip: Clip, frames: int) -> Clip:

@@ -10,11 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from evaluation.jobs.clip import FPS, NOTE, JobSettings, OfClip, tile
-from evaluation.jobs.parts import Parts, make_portrait, render_motion
+from evaluation.jobs.parts import Parts
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
-from models.generation.request import Request
 from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
@@ -40,13 +39,11 @@ class PoseJob(OfClip):
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
         clip = self.clip
-        portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
-        source = portrait.appearance.motion
-        driven = relative_pose(self.driver[forth_and_back(len(self.driver), len(clip))], source.rho[0])
-        request = Request(speech=np.asarray(clip.speech, np.float32), x_c=source.x_c, source_rho=source.rho[0],
-                          emotion=None, seed=clip.seed, pose=driven if self.pose == "driven" else self.pose)
-        motion = parts.generator.generate_batch([request])[0]
-        frames = render_motion(parts, portrait, motion)
+        portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+        driven = relative_pose(self.driver[forth_and_back(len(self.driver), len(clip))], portrait.rho)
+        request = portrait.request(clip.speech, pose=driven if self.pose == "driven" else self.pose, seed=clip.seed)
+        motion = parts.head.motions([request])[0]
+        frames = parts.head.frames(portrait, motion)
         tiles = (tile(frame, settings.panel_px, self.pose) for frame in frames)
         write_video(folder / f"{clip.clip_id}_pose_{self.pose}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
         row = {"clip_id": clip.clip_id, "pose": self.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),

@@ -33,7 +33,7 @@ from models.transformer.motion_transformer import MotionTransformer
 
 
 class MotionGenerator:
-    """A trained model, ready to generate; made by `load_generator` of its bundle, or at the end of training."""
+    """A trained model, ready to generate; made from its bundle, or at the end of training."""
 
     def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, statistics: MotionStatistics,
                  labels: tuple[str, ...], settings: SampleSettings):

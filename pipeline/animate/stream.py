@@ -52,7 +52,7 @@ class AnimatorStream:
             raise ValueError(f"pose {pose!r}: a stream takes generated or still")
         self._labels = animator.labels
         self._weights = as_weights(emotion, animator.labels, timeline_frames(emotion, FPS), FPS)
-        self._first = window or animator.generator.window
+        self._first = window or animator.head.generator.window
         awake = animator.awake(emotion)
         arriving = self._arriving() if awake is None else awake.listening(self._arriving())
         features = chunk_features(animator.encoder, arriving, self._first, self._first - REPEATED,

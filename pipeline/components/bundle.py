@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from models.diffusion.schedule import alpha_bars
+from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
 from models.generation.generator import MotionGenerator
 from models.generation.request import SampleSettings
 from models.motion.normalization import MotionStatistics
@@ -62,8 +62,9 @@ class Bundle:
     model: MotionTransformer
     statistics: MotionStatistics
 
-    def generator(self, device: str = "cpu") -> MotionGenerator:
-        """The model ready to generate."""
+    def generator(self, device: str | None = None) -> MotionGenerator:
+        """The model ready to generate on `device`, by default the GPU where there is one."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
         return MotionGenerator(self.model.to(device), alpha_bar, diffusion["target"], self.statistics,
@@ -85,20 +86,20 @@ def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; raises BundleError for a missing or altered file, an unknown version, other keys or shapes."""
     folder = Path(folder)
     config = read_config(folder)
-    tensors = _read_tensors(folder / WEIGHTS)
-    model = MotionTransformer(config.model)
-    _load_weights(model, _below(tensors, "model."), folder / WEIGHTS)
     try:
+        tensors = read_tensors(folder / WEIGHTS)
+    except CheckpointError as error:
+        raise BundleError(str(error)) from error
+    model = MotionTransformer(config.model)
+    try:
+        load_strictly(model, _below(tensors, "model."), str(folder / WEIGHTS))
         statistics = MotionStatistics.from_tensors(
             {name: value.numpy() for name, value in _below(tensors, "statistics.").items()})
+    except CheckpointError as error:
+        raise BundleError(f"{error}; the network is that of {CONFIG}") from error
     except KeyError as error:
         raise BundleError(f"{folder / WEIGHTS}: the statistic {error} is missing") from error
     return Bundle(config, model.eval(), statistics)
-
-
-def load_generator(folder: Path, device: str | None = None) -> MotionGenerator:
-    """A bundle's generator on `device`, by default the GPU where there is one; raises BundleError."""
-    return load_bundle(folder).generator(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def read_config(folder: Path) -> BundleConfig:
@@ -138,28 +139,6 @@ def trained_digest(folder: Path) -> str:
     for name in ("sample", "profile", "fingerprints"):
         del config[name]
     return digest(config, file_sha256(Path(folder) / WEIGHTS))
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (FileNotFoundError, SafetensorError, OSError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
-
-
-def _load_weights(model: MotionTransformer, weights: dict[str, Tensor], path: Path) -> None:
-    wanted = model.state_dict()
-    missing, unknown = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    shapes = [f"{name} is {list(weights[name].shape)}, the model wants {list(wanted[name].shape)}"
-              for name in sorted(wanted.keys() & weights.keys()) if weights[name].shape != wanted[name].shape]
-    problems = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(unknown)}"] * bool(unknown)
-    if problems + shapes:
-        raise BundleError(f"{path} does not fit the model in {CONFIG}: " + "; ".join(problems + shapes))
-    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise BundleError(f"{path} has values that are not finite: {', '.join(sorted(broken))}")
-    model.load_state_dict(weights)
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

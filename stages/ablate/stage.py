@@ -43,9 +43,9 @@ def main(say: Callable[[str], None] = print) -> None:
     store = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora)
     clips = test_clips(store, read_split(paths.SPLIT), params, section.max_clips, section.max_duration_s)
     bundles = {IN_USE: paths.EMOTION_BUNDLE, **_variants(params, say)}
-    spec = ModelSpec(params.face_space.kind, paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS,
-                     _metrics(params), AblationSettings(section.frame_stride, params.evaluate.frame_stride,
-                                                        params.evaluate.max_lag_frames, params.evaluate.emo_a))
+    spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, _metrics(params),
+                     AblationSettings(section.frame_stride, params.evaluate.frame_stride,
+                                      params.evaluate.max_lag_frames, params.evaluate.emo_a))
     tasks = make_tasks(_jobs(clips, grid, bundles, params), spec, WORK.resolve())
     failures = run_missing(tasks, spec, params, "ablate", say, "tasks")
     _write(tasks, failures, clips, grid, bundles, params)

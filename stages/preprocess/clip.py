@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
+from models.face.face import FaceDetector
 from models.judges.voice import VoiceActivity
+from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.core.config import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
 from pipeline.media.sound import Tally, read_sound
@@ -38,15 +39,10 @@ def load_worker(settings: dict[str, Any]) -> ClipWorker:
     """`settings`: params (the section `preprocess`), detector, voice and perhaps landmarks, sync (paths of weights)."""
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
-    detector = _detector(params, Path(settings["detector"]), settings["landmarks"])
+    landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
+    detector = make_detector(params.detector, params.detector_px, DetectorFiles(Path(settings["detector"]), landmarks))
     lip_sync = load_lip_sync(Path(settings["sync"])) if settings["sync"] else None
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
-
-
-def _detector(params: Preprocess, path: Path, landmarks: str | None) -> FaceDetector:
-    if params.detector == "mediapipe":
-        return MediaPipeDetector(path)
-    return InsightFaceDetector(path, params.detector_px, None if landmarks is None else Path(landmarks))
 
 
 class ClipWorker:

@@ -7,7 +7,6 @@ be decoded. What has been done already is taken from `.playmate/work/preprocess`
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections import Counter
@@ -15,14 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.components.detector import detector_files
 from pipeline.compute.progress import Progress
 from pipeline.core import paths
-from pipeline.core.atomic import write_text
+from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.core.config import Corpus, Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
-from pipeline.weights.table import WeightsError, weight_path
+from pipeline.weights.table import weight_path
 from stages.preprocess.duplicates import near_duplicates
 from stages.preprocess.histograms import histograms
 from stages.preprocess.piece import clip_id
@@ -86,29 +86,10 @@ def corpus_of(name: str, params: Params) -> Corpus:
 def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     sync = str(weight_path("syncnet")) if params.preprocess.sync_filter and corpus.sync else None
-    return {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
-            "landmarks": landmarks_path(params), "voice": str(weight_path("silero_vad")), "sync": sync}
-
-
-def detector_path(params: Params) -> Path:
-    """The weight file of the chosen detector; raises WeightsError where it is not there."""
-    if params.preprocess.detector != "buffalo_l":
-        return weight_path({"mediapipe": "face_landmarker", "insightface": "scrfd"}[params.preprocess.detector])
-    pack = weight_path("buffalo_l")
-    found = sorted(pack.glob("det_*.onnx"))
-    if not found:
-        raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
-    return found[0]
-
-
-def landmarks_path(params: Params) -> str | None:
-    """InsightFace's 106 landmarks, by which crops are cut where `buffalo_l` is chosen; raises WeightsError."""
-    if params.preprocess.detector != "buffalo_l":
-        return None
-    path = weight_path("buffalo_l") / "2d106det.onnx"
-    if not path.is_file():
-        raise WeightsError(f"{path.parent} holds no {path.name}: unpack buffalo_l.zip there")
-    return str(path)
+    files = detector_files(params.preprocess.detector)
+    return {"params": params.preprocess.model_dump(), "detector": str(files.network),
+            "landmarks": None if files.landmarks is None else str(files.landmarks),
+            "voice": str(weight_path("silero_vad")), "sync": sync}
 
 
 def _base(row: Row) -> dict:
@@ -159,17 +140,10 @@ def _publish(folder: Path, table: list[dict], units: list[Unit], work: WorkFolde
     for unit in units:
         for path in sorted(work.folder(unit).glob("*.*")):
             if status.get(path.stem) == KEPT and path.suffix in (".mp4", ".wav"):
-                _link(path, folder / path.name)
+                link_or_copy(path, folder / path.name)
             elif status.get(path.stem) == REJECTED and path.suffix == ".jpg":
-                _link(path, folder / "rejects" / path.name)
+                link_or_copy(path, folder / "rejects" / path.name)
     write_clip_table(folder / "clips.parquet", table)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _report(corpus: str, table: list[dict], params: Params) -> None:

@@ -11,6 +11,7 @@ from evaluation.jobs import pair, workers
 from evaluation.jobs.pair import PairParts
 from evaluation.jobs.reading import UnreadableVideo, VideoReader, VideoWorker
 from evaluation.jobs.workers import Worker
+from evaluation.results import compare as results_compare
 from evaluation.results.files import read_rows, read_summary
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
@@ -71,8 +72,8 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
 
     monkeypatch.setattr(evaluate_pairs, "load_params", lambda: params.model_copy(update={"evaluate": section}))
     monkeypatch.setattr(workers, "run", run_here)
-    monkeypatch.setattr(pair, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
-    monkeypatch.setattr(evaluate_pairs.protocol, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
+    for module in (pair, results_compare):
+        monkeypatch.setattr(module, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
     monkeypatch.chdir(films)
     run = SimpleNamespace(go=lambda out: evaluate_pairs.evaluate_folders(
         films / "made", films / "true", films / out, lambda line: None))

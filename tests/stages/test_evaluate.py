@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -114,8 +115,8 @@ def test_a_model_that_renders_no_face_leaves_rows_and_no_numbers(stage):
     def nothing(frames):
         raise FaceNotFound(0)
 
-    judges = SimpleNamespace(**{**vars(stage.parts[0].judges), "landmarks": nothing})
-    stage.parts[0] = SimpleNamespace(**{**vars(stage.parts[0]), "judges": judges})
+    judges = replace(stage.parts[0].judges, landmarks=nothing)
+    stage.parts[0] = replace(stage.parts[0], judges=judges)
     stage.run()
     metrics = json.loads((stage.folder / "data/evaluation/metrics.json").read_text())
     assert metrics["failed_videos"] == 4 and metrics["clips"] == 0 and "mouth_r" not in metrics

@@ -12,7 +12,6 @@ from pipeline.components.bundle import (
     BundleError,
     bundle_digest,
     load_bundle,
-    load_generator,
     save_bundle,
 )
 from tests.training.toy import SPEECH_DIM, K, model, shape, statistics
@@ -47,7 +46,7 @@ def test_everything_comes_back(saved):
 def test_it_generates_without_anything_else(saved):
     speech = np.zeros((10, SPEECH_DIM), np.float32)
     request = Request(speech, np.zeros((K, 3), np.float32), np.zeros(7), emotion_weights({"happy": 1}, CORE8))
-    assert np.isfinite(load_generator(saved[0]).generate(request)).all()
+    assert np.isfinite(load_bundle(saved[0]).generator().generate(request)).all()
 
 
 def test_same_content_same_bytes(saved, tmp_path):
@@ -75,8 +74,8 @@ def edit(folder, change):
     (lambda v: v.update(version=4), "version 4, this code reads 1, 2, 3"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
-    (lambda v: v["model"].update(dim=32), r"motion_projection.weight is \[16, 16\], the model wants \[32, 16\]"),
-    (lambda v: v["model"].update(num_emotions=0), "unknown: emotion.blocks.0"),
+    (lambda v: v["model"].update(dim=32), r"wrong shape: audio.*out.bias is \[16\], not \[32\].*that of bundle.json"),
+    (lambda v: v["model"].update(num_emotions=0), "unexpected: emotion.blocks.0"),
     (lambda v: v["model"].update(layers=2), "missing: conformer.1"),
 ])
 def test_what_does_not_fit_is_named(saved, change, message):

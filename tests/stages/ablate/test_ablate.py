@@ -20,12 +20,13 @@ from evaluation.jobs.clip import FPS, Clip
 from evaluation.jobs.workers import Worker
 from evaluation.results.files import read_csv
 from models.face.points import NUM_KEYPOINTS
+from models.generation.talking_head import TalkingHead
 from models.motion.normalization import Normalizer
 from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from stages.ablate import stage as ablate
-from tests.evaluation.fakes import LABELS, FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
+from tests.evaluation.fakes import LABELS, FakeGenerator, FakeSpace, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS
 SETTINGS = AblationSettings(frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
@@ -48,7 +49,7 @@ def run(tmp_path, project, monkeypatch):
     section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0})
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "broken.mp4"))]
-    parts = replace(fake_parts(), generator=Generator())
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()))
     monkeypatch.chdir(tmp_path)
     done: list[str] = []
 
@@ -60,7 +61,7 @@ def run(tmp_path, project, monkeypatch):
     monkeypatch.setattr(workers, "run", run_here)
     for module in (ablate, ablation_clip, long_speech, evaluation_parts):
         monkeypatch.setattr(module, "bundle_digest", str)
-    monkeypatch.setattr(ablation_clip, "load_generator", lambda folder: Generator())
+    monkeypatch.setattr(ablation_clip, "load_bundle", lambda folder: SimpleNamespace(generator=Generator))
     monkeypatch.setattr(evaluation_parts, "face_space_identity", lambda folder: {"kind": "landmark"})
     monkeypatch.setattr(evaluation_parts, "judge_weights", lambda metrics: {})
     for name, value in {
@@ -103,7 +104,7 @@ def test_emo_a_is_over_all_emotions_that_are_asked_for(tmp_path):
     """Four clips ask for happy, neutral, happy, neutral; the judge sees happy in all of them: half are right."""
     judge = replace(fake_parts().judges, emotion=lambda faces: np.tile([9.0, 0.0, 0.0], (len(faces), 1)),
                     emotion_labels=LABELS)
-    parts = replace(fake_parts(), generator=Generator(), judges=judge)
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()), judges=judge)
     grid, clips = [Setting(1.0, None), Setting(1.0, 2.0)], [clip(tmp_path, name, i) for i, name in enumerate("abcd")]
     found = [one for index, (each, asked) in enumerate(zip(clips, ["happy", "neutral"] * 2, strict=True))
              for one in measured_on(each, clips[index - 1].speech, grid, asked, parts)]
@@ -113,7 +114,7 @@ def test_emo_a_is_over_all_emotions_that_are_asked_for(tmp_path):
 
 
 def test_an_emotion_that_facex_does_not_know_has_no_probability(tmp_path):
-    parts = replace(fake_parts(), generator=replace(Generator(), labels=(*LABELS, "contempt")))
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), replace(Generator(), labels=(*LABELS, "contempt"))))
     one = clip(tmp_path, "a", 0)
     [found] = measured_on(one, one.speech, [Setting(1.0, 2.0)], "contempt", parts)
     assert found.row["p_asked_facex"] is None and table([found], [Setting(1.0, 2.0)])[0]["p_asked_facex"] is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import yaml
 
-from models.face.detectors import Face
+from models.face.face import Face
 from pipeline.core.config import Preprocess
 from stages.preprocess.clip import ClipWorker
 from stages.preprocess.task import ClipTask

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.face.detectors import Face
+from models.face.face import Face
 from pipeline.media.crops import read_crop, read_wav
 from tests.stages.preprocess.fakes import task, worker
 from tests.stages.preprocess.makers import clicks, irregular, regular, write, write_sound

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from pipeline.components import detector as components
 from pipeline.core.clip_table import read_clip_table
 from pipeline.core.config import Params, parse_params
 from pipeline.core.fingerprint import file_sha256
@@ -254,7 +255,8 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
     """A pack of that name with the embedded detector: without landmarks an error, with them faces have outlines."""
     (tmp_path / "det_10g.onnx").symlink_to(weight("scrfd"))
     there = {"silero_vad": weight("silero_vad"), "buffalo_l": tmp_path}
-    monkeypatch.setattr(stage, "weight_path", there.__getitem__)
+    for module in (stage, components):
+        monkeypatch.setattr(module, "weight_path", there.__getitem__)
     chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
     with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
         stage.worker_settings(chosen, chosen.corpora["avspeech"])
