@@ -125,8 +125,9 @@ def _suggested(reader: str, place: str) -> Corpus:
     project = os.path.abspath(WORK.parent)
     inside = not place.startswith(REMOTE) and os.path.commonpath([place, project]) == project
     try:
-        return Corpus(reader=reader, path=os.path.relpath(place, project) if inside else place,
-                      use=[USES.get(reader, "audio")], singing=reader == "acappella", sync=reader in IN_THE_WILD)
+        return Corpus.model_validate({
+            "reader": reader, "path": os.path.relpath(place, project) if inside else place,
+            "use": [USES.get(reader, "audio")], "singing": reader == "acappella", "sync": reader in IN_THE_WILD})
     except ValidationError as error:
         raise CorpusError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 

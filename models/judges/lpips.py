@@ -64,4 +64,5 @@ def _fill_trunk(network: Any, weights: dict) -> None:
         if kernel.shape != convolution.weight.shape:
             raise ValueError(f"layer {index}: kernel {tuple(kernel.shape)}, expected {tuple(convolution.weight.shape)}")
         convolution.weight.data.copy_(kernel)
+        assert convolution.bias is not None  # AlexNet's have one
         convolution.bias.data.copy_(torch.from_numpy(np.asarray(layer["bias"], np.float32)))
