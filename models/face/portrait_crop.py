@@ -48,6 +48,8 @@ def face_square(face: Face) -> tuple[np.ndarray, float, float]:
 def landmark_square(face: Face) -> tuple[np.ndarray, float, float]:
     """As `face_square`, from the box of the face's landmarks in the face's own, turned frame."""
     points = face.outline
+    if points is None:
+        raise ValueError("this face has no outline to crop by")
     if len(points) in CENTRES:
         rect = source_rect(points)
     else:

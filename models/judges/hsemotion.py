@@ -13,7 +13,7 @@ from models.formats.onnx_network import OnnxNetwork
 # Surprise), which is not AffectNet's numbering; here under the names that our labels use
 LABELS = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 SIDE_PX = 224
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class EmotionLogits:

@@ -29,6 +29,9 @@ class VggFeatures(nn.Module):
     `width` is the first block's number of channels: 64 in the published networks, less in tests.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, kind: Kind, width: int = 64):
         super().__init__()
         self.name = kind

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from pipeline.core.paths import FEATURES, RAW
 
@@ -430,7 +431,7 @@ def parse_params(values: object, name: str = "params") -> Params:
         raise ParamsError(f"{name} cannot be used:\n" + "\n".join(map(_explain, error.errors()))) from error
 
 
-def _explain(error: dict) -> str:
+def _explain(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
     if error["type"] == "extra_forbidden":
         return f"  {key}: unknown key; accepted here: {', '.join(_accepted(error['loc'][:-1]))}"
@@ -440,8 +441,7 @@ def _explain(error: dict) -> str:
 
 
 def _accepted(location: tuple) -> list[str]:
-    section: type[BaseModel] = Params
+    section: Any = Params
     for part in location:
-        field = next(f for name, f in section.model_fields.items() if part in (name, f.alias))
-        section = field.annotation
+        section = next(f for name, f in section.model_fields.items() if part in (name, f.alias)).annotation
     return [field.alias or name for name, field in section.model_fields.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import shutil
 import uuid
@@ -74,7 +75,7 @@ class LocalStorage:
         self.root.mkdir(parents=True, exist_ok=True)
         return {"dir": self.root, "prefix": ".making-"}  # the same file system: `put_file` links
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> builtins.list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob(".*"))
 
     def sweep(self, unfinished: str) -> None:

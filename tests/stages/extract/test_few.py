@@ -13,6 +13,8 @@ from stages.extract import stage as extract
 from stages.extract.one_process import WorkerFailed
 from tests.stages.extract import made
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def few(params, monkeypatch) -> list[str]:

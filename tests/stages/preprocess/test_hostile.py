@@ -15,6 +15,8 @@ from pipeline.media.crops import read_crop, read_wav
 from tests.stages.preprocess.fakes import task, worker
 from tests.stages.preprocess.makers import clicks, irregular, regular, write, write_sound
 
+pytestmark = pytest.mark.processes
+
 SECONDS = 4
 SOUND = clicks([Fraction(i, 2) for i in range(2 * SECONDS)], SECONDS, 48000)
 

@@ -27,6 +27,8 @@ from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.preprocess.makers import clicks, regular, write
 
+pytestmark = pytest.mark.processes
+
 NAMES = ["PmD-LzPS2rg", "-1wCGAxqT_4", "h-fSfAFufCo"]
 
 

@@ -32,6 +32,8 @@ from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext
 from training.engine.stops import TrainingStopped
 
+pytestmark = pytest.mark.processes
+
 SIDE = 64
 AWAY = "http://127.0.0.1:9"  # a tracking server that does not answer
 

@@ -19,6 +19,8 @@ from training.engine.run import Untracked
 from training.motion.job import Job
 from training.motion.loop import train
 
+pytestmark = pytest.mark.processes
+
 
 class Killed(Exception):
     pass
