@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from feature_store.manifest import Reject
+from feature_store.units import write_quarantine
 from pipeline.compute.progress import Progress
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params
@@ -81,12 +83,7 @@ def computed(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], 
     rates = Rates()
     for status in compute(jobs(), params, store_location(params)):
         if status.get("quarantine"):
-            _quarantine(storage, status, params)
+            write_quarantine(storage, status["quarantine"], Reject(**json.loads(status["reject"])), limits_of(params))
         rates.add(status, time.monotonic() - progress.began)
         progress.add(status["frames"], bool(status["reject"]))
     rates.save()
-
-
-def _quarantine(storage: Storage, status: dict, params: Params) -> None:
-    value = {"reject": json.loads(status["reject"]), "limits": limits_of(params)}
-    storage.put(status["quarantine"], json.dumps(value, sort_keys=True).encode())
