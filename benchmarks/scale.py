@@ -124,7 +124,7 @@ class Nothing:
 def on_ray(tables: list[pa.Table]) -> None:
     """The graph of extraction around actors that do nothing."""
     from pipeline.compute.ray_session import quiet_datasets, ray_session
-    from pipeline.core.config import Ray
+    from pipeline.core.data_params import Ray
 
     with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False,
                          max_wait_s=60.0)):

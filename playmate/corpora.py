@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.compute.guard import Failure, GuardedWorker
-from pipeline.core.config import Corpus, Params, Preprocess
+from pipeline.core.config import Params
+from pipeline.core.data_params import Corpus, Preprocess
 from pipeline.core.paths import WORK
 from pipeline.storage.s3_raw import raw_objects
 from playmate import corpora_header as header

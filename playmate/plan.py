@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from feature_store.schema import FAMILIES, MOTION, SPEECH
-from pipeline.core.config import Corpus, Params
+from pipeline.core.config import Params
+from pipeline.core.data_params import Corpus
 from pipeline.core.paths import CROPS
 from pipeline.storage import open_storage
 from pipeline.weights.table import WeightsError

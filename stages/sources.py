@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.core.atomic import write_json
-from pipeline.core.config import Corpus, Params, load_params
+from pipeline.core.config import Params, load_params
+from pipeline.core.data_params import Corpus
 from pipeline.core.fingerprint import file_sha256
 from pipeline.core.paths import EMBEDDED, SOURCES
 from pipeline.core.stage import run_as_stage

@@ -14,7 +14,8 @@ from collections import Counter, defaultdict
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import KEPT, read_clip_table
-from pipeline.core.config import Split, load_params
+from pipeline.core.config import load_params
+from pipeline.core.data_params import Split
 from pipeline.core.split_table import TEST, TRAIN, VALIDATION, write_split
 from pipeline.core.stage import run_as_stage
 

@@ -77,7 +77,7 @@ def empty_mlflow(tmp_path_factory) -> Path:
 def ray_session():
     """One Ray for all tests that need one: a Ray that a stage asks for inside is this one."""
     from pipeline.compute.ray_session import ray_session
-    from pipeline.core.config import Ray
+    from pipeline.core.data_params import Ray
 
     with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False,
                          max_wait_s=60.0)):

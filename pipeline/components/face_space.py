@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.motion.face_space import FaceSpace
 from pipeline.core import paths
-from pipeline.core.config import FaceSpace as FaceSpaceParams
+from pipeline.core.model_params import FaceSpace as FaceSpaceParams
 from pipeline.weights.table import WeightsError, weight_path
 
 if TYPE_CHECKING:

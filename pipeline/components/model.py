@@ -13,7 +13,7 @@ from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
 from pipeline.components.speech import make_speech_encoder
-from pipeline.core.config import Speech
+from pipeline.core.data_params import Speech
 from pipeline.weights.table import weight_path
 
 

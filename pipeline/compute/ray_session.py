@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from pipeline.core.config import Ray
+from pipeline.core.data_params import Ray
 from pipeline.core.fingerprint import ROOT
 
 QUIET = {

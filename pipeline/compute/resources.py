@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-from pipeline.core.config import Ray
+from pipeline.core.data_params import Ray
 
 COUNTED = "PLAYMATE_COUNTED_GPUS"  # set: Ray's GPUs are numbers alone and the work is done on CPUs; for rehearsals
 TOLD_EVERY_S = 30.0

@@ -27,7 +27,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
 from pipeline.compute.ray_session import ray_session
-from pipeline.core.config import Ray
+from pipeline.core.data_params import Ray
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")

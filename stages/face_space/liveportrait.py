@@ -12,8 +12,9 @@ from models.liveportrait.checkpoint import official_files
 from models.liveportrait.widths import NUM_KEYPOINTS
 from pipeline.components.face_space import FACE_SPACE_JSON, FACE_SPACE_TENSORS, liveportrait_folder, make_networks
 from pipeline.core.atomic import atomic_path, write_json
-from pipeline.core.config import FaceSpace, Params
+from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.model_params import FaceSpace
 from pipeline.core.paths import FACE_SPACE
 
 RUNTIME = {"precision": "precision", "channels_last": "channels_last", "compile": "compile", "batch": "render_batch",

@@ -13,7 +13,7 @@ import numpy as np
 from models.face.face import FaceDetector
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
 from pipeline.media.sound import Tally, read_sound
 from pipeline.media.video import Limits, Probe, probe

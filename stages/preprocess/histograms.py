@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from pipeline.media.plot import Cell, histogram, sheet
 from stages.preprocess.quality import Threshold, thresholds
 

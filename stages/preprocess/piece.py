@@ -16,7 +16,7 @@ import numpy as np
 from models.face.driving_crop import Square, cut, driving_square
 from models.face.face import roll_deg, yaw_deg
 from pipeline.core.atomic import write_bytes
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from pipeline.core.fingerprint import digest, file_sha256
 from pipeline.media.crops import write_wav
 from pipeline.media.film import write_video

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from models.face.face import Face
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 
 
 def blur(crop: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.core.known_sha256 import known_sha256
 from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row

@@ -19,7 +19,8 @@ from pipeline.compute.progress import Progress
 from pipeline.core import paths
 from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
-from pipeline.core.config import Corpus, Params, load_params
+from pipeline.core.config import Params, load_params
+from pipeline.core.data_params import Corpus
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import weight_path

@@ -14,7 +14,8 @@ from typing import Any
 
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.compute.work import run
-from pipeline.core.config import Params, Preprocess
+from pipeline.core.config import Params
+from pipeline.core.data_params import Preprocess
 from pipeline.core.fingerprint import file_sha256
 from pipeline.storage import ObjectMissing
 from stages.preprocess import clip as preprocess_clip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.config import Split
+from pipeline.core.data_params import Split
 from pipeline.core.split_table import read_split, write_split
 from stages import split
 from stages.split import count, group

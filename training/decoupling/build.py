@@ -9,7 +9,8 @@ import torch
 from models.judges.vgg import VggFeatures, load_vgg
 from pipeline.components.face_space import make_networks
 from pipeline.core.clip_table import KEPT, read_clip_table
-from pipeline.core.config import FaceSpace, Params
+from pipeline.core.config import Params
+from pipeline.core.model_params import FaceSpace
 from pipeline.core.paths import CROPS, SPLIT
 from pipeline.core.split_table import TRAIN, VALIDATION, clips_of, read_split
 from pipeline.storage import Storage

@@ -10,8 +10,9 @@ from torch import Tensor
 from models.liveportrait.checkpoint import official_files
 from pipeline.components.face_space import liveportrait_folder
 from pipeline.compute.resources import Ask
-from pipeline.core.config import FaceSpace, Params
+from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.model_params import FaceSpace
 from pipeline.core.paths import SPLIT, WORK
 from pipeline.weights.table import weight_path
 from training.decoupling.build import clip_tables, decoupling_job

@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from models.judges.vgg import VggFeatures
 from models.liveportrait.networks import Networks
-from pipeline.core.config import Tune
+from pipeline.core.model_params import Tune
 from training.decoupling.objective import DecouplingObjective, Weights, choose_trained, leakage
 from training.decoupling.pairs import PairBatch, PairClip, fixed_pairs, pair_batch, read_pairs
 from training.engine.context import Context

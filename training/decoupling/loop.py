@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from models.judges.vgg import VggFeatures
 from models.liveportrait.networks import Networks
-from pipeline.core.config import Tune
+from pipeline.core.model_params import Tune
 from training.decoupling.learner import Learner
 from training.decoupling.pairs import PairClip
 from training.engine.checkpoint import CheckpointStore

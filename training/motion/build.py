@@ -23,8 +23,9 @@ from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.components.bundle import load_bundle
-from pipeline.core.config import Params, Train
+from pipeline.core.config import Params
 from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.model_params import Train
 from pipeline.core.paths import AUDIO_BUNDLE, SPLIT, STATISTICS
 from pipeline.core.split_table import TRAIN, VALIDATION, clips_of, read_split
 from pipeline.storage import Storage

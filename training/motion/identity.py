@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.components.bundle import trained_digest
-from pipeline.core.config import Params, Train
+from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.model_params import Train
 from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
 from pipeline.storage import Storage
 from training.motion.initial import initial_bundle

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.components.face_space import make_face_space
 from pipeline.components.speech import make_speech_encoder, speech_identity
-from pipeline.core.config import Speech
+from pipeline.core.data_params import Speech
 from pipeline.core.fingerprint import file_sha256
 from pipeline.weights.table import WeightsError, weight_sha256
 

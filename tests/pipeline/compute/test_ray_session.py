@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.compute import ray_session as ray_runtime
 from pipeline.compute.ray_session import RayError
-from pipeline.core.config import Ray
+from pipeline.core.data_params import Ray
 from pipeline.core.fingerprint import PACKAGES, ROOT
 
 LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, dashboard=False, max_wait_s=60.0)

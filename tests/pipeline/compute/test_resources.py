@@ -10,7 +10,8 @@ import yaml
 
 from pipeline.compute import resources
 from pipeline.compute.resources import Ask, Request, ResourcesMissing, check_machine, own_device, request_of, wait_for
-from pipeline.core.config import ParamsError, Ray, parse_params
+from pipeline.core.config import ParamsError, parse_params
+from pipeline.core.data_params import Ray
 
 LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, dashboard=False, max_wait_s=100.0)
 CLUSTER = LOCAL.model_copy(update={"address": "auto"})

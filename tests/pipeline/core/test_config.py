@@ -92,9 +92,9 @@ def test_nothing_to_train_on_is_said_when_loaded(values):
 
 
 def test_an_experiments_copy_finds_the_users_data_beside_the_project(values, monkeypatch):
-    from pipeline.core import config
+    from pipeline.core import data_params
 
-    monkeypatch.setattr(config, "WORK", Path("/home/me/project/.playmate"))
+    monkeypatch.setattr(data_params, "WORK", Path("/home/me/project/.playmate"))
     values["corpora"]["own"] = values["corpora"]["mead"] | {"path": "recordings", "use": []}
     params = parse_params(values)
     assert params.corpora["own"].location == "/home/me/project/recordings"

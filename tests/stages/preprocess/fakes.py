@@ -6,7 +6,7 @@ import numpy as np
 import yaml
 
 from models.face.face import Face
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from stages.preprocess.clip import ClipWorker
 from stages.preprocess.task import ClipTask
 

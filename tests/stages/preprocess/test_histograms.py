@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from pipeline.media.plot import LEFT, RIGHT, WIDTH
 from stages.preprocess.histograms import histograms
 from stages.preprocess.quality import thresholds

@@ -8,7 +8,7 @@ import yaml
 
 from models.face.face import Face
 from models.judges.voice import VoiceActivity
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05, thresholds, verdict
 from tests.needs import weight
 

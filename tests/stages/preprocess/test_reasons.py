@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from pipeline.core.config import Preprocess
+from pipeline.core.data_params import Preprocess
 from stages.preprocess.quality import thresholds
 from stages.preprocess.records import LIMIT_CODES, WORKER_ERROR
 

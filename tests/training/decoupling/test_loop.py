@@ -20,7 +20,8 @@ from models.liveportrait.networks import seeded_networks
 from models.liveportrait.widths import TOY
 from pipeline.components.face_space import make_networks
 from pipeline.core.clip_table import write_clip_table
-from pipeline.core.config import Tune, load_params
+from pipeline.core.config import load_params
+from pipeline.core.model_params import Tune
 from pipeline.core.split_table import write_split
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video

@@ -9,7 +9,7 @@ import os
 import sys
 
 from pipeline.compute.ray_session import ray_session
-from pipeline.core.config import Ray
+from pipeline.core.data_params import Ray
 from stages import train_audio
 from stages.face_space import stage as face_space
 
