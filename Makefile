@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup weights demo test lint mlflow clean
+.PHONY: help setup weights demo test check lint mlflow clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -35,8 +35,13 @@ demo: weights    ## all stages on the embedded corpora, then what was made
 test: weights    ## the tests, with a smoke run of the whole pipeline
 	$(BIN)/python -m pytest
 
-lint: setup      ## ruff
+lint: setup      ## ruff and mypy
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: weights   ## for the inner loop: lint, types, tests without Ray, media, processes and whole runs
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -m "not slow and not processes and not ray and not media and not e2e and not nightly"
 
 mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
 	$(BIN)/playmate tracking ui

@@ -24,6 +24,11 @@ _MIXED = {"Mixed_3b": (64, 96, 128, 16, 32, 32), "Mixed_3c": (128, 128, 192, 32,
 class I3d(nn.Module):
     """The published network; its parts' names are those of the published weights."""
 
+    Mixed_3b: Mixed
+    Mixed_3c: Mixed
+    Mixed_5b: Mixed
+    Mixed_5c: Mixed
+
     def __init__(self) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = Unit(3, 64, 7, stride=2)
