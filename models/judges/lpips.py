@@ -55,7 +55,7 @@ def _signed(frames: np.ndarray) -> Tensor:
 
 def _fill_trunk(network: Any, weights: dict) -> None:
     layers = weights["AlexNet_0"]
-    convolutions = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
+    convolutions: list[Any] = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
     if len(layers) != len(convolutions):
         raise ValueError(f"the trunk has {len(layers)} layers, AlexNet has {len(convolutions)}")
     for index, convolution in enumerate(convolutions):

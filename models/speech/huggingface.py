@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ class HuggingFaceSpeechEncoder:
     def __init__(self, source: Path | torch.nn.Module, layer: int, piece_s: float, overlap_s: float):
         """`source`: a transformers folder, or a network (`models.speech.untrained`)."""
         self.network: Any = source if isinstance(source, torch.nn.Module) else load_network(source)
-        config: Any = self.network.config
+        config = cast(Any, self.network).config  # torch knows modules and tensors as attributes, nothing else
         if layer > config.num_hidden_layers:
             name = "its network" if isinstance(source, torch.nn.Module) else source
             raise ValueError(f"speech.layer is {layer}, {name} has the hidden states 0 to {config.num_hidden_layers}")
