@@ -23,8 +23,8 @@ import torch
 from models.face.points import positions
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.motion import RHO_DIM
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import CRF, Animator, Portrait, frame_count
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
@@ -72,7 +72,7 @@ def main() -> None:
     print(f"model {which}\nloading {clock}")
     if given.curve is not None:
         return curve(animator.generator, given.curve, given.clips, given.emotion)
-    waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech))
+    waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech).waveform)
     waveform = np.resize(waveform, int(given.seconds * SAMPLE_RATE_HZ))
     if given.live:
         return live(animator, given.portrait, waveform, given.emotion)

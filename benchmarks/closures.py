@@ -18,7 +18,7 @@ from scipy.signal import resample_poly
 
 from benchmarks.animate import opening
 from models.landmark.space import LandmarkFaceSpace
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features

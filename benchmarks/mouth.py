@@ -20,8 +20,8 @@ from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures, open_store
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.motion.clock import FPS
 from models.motion.motion import RHO_DIM
-from models.speech.encoder import FPS
 from pipeline.components.bundle import load_generator
 from pipeline.core.config import load_params
 

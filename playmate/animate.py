@@ -19,11 +19,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from pipeline.animate.animator import FPS, Animator, Portrait, frame_count
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
+from pipeline.animate.animator import Animator, Portrait, frame_count
 from pipeline.animate.credentials import Credentials, own_credentials
 from pipeline.animate.load import load_animator
 from pipeline.animate.portrait import PortraitError, SeveralFacesError, rivals
-from pipeline.animate.speech import SAMPLE_RATE_HZ, SpeechError, read_speech
+from pipeline.animate.speech import SpeechError, read_speech
 from pipeline.core.atomic import atomic_path
 from playmate.contact_sheet import ContactSheet
 
@@ -48,6 +49,7 @@ class Settings:
     steps: int | None = None
     seed: int = 0
     face: int | None = None
+    track: int | None = None
     preview: Path | None = None
     paste_back: bool = False
     mark: str | None = None
@@ -122,10 +124,10 @@ def sheet_path(preview: Path, out: Path, several: bool) -> Path:
 
 def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
          signer: Credentials | bool, several: bool) -> None:
-    waveform = read_speech(speech)
-    _check_speech(waveform, speech, settings.speech_share)
+    heard = read_speech(speech, track=settings.track)
+    _check_speech(heard.waveform, speech, settings.speech_share)
     source = _portrait(animator, portrait, out, settings.face)
-    frames = frame_count(waveform)
+    frames = frame_count(heard.waveform)
     sheet = ContactSheet(frames, FPS)
     pose = settings.pose if settings.pose in POSES else Path(settings.pose)
     emotion = list(settings.emotions) or None
@@ -137,10 +139,10 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
             progress.advance(task)
 
         animator.animate_to_file(
-            source, waveform, out, progress=step, credentials=signer, mark=settings.mark, sound=speech,
+            source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
             emotion=emotion, pose=pose,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
-            seed=settings.seed, paste_back=settings.paste_back)
+            seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
     rate = "" if speed is None else f", {speed:.1f} fps"
     console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",
@@ -149,6 +151,10 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
         place = sheet_path(settings.preview, out, several)
         sheet.save(place)
         console.print(f"{place}: contact sheet", highlight=False, soft_wrap=True)
+
+
+def _tell(note: str) -> None:
+    console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.media.container import MediaError
-from pipeline.media.video import Limits, opened, video_stream
+from pipeline.media.container import MediaError, open_media
+from pipeline.media.video import Limits, video_stream
 
 
 def make_worker(settings: dict[str, Any]):
@@ -18,7 +18,7 @@ def make_worker(settings: dict[str, Any]):
 def header(path: Path, limits: Limits) -> dict[str, Any]:
     """{"seconds", "width_px", "height_px", "fps", "sound"}, or {"code": why it would be rejected}."""
     try:
-        with opened(path) as container:
+        with open_media(path) as container:
             stream = video_stream(container)
             width, height = stream.codec_context.width or 0, stream.codec_context.height or 0
             seconds = (container.duration or 0) / 1e6

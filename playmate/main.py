@@ -162,6 +162,7 @@ def animate(
     steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
     seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
+    track: Annotated[int | None, typer.Option(help="which sound track of a file; else the one with speech")] = None,
     paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
     detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
     model: Annotated[str | None, typer.Option(
@@ -176,8 +177,9 @@ def animate(
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
     from playmate.animate import Settings, animate
 
-    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, preview, paste_back, mark,
-                        not no_credentials, certificate, private_key, None if any_sound else _speech_share)
+    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
+                        paste_back, mark, not no_credentials, certificate, private_key,
+                        None if any_sound else _speech_share)
     animate(portrait, speech, out, model, settings, detector)
 
 

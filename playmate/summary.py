@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
 
@@ -18,7 +19,6 @@ HEADLINE = (("mouth_r", "mouth follows speech, r"), ("mouth_r_wrong_speech", "..
             ("csim_mobilefacenet", "identity kept (MobileFaceNet cosine)"),
             ("emo_agree_facex", "emotion agreement (facex)"), ("emo_agree_facex_chance", "... by chance"),
             ("fd_efficientnet_lite0", "Fréchet distance (EfficientNet-Lite0)"), ("lpips_alexnet", "LPIPS (AlexNet)"))
-FPS = 25
 
 
 def print_summary(root: Path = Path(), console: Console | None = None) -> None:

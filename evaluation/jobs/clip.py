@@ -19,15 +19,16 @@ from evaluation.metrics.motion import diversity
 from evaluation.metrics.motion import lip_vertex_error as lip_error
 from evaluation.results.files import Result
 from models.face.points import NUM_KEYPOINTS
+from models.motion.clock import FPS
+from models.motion.clock import SAMPLE_RATE_HZ as RATE_HZ
 from models.motion.face_space import FaceSpace
 from models.motion.motion import Motion
 from pipeline.core.config import Evaluate
 from pipeline.media.crops import read_crop, read_wav
-from pipeline.media.film import write_video
+from pipeline.media.film import SYNTHETIC, write_video
 from pipeline.media.lettering import draw_outlined
 
-FPS, RATE_HZ = 25, 16000
-NOTE = {"description": "Synthetic video: the face was animated by a model and did not say this."}
+NOTE = SYNTHETIC
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.media.crops import read_crop, read_wav
-from pipeline.media.film import write_video
+from pipeline.media.film import SYNTHETIC, write_video
 
 COLUMNS = 3  # of a row: on a phone a face is then a hundred pixels wide
-RATE_HZ = 16000
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:
@@ -26,5 +26,5 @@ def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> 
         rows = [np.concatenate(pictures[start:start + columns], 1) for start in range(0, len(pictures), columns)]
         return np.concatenate(rows, 0)
 
-    waveform = read_wav(wav)[:frames * RATE_HZ // fps]
-    write_video(path, (picture(t) for t in range(frames)), fps, waveform, crf=crf)
+    waveform = read_wav(wav)[:frames * SAMPLE_RATE_HZ // fps]
+    write_video(path, (picture(t) for t in range(frames)), fps, waveform, crf=crf, tags=SYNTHETIC)

@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.compute.guard import Failure, GuardedWorker
-from pipeline.media.container import MediaError
+from pipeline.media.container import MediaError, open_media
 from pipeline.media.sound import read_sound
-from pipeline.media.video import Limits, Upright, opened, probe, steady, timed_frames, video_stream
+from pipeline.media.video import Limits, Upright, probe, steady, timed_frames, video_stream
 
-RATE_HZ = 16000
 MODULE = "evaluation.jobs.reading"
 
 
@@ -43,7 +43,8 @@ class VideoWorker:
             frames = self._frames(path, source.start_s)
             np.save(folder / "frames.npy", frames)
             if source.has_sound:
-                np.save(folder / "sound.npy", read_sound(path, source.start_s, len(frames) / fps, RATE_HZ, False))
+                sound = read_sound(path, source.start_s, len(frames) / fps, SAMPLE_RATE_HZ, False)
+                np.save(folder / "sound.npy", sound)
         except MediaError as error:
             return {"reject": f"{error.stage}, {error.code}: {error.detail}"}
         return {"frames": len(frames)}
@@ -51,7 +52,7 @@ class VideoWorker:
     def _frames(self, path: Path, zero_s: Fraction) -> np.ndarray:
         """[T, H, W, 3], T at most `max_frames`; larger pictures are scaled to `side_px` on their longer side."""
         frames = []
-        with opened(path) as container:
+        with open_media(path) as container:
             stream = video_stream(container)
             upright = Upright(stream)
             timed = ((time - zero_s, frame) for time, frame in timed_frames(container, stream))

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from evaluation.report import svg
 from evaluation.report.data import MEASURED, ReportData
 from evaluation.report.text import number
+from models.motion.clock import FPS
 from pipeline.core.clip_table import KEPT, REJECTED
 
-FPS = 25.0
 LOSSES = {"loss": "s1", "validation_loss": "s2", "loss_expression": "s4", "validation_expression": "s5",
           "validation_wrong_speech": "s3"}  # columns of curve.csv -> line style
 DISTRIBUTIONS = {"blinks_per_min": "Blinks per minute", "yaw_range_deg": "Yaw range within a clip, degrees",

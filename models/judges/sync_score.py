@@ -13,6 +13,8 @@ import numpy as np
 from scipy.fft import dct
 from scipy.signal import medfilt
 
+from models.motion.clock import SAMPLE_RATE_HZ
+
 SHIFT = 15
 EPS = 1e-6  # added to every difference, as torch's pairwise distance does: the distance of equal vectors is not zero
 CROP_SCALE, PAD_VALUE, SIDE_PX, MEDIAN = 0.4, 110, 224, 13
@@ -58,7 +60,7 @@ def _crop(frame: np.ndarray, half: float, x: float, y: float) -> np.ndarray:
     return cv2.resize(wide[rows, columns], (SIDE_PX, SIDE_PX))
 
 
-RATE_HZ, WINDOW, STEP, FFT = 16000, 400, 160, 512
+WINDOW, STEP, FFT = 400, 160, 512
 FILTERS, CEPSTRA, LIFTER, PRE_EMPHASIS = 26, 13, 22, 0.97
 TINY = np.finfo(np.float64).eps  # in place of a zero under a logarithm
 
@@ -77,8 +79,8 @@ def mfcc(waveform: np.ndarray) -> np.ndarray:
 
 def mel_filters() -> np.ndarray:
     """Triangles [26, 257] between whole bins, evenly spaced in mel."""
-    mel = np.linspace(0.0, 2595 * np.log10(1 + RATE_HZ / 2 / 700), FILTERS + 2)
-    edges = np.floor((FFT + 1) * 700 * (10 ** (mel / 2595) - 1) / RATE_HZ)
+    mel = np.linspace(0.0, 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700), FILTERS + 2)
+    edges = np.floor((FFT + 1) * 700 * (10 ** (mel / 2595) - 1) / SAMPLE_RATE_HZ)
     bins = np.arange(FFT // 2 + 1)
     filters = np.zeros((FILTERS, len(bins)))
     for index, (low, middle, high) in enumerate(zip(edges[:-2], edges[1:-1], edges[2:], strict=True)):

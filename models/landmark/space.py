@@ -23,16 +23,16 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from models.landmark.lids import shut_lids
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
 from models.landmark.retarget import retarget
+from models.landmark.shutting import shut_lids, shut_lips
 from models.landmark.template import read_template
 from models.motion.camera import angles_from_rotation, transform_head_keypoints
+from models.motion.clock import FPS
 from models.motion.face_space import Appearance, FaceNotFound
 from models.motion.motion import Motion
 
-FPS = 25.0
 MAX_GAP_FRAMES = 5  # a fifth of a second without a face is interpolated, more is an error
 
 
@@ -94,6 +94,10 @@ class LandmarkFaceSpace:
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Lids of points [T, K, 3] that fall by closed [T]."""
         return shut_lids(points, closed)
+
+    def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Lips of points [T, K, 3] that meet by closed [T]."""
+        return shut_lips(points, closed)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""

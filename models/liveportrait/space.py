@@ -73,6 +73,10 @@ class LivePortraitFaceSpace:
         """Nothing: which of its key points are lids is not known, so blinks are the model's own."""
         return np.zeros_like(points)
 
+    def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Nothing, as for the eyes."""
+        return np.zeros_like(points)
+
     @torch.inference_mode()
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB, in batches."""

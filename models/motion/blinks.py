@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from models.motion.clock import FPS
 from models.motion.face_space import FaceSpace
 from models.motion.motion import RHO_DIM
 
-FPS = 25
 INTERVAL_S = (2.1, 5.4)   # from blink to blink: 16 a minute, and no film of six seconds is without one
 LENGTH_S = (0.2, 0.32)    # five to eight frames; people's last 150 to 400 ms
 CLOSES, OPENS = 0.33, 0.5  # shares of a blink's time: lids fall quicker than they rise, and stay shut between

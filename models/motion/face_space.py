@@ -54,6 +54,9 @@ class FaceSpace(Protocol):
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """What shuts the eyes of x_c + delta [T, K, 3] by closed [T] (1: shut), to be added to delta [T, K, 3]."""
 
+    def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """The same for the lips."""
+
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3] (eq. 1 of the portrait), x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8."""
 

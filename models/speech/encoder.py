@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-SAMPLE_RATE_HZ = 16000
-FPS = 25
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
+
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 STATE_SAMPLES = 320  # the hop of the encoders' states: 20 ms
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from models.motion.clock import SAMPLE_RATE_HZ
+
 N_FFT, HOP, BANDS = 400, 160, 80
-SAMPLE_RATE_HZ = 16000
 
 
 def log_mel(waveform: np.ndarray, loudest: float | None = None) -> torch.Tensor:

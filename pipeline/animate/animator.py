@@ -8,7 +8,8 @@ Speech, sampling, rendering and encoding run window by window, so memory does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +22,20 @@ from models.face.paste_back import PasteBack
 from models.face.portrait_crop import crop_portrait
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
+from models.judges.voice import VoiceActivity
 from models.motion.blinks import with_blinks
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ, SpeechEncoder
+from models.speech.encoder import SpeechEncoder
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
-from pipeline.animate.film_sound import film_sound
-from pipeline.animate.portrait import PortraitError, by_size, choose_face, draw_numbers, read_portrait
+from pipeline.animate.portrait import PortraitError, choose_face, draw_numbers, find_faces, read_portrait
 from pipeline.animate.pose import driving_pose
-from pipeline.animate.speech import read_speech
+from pipeline.animate.rest import Awake, with_rest
+from pipeline.animate.speech import Speech, read_speech
 from pipeline.compute.prefetch import prefetch
 from pipeline.media.film import write_video
-from pipeline.media.visible_mark import VisibleMark
+from pipeline.media.lettering import VisibleMark
 
 if TYPE_CHECKING:
     from pipeline.animate.credentials import Credentials
@@ -42,8 +45,10 @@ RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
 MAX_SCALE = 10.0  # of guidance; faces fall apart long before
 
 Emotion = str | Mapping[str, float] | Sequence[str] | None
+Tell = Callable[[str], None]
+log = logging.getLogger(__name__)
 Picture = Path | str | bytes | np.ndarray
-Sound = Path | str | bytes | np.ndarray
+Sound = Path | str | bytes | np.ndarray | Speech
 
 
 @dataclass(frozen=True)
@@ -56,15 +61,19 @@ class Portrait:
     faces: tuple[Face, ...]   # all that were found, largest first
     picture: np.ndarray       # [H, W, 3], the whole of it
     matrix: np.ndarray        # [2, 3], from its pixels to those of the crop
+    notes: tuple[str, ...] = ()   # what was done to the picture
 
 
 class Animator:
-    """A face space, a speech encoder and a motion generator that belong together; `version` names the model."""
+    """A face space, a speech encoder and a motion generator that belong together; `version` names the model.
+
+    `voice` hears where nobody speaks, so that the mouth rests there; None: nobody listens.
+    """
 
     def __init__(self, space: FaceSpace, encoder: SpeechEncoder, generator: MotionGenerator, detector: FaceDetector,
-                 version: str):
+                 version: str, voice: VoiceActivity | None = None):
         self.space, self.encoder, self.generator = space, encoder, generator
-        self.detector, self.version = detector, version
+        self.detector, self.version, self.voice = detector, version, voice
 
     @classmethod
     def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
@@ -100,63 +109,76 @@ class Animator:
 
         `face` chooses among several by the number that `numbered_faces` draws; without it the largest is taken.
         """
-        image = read_portrait(picture)
-        faces = tuple(by_size(self.detector.detect(image)))
-        crop, matrix = crop_portrait(image, choose_face(faces, face), upright=self.space.name == "liveportrait")
+        found = find_faces(read_portrait(picture), self.detector)
+        image, chosen = found.picture, choose_face(found.faces, face)
+        crop, matrix = crop_portrait(image, chosen, upright=self.space.name == "liveportrait")
         try:
             appearance = self.space.appearance(crop)
         except FaceNotFound as error:
             raise PortraitError("a face was found in the portrait, but not its features: use a picture in which eyes "
                                 "and mouth are clearly seen from the front") from error
-        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], faces, image, matrix)
+        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], found.faces, image, matrix,
+                        found.notes)
 
     def numbered_faces(self, picture: Picture) -> np.ndarray:
         """The picture [H, W, 3] with its faces numbered."""
-        image = read_portrait(picture)
-        return draw_numbers(image, by_size(self.detector.detect(image)))
+        found = find_faces(read_portrait(picture), self.detector)
+        return draw_numbers(found.picture, found.faces)
 
     def animate(self, portrait: Picture | Portrait, speech: Sound, emotion: Emotion = None,
                 pose: str | Path | bytes = "generated", audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None, seed: int = 0,
-                face: int | None = None, paste_back: bool = False) -> Iterator[np.ndarray]:
+                face: int | None = None, paste_back: bool = False, rest: bool = True,
+                tell: Tell = log.warning) -> Iterator[np.ndarray]:
         """RGB frames [512, 512, 3] uint8 at 25 fps, round(25 x duration) of them.
 
         `emotion`: a name, "happy:0.7,surprised:0.2", weights by name, or several texts with start times
         ("sad@3.5"); None asks for none. `pose`: "generated", "still", or a driving video. Scales and steps: those
         stored with the model unless given. `paste_back`: frames are the whole picture [H, W, 3] (sides cut to even
-        ones) with the animated face in its place. All inputs are checked before the first frame; raises PortraitError,
+        ones) with the animated face in its place. `rest`: the mouth rests where nobody speaks, unless an emotion is
+        asked for, which may part the lips; without it song and strange sounds move it, too. `tell` is called with what
+        was noticed about the inputs, in words. All inputs are checked before the first frame; raises PortraitError,
         SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
         """
         source = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
-        waveform = read_speech(speech)
-        frames = frame_count(waveform)
+        heard = read_speech(speech)
+        frames = frame_count(heard.waveform)
         weights = as_weights(emotion, self.labels, frames, FPS)
-        motions = self.motions(source, whole_features(self.encoder, waveform, frames), weights,
-                               self._pose(pose, source, frames), seed, audio_scale, emotion_scale, steps)
-        return self._rendered(source, motions, paste_back)
+        for note in (*source.notes, *heard.notes):
+            tell(note)
+        features, awake = whole_features(self.encoder, heard.waveform, frames), self.awake(emotion) if rest else None
+        motions = self.motions(source, features if awake is None else awake.along(features, heard.waveform), weights,
+                               self._pose(pose, source, frames, tell), seed, audio_scale, emotion_scale, steps)
+        return self._rendered(source, self.rested(source, motions, awake), paste_back)
+
+    def awake(self, emotion: Emotion) -> Awake | None:
+        """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
+        calm = emotion is None or (isinstance(emotion, (str, list)) and emotion in ("neutral", ["neutral"]))
+        return Awake(self.voice) if self.voice is not None and calm else None
+
+    def rested(self, source: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
+        """Motion vectors with the mouth at rest where nobody speaks."""
+        return motions if awake is None else with_rest(self.space, source.appearance.motion.x_c, motions, awake)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
-                        credentials: Credentials | bool = True, mark: str | None = None,
-                        sound: Sound | None = None, **options: Any) -> int:
+                        credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:
         """Write `animate(..., **options)` with the speech as H.264 and AAC in MP4; returns the number of frames.
 
-        `sound`: the file or its bytes whose waveform `speech` is, where that was decoded before, so that the film lets
-        hear it in its own quality. `progress(frame)` is called with every frame. The file says in its metadata that it
-        is synthetic, and carries C2PA content credentials: those given, self-signed ones (True), or none (False; then
-        the same input gives the same bytes). `mark`: a text drawn on every frame. Raises what `animate` raises, and
-        CredentialsError.
+        The film lets hear a file's sound in its own quality. `progress(frame)` is called with every frame. The file
+        says in its metadata that it is synthetic, and carries C2PA content credentials: those given, self-signed ones
+        (True), or none (False; then the same input gives the same bytes). `mark`: a text drawn on every frame. Raises
+        what `animate` raises, and CredentialsError.
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
 
         facts = generation_facts(self.version, emotion=options.get("emotion"), seed=options.get("seed"))
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
-        waveform = read_speech(speech)
-        source = speech if sound is None else sound
-        heard = waveform if isinstance(source, np.ndarray) else film_sound(source)
-        frames = _finished(self.animate(portrait, waveform, **options), draw, progress)
+        heard = read_speech(speech)
+        frames = _finished(self.animate(portrait, heard, **options), draw, progress)
         with closing(prefetch(frames, 16)) as ahead:
-            return write_video(Path(out), ahead, FPS, heard, SAMPLE_RATE_HZ, CRF, metadata_tags(facts), finish)
+            return write_video(Path(out), ahead, FPS, heard.soundtrack(), crf=CRF, tags=metadata_tags(facts),
+                               finish=finish)
 
     def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
                 pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
@@ -188,10 +210,13 @@ class Animator:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
             yield from self.render(source, ahead, paste_back)
 
-    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int) -> str | np.ndarray:
-        if pose in ("generated", "still"):
+    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int, tell: Tell) -> str | np.ndarray:
+        if isinstance(pose, str) and pose in ("generated", "still"):
             return pose
-        return driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
+        driven = driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
+        for note in driven.notes:
+            tell(note)
+        return driven.rho
 
 
 def frame_count(waveform: np.ndarray) -> int:

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import av
 import numpy as np
 
 from models.face.detectors import FaceDetector
-from models.face.driving_crop import cut, driving_square
+from models.face.driving_crop import driving_square
 from models.motion.camera import angles_from_rotation, rotation_from_angles
 from models.motion.face_space import FaceNotFound, FaceSpace
+from pipeline.animate.decoding import FilmWish
 from pipeline.animate.portrait import by_size
-from pipeline.animate.speech import SpeechError, open_media
+from pipeline.animate.uploads import FilmReader, Refused
 
 DETECT_EVERY = 10      # frames between looks of the detector
 CROP_SCALE = 2.2       # LivePortrait's driving crop
 CROP_SHIFT_Y = -0.1
 CROP_PX = 256
 CHUNK = 250            # frames whose motion is extracted at once
-MAX_PIXELS = 4320 * 7680
+MAX_SIDE_PX = 7680
+MAX_GAP_S = 2.0        # a face that is away for longer is no driver
+BLANK = 4.0            # standard deviation of a picture that shows nothing, 0-255
 
 
 class DrivingError(ValueError):
     """The driving video cannot be used; the message says why."""
 
 
-def driving_pose(video: Path | str | bytes, frames: int, fps: int, source_rho: np.ndarray, space: FaceSpace,
-                 detector: FaceDetector) -> np.ndarray:
-    """Pose of a video at `fps` on a portrait's pose [7] -> rho [frames, 7]; a shorter video runs forth and back.
+@dataclass(frozen=True)
+class DrivenPose:
+    """Pose rho [T, 7] of a film, and what was noticed about the driving video."""
 
-    Raises DrivingError.
+    rho: np.ndarray
+    notes: tuple[str, ...]
+
+
+def driving_pose(video: Path | str | bytes, frames: int, fps: int, source_rho: np.ndarray, space: FaceSpace,
+                 detector: FaceDetector) -> DrivenPose:
+    """Pose of a video at `fps` on a portrait's pose [7] -> [frames, 7]; a shorter video runs forth and back.
+
+    Where the face is away for a while the pose passes from before to after. Raises DrivingError.
     """
-    rho = _extracted(video, frames, fps, space, detector)
-    return relative_pose(rho[forth_and_back(len(rho), frames)], source_rho)
+    rho, notes = _extracted(video, frames, fps, space, detector)
+    return DrivenPose(relative_pose(rho[forth_and_back(len(rho), frames)], source_rho), notes)
 
 
 def relative_pose(driving: np.ndarray, source: np.ndarray) -> np.ndarray:
@@ -59,61 +70,68 @@ def forth_and_back(length: int, frames: int) -> np.ndarray:
 
 
 def _extracted(video: Path | str | bytes, frames: int, fps: int, space: FaceSpace,
-               detector: FaceDetector) -> np.ndarray:
-    try:
-        boxes = _boxes(lambda: _decode(video, fps, frames), detector)
-        square = driving_square(boxes, CROP_SCALE, CROP_SHIFT_Y)
-        crops = (cut(image, square, CROP_PX) for image in _decode(video, fps, frames))
-        return np.concatenate([space.extract(np.stack(chunk)).rho for chunk in _chunks(crops, CHUNK)])
-    except FaceNotFound as error:
-        raise DrivingError(f"the driving video's face cannot be followed: {error}") from error
-    except (av.FFmpegError, SpeechError) as error:
-        raise DrivingError(f"the driving video cannot be read: {error}") from error
+               detector: FaceDetector) -> tuple[np.ndarray, tuple[str, ...]]:
+    """rho [T, 7] of the video's own face, and what was noticed."""
+    whole = FilmWish("", fps, frames, DETECT_EVERY, MAX_SIDE_PX)
+    with closing(FilmReader(video)) as reader:
+        try:
+            square = driving_square(_boxes(reader, whole, detector), CROP_SCALE, CROP_SHIFT_Y)
+            wish = replace(whole, every=1, square=(square.x, square.y, square.side), crop_px=CROP_PX)
+            parts = [_part(crops, space, detector) for crops, _ in reader.parts(wish, CHUNK)]
+        except Refused as error:
+            raise DrivingError(f"the driving video cannot be read: {error}") from error
+        except FaceNotFound as error:
+            raise DrivingError(f"the driving video's face cannot be followed: {error}") from error
+    rho, seen = np.concatenate([rho for rho, _ in parts]), np.concatenate([seen for _, seen in parts])
+    return _bridged(rho, seen, fps), _notes(seen, fps)
 
 
-def _boxes(decode: Callable[[], Iterator[np.ndarray]], detector: FaceDetector) -> np.ndarray:
-    boxes = []
-    for index, image in enumerate(decode()):
-        if index % DETECT_EVERY == 0 and (faces := detector.detect(image)):
-            boxes.append(by_size(faces)[0].box)
+def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector) -> np.ndarray:
+    """The largest face's box [looks, 4] in pixels of the video."""
+    boxes = [by_size(faces)[0].box * scale for pictures, scale in reader.parts(wish, CHUNK // DETECT_EVERY)
+             for picture in pictures if (faces := detector.detect(picture))]
     if not boxes:
         raise DrivingError("no face found in the driving video")
     return np.array(boxes)
 
 
-def _decode(video: Path | str | bytes, fps: int, limit: int) -> Iterator[np.ndarray]:
-    """Upright RGB frames on the grid i / fps, each the newest picture at that time; at most `limit`."""
-    with open_media(video) as media:
-        if not media.streams.video:
-            raise DrivingError("the driving video has no picture")
-        stream = media.streams.video[0]
-        if stream.width * stream.height > MAX_PIXELS:
-            raise DrivingError(f"the driving video has {stream.width}x{stream.height} pixels")
-        made, held, start_s = 0, None, None
-        for frame in media.decode(stream):
-            time_s = float(frame.pts * stream.time_base) if frame.pts is not None else made / fps
-            start_s = time_s if start_s is None else start_s
-            while held is not None and made < limit and made / fps < time_s - start_s - 1e-6:
-                yield held
-                made += 1
-            if made >= limit:
-                return
-            held = _upright(frame)
-        if held is not None and made < limit:
-            yield held
+def _part(crops: np.ndarray, space: FaceSpace, detector: FaceDetector) -> tuple[np.ndarray, np.ndarray]:
+    """rho [n, 7] of crops [n, S, S, 3] and where a face is seen [n]; blank frames, and those that a face space loses
+    and the detector does not see either, have none."""
+    seen = crops.std(axis=(1, 2)).max(axis=-1) >= BLANK
+    rho = np.zeros((len(crops), 7), np.float32)
+    if not seen.any():
+        return rho, seen
+    try:
+        rho[seen] = space.extract(crops[seen]).rho
+    except FaceNotFound:
+        seen &= [bool(detector.detect(crop)) for crop in crops]
+        if not seen.any():
+            return rho, seen
+        rho[seen] = space.extract(crops[seen]).rho
+    return rho, seen
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    image = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90) % 4)) if frame.rotation else image
+def _bridged(rho: np.ndarray, seen: np.ndarray, fps: int) -> np.ndarray:
+    """Frames without a face get the pose between those before and after, held at the ends; raises DrivingError."""
+    gaps = _gaps(seen)
+    if not seen.any() or any(end - start > MAX_GAP_S * fps for start, end in gaps):
+        start = 0 if not seen.any() else next(start for start, end in gaps if end - start > MAX_GAP_S * fps)
+        raise DrivingError(f"the driving video's face is away for over {MAX_GAP_S:g} s (from {start / fps:.1f} s on)")
+    times, known = np.arange(len(seen)), np.flatnonzero(seen)
+    return np.stack([np.interp(times, known, rho[known, i]) for i in range(rho.shape[1])], axis=-1)
 
 
-def _chunks(items: Iterator[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    chunk: list[np.ndarray] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def _gaps(seen: np.ndarray) -> list[tuple[int, int]]:
+    """Runs [start, end) of frames without a face."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], seen, [True]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _notes(seen: np.ndarray, fps: int) -> tuple[str, ...]:
+    gaps = _gaps(seen)
+    if not gaps:
+        return ()
+    where = ", ".join(f"{start / fps:.2f} to {end / fps:.2f} s" for start, end in gaps[:3])
+    more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+    return (f"the driving video shows no face from {where}{more}: the pose is bridged there",)

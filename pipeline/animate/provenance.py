@@ -20,9 +20,9 @@ import av
 import c2pa
 
 from pipeline.animate.credentials import Credentials, CredentialsError, local_credentials
-from pipeline.animate.speech import SpeechError, open_media
+from pipeline.media.container import MediaError, open_media
+from pipeline.media.film import SYNTHETIC
 
-NOTE = "Synthetic video: the face was animated by a model and did not say this."
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 ASSERTION = "playmate.generation"
 GENERATOR = "playmate"
@@ -39,7 +39,7 @@ def generation_facts(model: str, **details: Any) -> dict[str, Any]:
 
 def metadata_tags(facts: dict[str, Any]) -> dict[str, str]:
     """The plain tag: fields of the MP4's metadata."""
-    return {"description": NOTE, "comment": json.dumps(facts, sort_keys=True)}
+    return SYNTHETIC | {"comment": json.dumps(facts, sort_keys=True)}
 
 
 def signing(facts: dict[str, Any], credentials: Credentials | bool) -> Callable[[Path], None] | None:
@@ -82,10 +82,10 @@ def inspect_media(path: Path) -> dict[str, Any]:
     `signer`, `generator`, the `facts` of `generation_facts`, and `problems`. Raises ValueError for no file or no media.
     """
     try:
-        with open_media(path) as media:
+        with open_media(Path(path)) as media:
             return {"media": _streams(media), "tag": _tag(media.metadata), "credentials": _credentials(Path(path))}
-    except (av.FFmpegError, SpeechError) as error:
-        raise ValueError(f"{path} cannot be read as a film: {error}") from error
+    except MediaError as error:
+        raise ValueError(f"{path} cannot be read as a film: {error.detail}") from error
 
 
 def print_media(path: Path) -> None:

@@ -1,124 +1,110 @@
-"""Speech as people have it: any sound file, or the sound of a video, as 16 kHz mono.
+"""Speech as people have it: any sound file, or the sound of a video; read once, for the model and for the film.
 
-The file is opened by us and handed to PyAV as a byte stream, and only formats that hold media themselves are tried: no
-playlist and no URL inside a file makes the decoder open anything else. Decoded sound goes to an unnamed temporary file
-that is mapped, so that hours of it take no memory.
+The model hears 16 kHz mono, the film lets hear the sound in its own quality. Both are maps of files without a name, so
+that hours of sound take no memory.
 """
 
 from __future__ import annotations
 
-import io
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import av
 import numpy as np
 
-SAMPLE_RATE_HZ = 16000
-FORMATS = ("aac,aiff,amr,ac3,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,mp3,mpegts,mpeg,ogg,tta,"
-           "w64,wav,wv")
+from models.motion.clock import SAMPLE_RATE_HZ
+from pipeline.animate.decoding import FILM_ONE
+from pipeline.animate.uploads import Refused, decoded_speech
+from pipeline.media.film import Soundtrack
+
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 4 * 3600.0
-SCALED_AT_ONCE = 2**20
 SILENCE = 1e-3  # the loudest sample of a file without sound stays below (-60 dB)
+BLOCK = 1 << 16  # samples of the film's sound that are read at once
 
 
 class SpeechError(ValueError):
     """The speech cannot be used; the message says why and what to do."""
 
 
-@contextmanager
-def open_media(source: Path | str | bytes) -> Iterator[av.container.InputContainer]:
-    """Open hostile media without following links in it; raises what PyAV raises, and SpeechError for no file."""
-    if not isinstance(source, bytes) and not Path(source).is_file():
-        raise SpeechError(f"{source} does not exist or is not a file")
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    with _stream(source) as file, av.open(file, "r", options=options) as media:
-        yield media
+@dataclass(frozen=True)
+class Speech:
+    """Speech that was read and checked."""
+
+    waveform: np.ndarray               # float32 [N], mono at 16 kHz, in [-1, 1]
+    film: np.ndarray | None = None     # int16 [M, C] of which `film_one` is 1; None: the film lets hear the waveform
+    film_one: float = FILM_ONE
+    film_rate_hz: int = SAMPLE_RATE_HZ
+    notes: tuple[str, ...] = ()        # what a listener should know
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.waveform) / SAMPLE_RATE_HZ
+
+    def soundtrack(self) -> Soundtrack:
+        """The film's sound; it starts and ends with the waveform."""
+        if self.film is None:
+            return Soundtrack(SAMPLE_RATE_HZ, 1, (part[None] for part in _blocks(self.waveform)))
+        return Soundtrack(self.film_rate_hz, self.film.shape[1],
+                          (np.clip(part.T / np.float32(self.film_one), -1, 1) for part in _blocks(self.film)))
 
 
-def _stream(source: Path | str | bytes) -> BinaryIO:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    try:
-        return Path(source).open("rb")
-    except PermissionError as error:
-        raise SpeechError(f"{source} cannot be read: {error.strerror}") from error
+def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
+    return (samples[start:start + BLOCK] for start in range(0, len(samples), BLOCK))
 
 
-def read_speech(source: Path | str | bytes | np.ndarray, max_duration_s: float = MAX_DURATION_S) -> np.ndarray:
-    """Decode the first sound track -> float32 [N] mono at 16 kHz, in [-1, 1]; raises SpeechError.
+def read_speech(source: Path | str | bytes | np.ndarray | Speech, max_duration_s: float = MAX_DURATION_S,
+                track: int | None = None) -> Speech:
+    """Decode the sound track of number `track`, else the one in which somebody speaks; raises SpeechError.
 
-    An array is taken as 16 kHz mono: float, or int16. Floats beyond 1 are scaled, not cut. The result is a read-only
-    map.
+    An array is taken as 16 kHz mono: float, or int16. Sound whose samples go beyond 1 is scaled, not cut. What was
+    read before is given back.
     """
+    if isinstance(source, Speech):
+        return source
     if isinstance(source, np.ndarray):
-        return _checked([_from_array(source)], "the speech")
-    name = _name(source)
+        return _from_array(source)
+    name = "the speech" if isinstance(source, bytes) else str(source)
     try:
-        return _checked(_within(decoded(source, SAMPLE_RATE_HZ, "mono"), max_duration_s, name), name)
-    except av.FFmpegError as error:
-        raise SpeechError(f"{name} is not sound that can be read ({error.strerror})") from error
+        facts, waveform, film = decoded_speech(source, max_duration_s, track)
+    except Refused as error:
+        raise SpeechError(f"{name} {_words(error)}") from error
+    where = f" in track {facts.track} of {facts.tracks}" if facts.tracks > 1 else ""
+    _check(name, facts.samples, facts.peak, where)
+    notes = [f"{name}: {note}" for note in facts.notes]
+    if facts.tracks > 1:
+        notes.insert(0, f"{name} has {facts.tracks} sound tracks; track {facts.track} is taken")
+    return Speech(waveform, film, FILM_ONE * max(1.0, facts.peak), facts.film_rate_hz, tuple(notes))
 
 
-def decoded(source: Path | str | bytes, rate_hz: int, layout: str) -> Iterator[np.ndarray]:
-    """Pieces [C, n] float32 of the first sound track, gapless; raises SpeechError for none, and what PyAV raises."""
-    with open_media(source) as media:
-        track = first_sound(media, source)
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate_hz)
-        for frame in media.decode(track):
-            frame.pts = None  # gaps and jumps of a damaged clock are not speech
-            yield from (piece.to_ndarray() for piece in resampler.resample(frame))
-        yield from (piece.to_ndarray() for piece in resampler.resample(None))
+def _words(error: Refused) -> str:
+    if error.code == "missing_media":
+        return error.detail.removeprefix("it ")
+    if error.code == "no_sound":
+        return "has no sound track"
+    if error.code == "too_long":
+        return f"is {error.detail}: cut it into parts"
+    if error.code == "no_such_track":
+        return f"cannot be used: {error.detail}"
+    return f"is not sound that can be read ({error.detail})"
 
 
-def first_sound(media: av.container.InputContainer, source: Path | str | bytes) -> av.AudioStream:
-    """The sound track that is used; raises SpeechError."""
-    if not media.streams.audio:
-        raise SpeechError(f"{_name(source)} has no sound track")
-    return media.streams.audio[0]
+def _check(name: str, samples: int, peak: float, where: str = "") -> None:
+    if samples < MIN_DURATION_S * SAMPLE_RATE_HZ:
+        raise SpeechError(f"{name} has {samples / SAMPLE_RATE_HZ:.2f} s of sound{where}; at least {MIN_DURATION_S} s "
+                          "are needed")
+    if peak < SILENCE:
+        raise SpeechError(f"{name} is silent{where} (loudest sample {peak:.1e} of 1)")
 
 
-def _name(source: Path | str | bytes) -> str:
-    return "the speech" if isinstance(source, bytes) else str(source)
-
-
-def _within(pieces: Iterator[np.ndarray], max_duration_s: float, name: str) -> Iterator[np.ndarray]:
-    count = 0
-    for piece in pieces:
-        count += piece.shape[1]
-        if count > max_duration_s * SAMPLE_RATE_HZ:
-            raise SpeechError(f"{name} is longer than {max_duration_s:g} s: cut it into parts")
-        yield piece[0]
-
-
-def _from_array(array: np.ndarray) -> np.ndarray:
+def _from_array(array: np.ndarray) -> Speech:
     if array.ndim != 1:
         raise SpeechError(f"a speech array is mono at 16 kHz, [N], got {list(array.shape)}")
-    return array.astype(np.float32) / (32768.0 if array.dtype == np.int16 else 1.0)
-
-
-def _checked(pieces: Iterable[np.ndarray], name: str) -> np.ndarray:
-    """Join pieces [n] that are finite, long and loud enough together, brought within [-1, 1]."""
-    samples, peak = 0, 0.0
-    with tempfile.TemporaryFile() as file:
-        for piece in pieces:
-            if not np.isfinite(piece).all():
-                raise SpeechError(f"{name} holds samples that are no numbers")
-            samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0.0)))
-            file.write(piece.astype(np.float32).tobytes())
-        if samples < MIN_DURATION_S * SAMPLE_RATE_HZ:
-            raise SpeechError(f"{name} has {samples / SAMPLE_RATE_HZ:.2f} s of sound; at least {MIN_DURATION_S} s are "
-                              "needed")
-        if peak < SILENCE:
-            raise SpeechError(f"{name} is silent (loudest sample {peak:.1e} of 1)")
-        file.flush()
-        joined = np.memmap(file, dtype=np.float32, mode="r+")
-        if peak > 1:
-            for start in range(0, samples, SCALED_AT_ONCE):
-                joined[start:start + SCALED_AT_ONCE] /= peak
-        joined.flags.writeable = False
-        return joined.view(np.ndarray)
+    waveform = array.astype(np.float32) / np.float32(32768 if array.dtype == np.int16 else 1)
+    if not np.isfinite(waveform).all():
+        raise SpeechError("the speech holds samples that are no numbers")
+    peak = float(np.abs(waveform).max(initial=0.0))
+    _check("the speech", len(waveform), peak)
+    waveform = waveform / np.float32(max(1.0, peak))
+    waveform.flags.writeable = False
+    return Speech(waveform)

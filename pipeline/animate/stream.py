@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from models.generation.request import REPEATED
-from models.speech.encoder import FPS, SAMPLE_RATE_HZ
+from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, Emotion, Portrait
 from pipeline.animate.emotion import as_weights, timeline_frames
 from pipeline.animate.features import chunk_features
@@ -52,10 +52,12 @@ class AnimatorStream:
         self._labels = animator.labels
         self._weights = as_weights(emotion, animator.labels, timeline_frames(emotion, FPS), FPS)
         self._first = window or animator.generator.window
-        features = chunk_features(animator.encoder, self._arriving(), self._first, self._first - REPEATED,
+        awake = animator.awake(emotion)
+        arriving = self._arriving() if awake is None else awake.listening(self._arriving())
+        features = chunk_features(animator.encoder, arriving, self._first, self._first - REPEATED,
                                   round(LEFT_S * FPS), round(RIGHT_S * FPS))
         motions = animator.motions(portrait, features, self._weights, pose, window=window, **options)
-        self._frames = animator.render(portrait, motions, paste_back)
+        self._frames = animator.render(portrait, animator.rested(portrait, motions, awake), paste_back)
         # the pipeline pulls speech, callers push it: it runs in a thread of its own, one of the two at a time
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue = queue.SimpleQueue()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
+from models.judges.voice import VoiceActivity
 from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components.face_space import FACE_SPACE_JSON, make_face_space, make_speech_encoder
 from pipeline.core import paths
@@ -29,6 +30,7 @@ def load_parts(folder: Path, face_space_folder: Path | None, detector: str | Non
         "encoder": make_speech_encoder(Speech(**config.speech)),
         "generator": bundle.generator(device),
         "detector": make_detector(detector or DETECTOR_OF_SPACE.get(config.face_space, "insightface")),
+        "voice": VoiceActivity(weight_path("silero_vad")),
         "version": version_name(bundle, folder),
     }
 

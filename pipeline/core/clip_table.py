@@ -43,6 +43,7 @@ _FIELDS = [
     ("faces", pa.float64(), "mean number of faces in the frames looked at"),
     ("detection_share", pa.float64(), "of the frames looked at"),
     ("yaw_p95_deg", pa.float64(), ""),
+    ("roll_deg", pa.float64(), "median lean of the head to a side, 0 to 180"),
     ("inside_share", pa.float64(), "5th percentile of the share of the face's box inside the picture"),
     ("score_p05", pa.float64(), "5th percentile of the detector's certainty"),
     ("blur", pa.float64(), "variance of the Laplacian of the crop, median"),

@@ -119,6 +119,7 @@ class Preprocess(Section):
     max_source_s: Positive
     min_face_px: NotNegative
     max_yaw_p95_deg: Positive
+    max_roll_deg: Positive
     min_detection_share: Share
     min_inside_share: Share
     min_score_p05: Share

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.core.atomic import atomic_path
 
 
-def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = 16000) -> None:
+def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write mono float32 [N] in [-1, 1] as 16-bit WAV."""
     with atomic_path(path) as temporary:
         soundfile.write(temporary, np.clip(waveform, -1.0, 1.0), rate_hz, subtype="PCM_16")
@@ -20,7 +21,7 @@ def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = 16000) -> None:
 def read_wav(path: Path) -> np.ndarray:
     """Read one of our own 16 kHz mono WAV files -> float32 [N]; raises ValueError on another form."""
     waveform, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    if rate_hz != 16000 or waveform.shape[1] != 1:
+    if rate_hz != SAMPLE_RATE_HZ or waveform.shape[1] != 1:
         raise ValueError(f"{path}: expected 16 kHz mono, got {rate_hz} Hz with {waveform.shape[1]} channels")
     return waveform[:, 0]
 

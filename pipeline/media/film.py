@@ -11,9 +11,13 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.core.atomic import atomic_path
 
+# the tag of every film of a face that a model moved
+SYNTHETIC = {"description": "Synthetic video: the face was animated by a model and did not say this."}
 AAC_FRAME = 1024
+AAC_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)  # others are resampled to the next one, at most 48 kHz
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,13 @@ class Soundtrack:
     pieces: Iterator[np.ndarray]
 
 
+def film_rate_hz(rate_hz: int) -> int:
+    """The rate that sound of `rate_hz` has in a film."""
+    return min((rate for rate in AAC_RATES_HZ if rate >= rate_hz), default=AAC_RATES_HZ[-1])
+
+
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
-                waveform: np.ndarray | Soundtrack | None = None, rate_hz: int = 16000, crf: int = 18,
+                waveform: np.ndarray | Soundtrack | None = None, rate_hz: int = SAMPLE_RATE_HZ, crf: int = 18,
                 tags: dict[str, str] | None = None, finish: Callable[[Path], None] | None = None) -> int:
     """Encode RGB uint8 `frames` [H, W, 3] (even sides) and sound, mono float32 `waveform` [N] at `rate_hz` or a
     `Soundtrack`, which has a rate of its own; return the frame count.

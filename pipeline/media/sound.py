@@ -1,79 +1,305 @@
-"""Raw sound -> mono at one rate, each sample at its presentation time; holes are silence."""
+"""The one reader of sound: any track of any file -> samples, each at its presentation time.
+
+Packets that no decoder takes are skipped and counted; a format that changes in the middle gets a resampler of its own;
+of several tracks the one that is heard is taken; of two channels that cancel each other, one. Holes in the clock are
+silence. Formats without a clock of their own (MP3, ADTS) are taken as one piece: theirs is guessed by the demuxer from
+the first frame's rate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer
 
-from pipeline.media.container import MediaError
-from pipeline.media.video import container_start, opened
+from models.motion.clock import SAMPLE_RATE_HZ
+from pipeline.media.container import MediaError, open_media, start_s, words
 
 MAX_HOLE_S = 30
-JITTER_S = 0.02  # containers round sound times to milliseconds: smaller steps than this are not holes
+JITTER_S = 0.02      # containers round sound times to milliseconds: smaller steps than this are not holes
+LOOK_S = 60.0        # of a track are heard to choose among several, and longer while nothing is heard
+HEARD = 1e-3         # the loudest sample of a track without sound stays below (-60 dB)
+SPOKEN = 0.02        # share of the time; where no track has that much speech the loudest is taken
+AS_GOOD = 0.1        # a track with this share of the best one's level (or speech) comes first if it stands first
+CANCELLED = 0.25     # the mean of two channels is this much weaker than one of them where they cancel each other
+WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "amr"}
+MIN_SAID_S = 0.01
+
+SpeechShare = Callable[[np.ndarray], float]
 
 
-def read_sound(path: Path, zero_s: Fraction, length_s: float, rate_hz: int, own_clock: bool) -> np.ndarray:
+@dataclass(frozen=True)
+class Track:
+    """One sound track and how it is taken."""
+
+    number: int                  # among the file's sound tracks, from 1
+    count: int                   # of the file's sound tracks
+    rate_hz: int                 # by the header
+    channels: int                # 1 or 2 after the mix
+    channel: int | None = None   # the one of two that is taken; None: both, or their mean
+
+
+@dataclass
+class Tally:
+    """What became of a track while it was read."""
+
+    decoded_s: float = 0.0
+    damaged_s: float = 0.0   # packets that no decoder takes
+    missing_s: float = 0.0   # holes in the clock, filled with silence
+    broken: str | None = None   # why the file could not be read to its end
+    before_s: float = 0.0       # damaged_s at the last good packet
+
+    def hole(self, length_s: float) -> None:
+        """The clock has a hole: that of damaged packets, where there were any since the last good one."""
+        if self.damaged_s > self.before_s:
+            self.damaged_s = self.before_s + length_s
+        else:
+            self.missing_s += length_s
+
+    def check(self) -> None:
+        """Raise MediaError where nothing could be decoded, or less than was damaged."""
+        if self.decoded_s == 0 and (self.broken or self.damaged_s):
+            raise MediaError("decode", "broken_media", self.broken or "no part of the sound can be decoded")
+        if self.damaged_s > self.decoded_s:
+            whole_s = self.damaged_s + self.decoded_s
+            raise MediaError("decode", "broken_sound", f"{self.damaged_s:.1f} of {whole_s:.1f} s of sound are damaged",
+                             self.damaged_s)
+
+    def notes(self) -> list[str]:
+        """What a listener should know, in words."""
+        said = []
+        if self.damaged_s >= MIN_SAID_S:
+            said.append(f"{self.damaged_s:.2f} s of its sound are damaged")
+        if self.missing_s >= MIN_SAID_S:
+            said.append(f"{self.missing_s:.2f} s of missing sound are silent")
+        if self.broken:
+            said.append(f"the file breaks off after {self.decoded_s:.2f} s of sound ({self.broken})")
+        return said
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Samples [C, n] float32 at `rate_hz`, C = 1 or 2; pieces of a track follow each other without a gap."""
+
+    rate_hz: int
+    samples: np.ndarray
+
+
+def read_sound(path: Path, zero_s: Fraction, length_s: float, rate_hz: int, own_clock: bool,
+               speech_share: SpeechShare | None = None) -> np.ndarray:
     """Mono float32 [N] with sample 0 at `zero_s`, at most `length_s` long; shorter where the sound ends earlier.
 
     `own_clock`: a separate sound file, whose own start stands for the video file's start (zero_s is then counted from
     that). Sound that begins later is preceded by silence, what lies before zero is left out. Raises MediaError.
     """
-    with opened(path) as container:
-        if not container.streams.audio:
-            raise MediaError("probe", "no_sound", "the file has no audio stream")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
-        stream.codec_context.thread_count = 1
-        zero_s = zero_s + container_start(container) if own_clock else zero_s
+    track, tally = choose_track(path, None, speech_share), Tally()
+    with open_media(path) as container:
+        zero_s = zero_s + start_s(container) if own_clock else zero_s
         if zero_s > 10:
             container.seek(int((zero_s - 5) * av.time_base))
-        pieces = list(_resampled(_placed(container, stream, zero_s, length_s), rate_hz))
-    waveform = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        resample = Resampler(rate_hz)
+        parts = [resample(replace(piece, samples=mono(piece.samples)))
+                 for piece in pieces(container, track, tally, zero_s, length_s)]
+    parts.append(resample.end())
+    tally.check()
+    waveform = np.concatenate(parts, axis=1)[0]
     if not np.isfinite(waveform).all():
         share = 1.0 - float(np.isfinite(waveform).mean())
         raise MediaError("decode", "broken_sound", "samples that are not numbers", share)
     return waveform[:round(length_s * rate_hz)]
 
 
-def _placed(container, stream, zero_s: Fraction, length_s: float) -> Iterator[tuple[int, np.ndarray]]:
-    """(source rate, mono samples [n]) without holes, beginning at zero_s."""
-    mono = av.AudioResampler(format="flt", layout="mono")
-    written, rate = 0, 0  # samples given so far
-    for frame in container.decode(stream):
-        rate = rate or frame.sample_rate
-        if frame.sample_rate != rate:
-            raise MediaError("decode", "broken_sound", f"the rate changes from {rate} to {frame.sample_rate} Hz")
-        time = frame.pts * frame.time_base if frame.pts is not None else None
-        frame.pts = None
-        samples = np.concatenate([np.zeros(0, np.float32), *(p.to_ndarray().reshape(-1) for p in mono.resample(frame))])
-        place = written if time is None else round((time - zero_s) * rate)
-        if abs(place - written) <= JITTER_S * rate and written:
-            place = written
-        if place - written > MAX_HOLE_S * rate:
-            raise MediaError("decode", "timestamps", f"no sound for {(place - written) / rate:.1f} s",
-                             (place - written) / rate)
-        if place > written:
-            yield rate, np.zeros(place - written, np.float32)
-            written = place
-        samples = samples[written - place:]
-        if len(samples):
-            yield rate, samples
-            written += len(samples)
-        if written > (length_s + 1) * rate:
+def mono(samples: np.ndarray) -> np.ndarray:
+    """Samples [C, n] -> [1, n]."""
+    return samples.mean(axis=0, keepdims=True)
+
+
+def sound_streams(container: InputContainer) -> list[AudioStream]:
+    """The sound tracks of a file; raises MediaError for none, and where no decoder takes any of them."""
+    streams = list(container.streams.audio)
+    if not streams:
+        raise MediaError("probe", "no_sound", "the file has no audio stream")
+    if all(stream.codec_context is None for stream in streams):
+        raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
+    return streams
+
+
+def choose_track(source: Path | bytes, number: int | None = None, speech_share: SpeechShare | None = None) -> Track:
+    """The track of `number`, else the one in which somebody speaks, or that is loudest; the first of those alike.
+
+    `speech_share` tells the share of 16 kHz mono in which somebody speaks; without it the level decides. Raises
+    MediaError, also for a number that the file does not have.
+    """
+    with open_media(source) as container:
+        streams = sound_streams(container)
+        count = len(streams)
+        if number is not None and not 1 <= number <= count:
+            raise MediaError("probe", "no_such_track", f"track {number} was asked for, but the file has {count}")
+        tracks = [Track(i, count, stream.codec_context.sample_rate, min(stream.codec_context.channels, 2))
+                  for i, stream in enumerate(streams, 1)
+                  if stream.codec_context is not None and number in (None, i)]
+    if not tracks:
+        raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
+    if len(tracks) == 1:
+        return tracks[0] if tracks[0].channels == 1 else _listen(source, tracks[0], None).track
+    heard = [_listen(source, track, speech_share) for track in tracks]
+    scores = [one.speech_share for one in heard]
+    if max(scores) < SPOKEN:
+        scores = [one.level for one in heard]
+    return next(one.track for one, score in zip(heard, scores, strict=True) if score >= AS_GOOD * max(scores))
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A track with the channel that is to be taken, and how much is heard in it: 0 for silence and damage."""
+
+    track: Track
+    level: float = 0.0          # root mean square of its louder channel
+    speech_share: float = 0.0
+
+
+def _listen(source: Path | bytes, track: Track, speech_share: SpeechShare | None) -> _Heard:
+    sums, peak, time_s = np.zeros(3), 0.0, 0.0   # squares of left, right and their mean
+    resample, speech = Resampler(SAMPLE_RATE_HZ), []
+    try:
+        with open_media(source) as container:
+            for piece in pieces(container, track, Tally()):
+                samples, length_s = piece.samples.astype(np.float64), piece.samples.shape[1] / piece.rate_hz
+                sums += length_s * np.mean(np.square([samples[0], samples[-1], samples.mean(0)]), axis=1)
+                peak, time_s = max(peak, float(np.abs(samples).max(initial=0.0))), time_s + length_s
+                if speech_share is not None and time_s <= LOOK_S:
+                    speech.append(resample(piece))
+                if time_s > LOOK_S and peak >= HEARD:
+                    break
+    except MediaError:
+        return _Heard(track)
+    left, right, both = np.sqrt(sums / max(time_s, 1e-9))
+    if track.channels == 2 and both < CANCELLED * max(left, right):
+        track = replace(track, channel=int(right > left))
+    if peak < HEARD:
+        return _Heard(track)
+    spoken = 0.0
+    if speech_share is not None and speech:
+        wave = np.concatenate(speech, axis=1)
+        spoken = speech_share(mono(wave)[0] if track.channel is None else wave[track.channel])
+    return _Heard(track, float(max(left, right)), spoken)
+
+
+def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fraction | None = None,
+           length_s: float | None = None) -> Iterator[Piece]:
+    """Decode a track, one channel of it where `track` says so, without holes.
+
+    With `zero_s` it begins there, and a hole that cannot be speech raises MediaError; without, it begins with the first
+    sample, and jumps of a clock that are no holes are passed over.
+    """
+    stream = container.streams.audio[track.number - 1]
+    stream.codec_context.thread_count = 1
+    trusted = container.format.name not in WITHOUT_CLOCK
+    end_s = zero_s   # of what was given so far
+    begun = False
+    for time_s, piece in _decoded(container, stream, track, tally):
+        rate, samples = piece.rate_hz, piece.samples
+        if end_s is None:
+            end_s = time_s or Fraction(0)
+        gap = 0 if time_s is None or (begun and not trusted) else round((time_s - end_s) * rate)
+        if begun and abs(gap) <= JITTER_S * rate:
+            gap = 0
+        if abs(gap) > MAX_HOLE_S * rate or gap < 0:
+            if zero_s is None:   # a clock that jumps says nothing about the sound
+                end_s, gap = time_s, 0
+            elif gap > 0:
+                raise MediaError("decode", "timestamps", f"no sound for {gap / rate:.1f} s", gap / rate)
+        if gap > 0:
+            yield Piece(rate, np.zeros((len(samples), gap), np.float32))
+            tally.hole(gap / rate if begun else 0.0)
+        elif gap < 0:
+            samples = samples[:, -gap:]
+        tally.before_s = tally.damaged_s
+        if samples.shape[1]:
+            yield Piece(rate, samples)
+            begun = True
+        end_s += Fraction(max(gap, 0) + samples.shape[1], rate)
+        if length_s is not None and zero_s is not None and end_s > zero_s + length_s + 1:
             return
 
 
-def _resampled(pieces: Iterator[tuple[int, np.ndarray]], rate_hz: int) -> Iterator[np.ndarray]:
-    resampler = None
-    for rate, samples in pieces:
-        resampler = resampler or av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
-        frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
-        yield from (out.to_ndarray().reshape(-1) for out in resampler.resample(frame))
-    if resampler is not None:
-        yield from (out.to_ndarray().reshape(-1) for out in resampler.resample(None))
+def _decoded(container: InputContainer, stream: AudioStream, track: Track,
+             tally: Tally) -> Iterator[tuple[Fraction | None, Piece]]:
+    """(presentation time in s, samples as they were stored); a format that changes gets a converter of its own."""
+    layout = "mono" if track.channels == 1 else "stereo"
+    form, convert = None, None
+    for frame in _frames(container, stream, tally):
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if now != form:
+            form, convert = now, av.AudioResampler(format="fltp", layout=layout)
+        time_s = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
+        frame.pts = None
+        samples = np.concatenate([np.zeros((track.channels, 0), np.float32),
+                                  *(out.to_ndarray() for out in convert.resample(frame))], axis=1)
+        tally.decoded_s += samples.shape[1] / frame.sample_rate
+        yield time_s, Piece(frame.sample_rate, samples if track.channel is None else samples[track.channel][None])
+
+
+def _frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[av.AudioFrame]:
+    """What can be decoded; packets that cannot are counted."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError as error:
+            tally.broken = words(error)
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            tally.damaged_s += _length_s(packet, stream)
+            continue
+        yield from frames
+
+
+def _length_s(packet: av.Packet, stream: AudioStream) -> float:
+    if packet.duration and packet.time_base:
+        return float(packet.duration * packet.time_base)
+    context = stream.codec_context
+    return (context.frame_size or 1024) / (context.sample_rate or SAMPLE_RATE_HZ)
+
+
+class Resampler:
+    """Pieces of any rate, one after the other -> samples [C, n] at `rate_hz`."""
+
+    def __init__(self, rate_hz: int):
+        self.rate_hz = rate_hz
+        self._from, self._channels, self._resampler = 0, 1, None
+
+    def __call__(self, piece: Piece) -> np.ndarray:
+        """The samples that are ready; those that wait in the filter come later."""
+        rest = np.zeros((len(piece.samples), 0), np.float32)
+        if self._resampler is None or piece.rate_hz != self._from:
+            rest = self.end() if self._resampler is not None else rest
+            self._from, self._channels = piece.rate_hz, len(piece.samples)
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self.rate_hz)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece.samples), format="fltp", layout=self._layout)
+        frame.sample_rate, frame.time_base = piece.rate_hz, Fraction(1, piece.rate_hz)
+        return np.concatenate([rest, *_arrays(self._resampler.resample(frame))], axis=1)
+
+    def end(self) -> np.ndarray:
+        """What waits in the filter."""
+        flushed = [] if self._resampler is None else _arrays(self._resampler.resample(None))
+        self._resampler = None
+        return np.concatenate([np.zeros((self._channels, 0), np.float32), *flushed], axis=1)
+
+    @property
+    def _layout(self) -> str:
+        return "mono" if self._channels == 1 else "stereo"
+
+
+def _arrays(frames: Iterable[av.AudioFrame]) -> list[np.ndarray]:
+    return [frame.to_ndarray() for frame in frames]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,12 +13,12 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from pipeline.media.container import MediaError
+from pipeline.media.container import MediaError, open_media, start_s
 
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,wav,flac,mp3,aac"  # no playlists
 MAX_GAP_S = 2          # a longer hole in the presentation times is not a talking clip
 MAX_BACKWARDS = 250    # frames in a row whose time does not advance
 TAGGED = (1, 4, 5, 6, 7, 9, 10)  # colour spaces that libswscale knows by the frame's own tag
+WIDE_RANGE = {16: "PQ (HDR)", 18: "HLG (HDR)"}  # transfer functions, ISO/IEC 23091-2
 FIRST_PX = 128         # longer side of the picture that a rejected clip is shown by
 HD_HEIGHT_PX = 720     # untagged pictures of this height and more are BT.709, smaller ones BT.601
 
@@ -45,30 +45,6 @@ class Probe:
     first: np.ndarray        # [h, w, 3] the first picture, small
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a local media file of a known container; no playlist, image sequence or network protocol is followed."""
-    if not path.is_file():
-        raise MediaError("read", "missing_media", "the file is gone")
-    if path.stat().st_size == 0:
-        raise MediaError("probe", "empty_file", "the file has no bytes", 0.0)
-    try:
-        container = av.open(f"file:{path.absolute()}", metadata_errors="replace", container_options={
-            "protocol_whitelist": "file", "format_whitelist": CONTAINERS})
-    except (av.FFmpegError, ValueError) as error:
-        raise MediaError("probe", "unreadable", _words(error)) from error
-    try:
-        with container:
-            yield container
-    except av.FFmpegError as error:
-        raise MediaError("decode", "broken_media", _words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    """The decoder's message without the file's path."""
-    return str(getattr(error, "strerror", None) or type(error).__name__)
-
-
 def video_stream(container: av.container.InputContainer):
     """The video stream with the largest picture; attached cover art does not count."""
     streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
@@ -84,10 +60,9 @@ def video_stream(container: av.container.InputContainer):
 
 def probe(path: Path, limits: Limits, whole: bool = True) -> Probe:
     """Check the header against `limits`, decode one frame; raises MediaError. `whole`: the duration counts too."""
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
-        width, height = stream.codec_context.width or 0, stream.codec_context.height or 0
-        _check_size(width, height, limits)
+        check_size(stream, limits)
         declared = _declared_s(container, stream)
         if whole and declared is not None and declared > limits.max_source_s:
             raise MediaError("probe", "too_long", f"the header claims {declared:.0f} s", declared)
@@ -96,12 +71,15 @@ def probe(path: Path, limits: Limits, whole: bool = True) -> Probe:
         if first is None:
             raise MediaError("decode", "no_frames", "not one frame could be decoded", 0.0)
         time, frame = first
+        _check_range(frame)
         upright = Upright(stream)
-        return Probe(*upright.size(frame), fps, declared, max(time, Fraction(0)), container_start(container),
+        return Probe(*upright.size(frame), fps, declared, max(time, Fraction(0)), start_s(container),
                      bool(container.streams.audio), upright.small(frame, FIRST_PX))
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def check_size(stream, limits: Limits) -> None:
+    """Hold the picture size of the header against the limits; raises MediaError."""
+    width, height = stream.codec_context.width or 0, stream.codec_context.height or 0
     if min(width, height) <= 0:
         raise MediaError("probe", "no_video", "the header gives no picture size that a decoder takes", 0.0)
     if max(width, height) > limits.max_side_px:
@@ -109,15 +87,17 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
                          float(max(width, height)))
 
 
+def _check_range(frame: av.VideoFrame) -> None:
+    transfer = WIDE_RANGE.get(int(frame.color_trc))
+    if transfer is not None:
+        raise MediaError("probe", "wide_range", f"its light is stored as {transfer}, which would look washed out: "
+                         "convert it to standard dynamic range (BT.709)")
+
+
 def _declared_s(container, stream) -> float | None:
     if stream.duration is not None and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
-
-
-def container_start(container) -> Fraction:
-    """Where the file's own timeline begins, in s (a transport stream's may be anywhere)."""
-    return Fraction(container.start_time or 0, av.time_base)
 
 
 def timed_frames(container, stream, from_s: Fraction | None = None) -> Iterator[tuple[Fraction, av.VideoFrame]]:
@@ -161,6 +141,34 @@ def frame_duration(frame: av.VideoFrame, stream) -> Fraction:
     return min(own, Fraction(1)) if 2 * own >= usual else usual
 
 
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture is shown: axes swapped first, then mirrored."""
+
+    swapped: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """image [H, W, 3] -> as it is shown, a view."""
+        image = image.transpose(1, 0, 2) if self.swapped else image
+        return image[::-1 if self.mirrored_y else 1, ::-1 if self.mirrored_x else 1]
+
+
+def orientation(frame: av.VideoFrame) -> Orientation:
+    """The frame's display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest of the eight turns and mirrors.
+
+    A stored point (x, y) is shown at (a x + c y, b x + d y).
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return Orientation()
+    a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(False, a < 0, d < 0)
+    return Orientation(True, c < 0, b < 0)
+
+
 class Upright:
     """Frames of one stream -> upright RGB with square pixels; of use after the file is closed, too.
 
@@ -173,9 +181,9 @@ class Upright:
         self._scalers: dict[tuple, VideoReformatter] = {}
 
     def size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """(width, height) of the picture as it is meant to be seen: square pixels, rotation applied."""
+        """(width, height) of the picture as it is meant to be seen: square pixels, turned and mirrored."""
         width, height = self._square_pixels(frame)
-        return (height, width) if round(frame.rotation / 90) % 2 else (width, height)
+        return (height, width) if orientation(frame).swapped else (width, height)
 
     def _square_pixels(self, frame: av.VideoFrame) -> tuple[int, int]:
         return max(1, round(frame.width * self._aspect)), frame.height
@@ -189,8 +197,7 @@ class Upright:
         scaler = self._scalers.setdefault((size, interpolation), VideoReformatter())
         image = scaler.reformat(frame, *size, format="rgb24", src_colorspace=source, interpolation=interpolation,
                                 threads=1).to_ndarray()
-        turns = round(frame.rotation / 90) % 4
-        return np.rot90(image, turns) if turns else image
+        return orientation(frame)(image)
 
     def small(self, frame: av.VideoFrame, longest_px: int, interpolation: str = "AREA") -> np.ndarray:
         """The picture with its longer side at most `longest_px`."""

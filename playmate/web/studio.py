@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.portrait import rivals
-from pipeline.animate.speech import SAMPLE_RATE_HZ, read_speech
+from pipeline.animate.speech import read_speech
 from playmate.web.timeline import emotion_texts
 
 POSES = ("generated", "still", "video")
@@ -67,7 +67,7 @@ class Studio:
 
     def duration_s(self, speech: str | None) -> float:
         """Length of an uploaded speech; raises ValueError for what is none, or is too long."""
-        return len(read_speech(self._upload(speech, "speech"), self.limits.speech_s)) / SAMPLE_RATE_HZ
+        return read_speech(self._upload(speech, "speech"), self.limits.speech_s).duration_s
 
     def film(self, wish: Wish, progress: Callable[[int, int], None]) -> Path:
         """Make the film and return its file; `progress(done, total)` in frames.
@@ -76,10 +76,9 @@ class Studio:
         """
         if not wish.consent:
             raise ValueError("tick that the person shown agreed, and that you may use the speech")
-        sound = self._upload(wish.speech, "speech")
-        waveform = read_speech(sound, self.limits.speech_s)
+        speech = read_speech(self._upload(wish.speech, "speech"), self.limits.speech_s)
         self._check_numbers(wish)
-        total, done = frame_count(waveform), 0
+        total, done = frame_count(speech.waveform), 0
 
         def step(_frame) -> None:
             nonlocal done
@@ -89,9 +88,9 @@ class Studio:
         folder = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads))
         out = folder / "playmate.mp4"
         self.animator.animate_to_file(
-            self._upload(wish.portrait, "portrait"), waveform, out, progress=step, sound=sound,
+            self._upload(wish.portrait, "portrait"), speech, out, progress=step,
             mark=MARK if wish.mark else None,
-            emotion=emotion_texts(wish.timeline, self.animator.labels, len(waveform) / SAMPLE_RATE_HZ) or None,
+            emotion=emotion_texts(wish.timeline, self.animator.labels, speech.duration_s) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
             seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
         return out

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from models.landmark.space import LandmarkFaceSpace
+from models.motion.clock import FPS
 from pipeline.core.atomic import atomic_path
 from pipeline.media.film import write_sound, write_video
 from pipeline.weights.table import weight_path
@@ -31,7 +32,6 @@ TAGS = {"comment": "synthetic: made by Playmate's corpora stage"}
 CHUNK_FRAMES = 25
 CRF = 18
 SPEECH = "speech"  # folder beside `work` that keeps spoken sentences: other code may use them again
-TRUTH_FPS = 25
 
 
 def start_worker() -> None:
@@ -99,7 +99,7 @@ def _frames(sitter: Sitter, take: Take, canvas: Canvas) -> Iterator[np.ndarray]:
 def _write_truth(path: Path, plan: ClipPlan, speech: Speech, sitter: Sitter, take: Take, canvas: Canvas) -> None:
     """What tests compare with, at the clip's own rate and (suffix _25) at 25 fps."""
     length = duration_s(plan, speech)
-    at_25 = perform(plan, speech, sitter, np.arange(round(length * TRUTH_FPS)) / TRUTH_FPS)
+    at_25 = perform(plan, speech, sitter, np.arange(round(length * FPS)) / FPS)
     truth = {"emotion": plan.emotion, "level": plan.level, "identity": plan.identity.number,
              "text": " ".join(plan.texts),
              "phonemes": np.array([phoneme.ipa for phoneme in speech.phonemes], dtype="U8"),

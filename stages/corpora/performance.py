@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from models.landmark.lids import shut_lids
+from models.landmark.shutting import shut_lids
 from models.motion.camera import rotation_from_angles, transform_head_keypoints
 from stages.corpora.expression import EMOTIONS, expression_displacement
 from stages.corpora.eyes import turn_irises

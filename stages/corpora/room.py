@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import fftconvolve, lfilter
 
-ROOM_SHARE, TILT_SHARE, CLEAN_SHARE, HUM_SHARE, MUSIC_SHARE = 0.7, 0.5, 0.15, 0.2, 0.25
+ROOM_SHARE, TILT_SHARE, CLEAN_SHARE, HUM_SHARE, MUSIC_SHARE = 0.7, 0.5, 0.1, 0.15, 0.15
 DECAY_S, ECHO_S, ECHO_ENERGY = (0.03, 0.12), (0.1, 0.4), (0.1, 0.6)  # the energy is a share of the voice's
 TILT = 0.6                        # coefficient of a first order filter, either way
-NOISE_DB, HUM_DB, MUSIC_DB = (-45.0, -12.0), (-40.0, -12.0), (-35.0, -8.0)  # of the speech's level
+NOISE_DB, HUM_DB, MUSIC_DB = (-45.0, -12.0), (-40.0, -15.0), (-35.0, -15.0)  # of the speech's level
 GAIN_DB = (-6.0, 4.0)
 PEAK = 0.98
 _CHORD = (1.0, 1.26, 1.5, 2.0)    # a major triad and its octave, over a root

@@ -10,7 +10,7 @@ from stages.corpora.visemes import BREATH, PAUSE
 LOUDNESS_RMS = 0.09
 MIN_DURATION_S = 3.3         # shorter clips are left out by preprocessing: the last silence is made longer
 LEAD_S, BETWEEN_S, TAIL_S = (0.1, 0.9), (0.15, 1.1), (0.1, 0.6)  # silences, besides those that a voice adds
-LONG_LEAD_S, LONG_BETWEEN_S = (1.4, 4.0), (1.4, 6.0)             # whole windows of the model: it learns to rest
+LONG_LEAD_S, LONG_BETWEEN_S = (1.4, 2.4), (1.4, 3.0)             # the mouth learns there that it rests in a silence
 LONG_LEAD_SHARE, LONG_BETWEEN_SHARE = 0.15, 0.3
 
 BREATH_SHARE, BREATH_PAUSE_S = 0.6, 0.25   # of pauses so long, where a sentence follows

@@ -10,6 +10,7 @@ import numpy as np
 from feature_store.manifest import Reject
 from feature_store.schema import MOTION, motion_tensors, speech_tensors
 from feature_store.units import UnitKey, write_reject, write_unit
+from models.motion.clock import SAMPLE_RATE_HZ
 from models.motion.face_space import FaceNotFound, FaceSpace
 from models.speech.encoder import SpeechEncoder
 from models.speech.level import levelled
@@ -95,7 +96,7 @@ class ClipExtractor:
         return motion_tensors(len(motion.x_c)), {"x_c": motion.x_c, "motion": vector, "moments": moments}
 
     def _speech(self, waveform: np.ndarray, frames: int) -> tuple:
-        lag = frames - len(waveform) * self.fps / 16000
+        lag = frames - len(waveform) * self.fps / SAMPLE_RATE_HZ
         if lag > MAX_LAG_FRAMES:
             raise ClipError("short_speech", f"speech ends {lag:.1f} frames before the picture", lag)
         return speech_tensors(self.encoder.dim), {"features": self.encoder.encode(levelled(waveform), frames)}

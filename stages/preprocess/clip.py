@@ -14,9 +14,9 @@ import numpy as np
 from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
 from models.judges.voice import VoiceActivity
 from pipeline.core.config import Preprocess
-from pipeline.media.container import MediaError
+from pipeline.media.container import MediaError, open_media, start_s
 from pipeline.media.sound import read_sound
-from pipeline.media.video import Limits, Probe, container_start, opened, probe
+from pipeline.media.video import Limits, Probe, probe
 from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
 from stages.preprocess.piece import PieceMaker, clip_id, thumbnail
@@ -95,8 +95,8 @@ class ClipWorker:
             raise MediaError("probe", "no_sound", "the file has no audio stream and there is no sound file beside it")
         rate = self.params.sample_rate_hz
         if task["audio"] is None:
-            return read_sound(media, zero, length, rate, own_clock=False)
-        return read_sound(Path(task["audio"]), zero - source.container_s, length, rate, own_clock=True)
+            return read_sound(media, zero, length, rate, False, self.speech_share)
+        return read_sound(Path(task["audio"]), zero - source.container_s, length, rate, True, self.speech_share)
 
     def _pieces(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
         """Frames [first, end) of every piece, also of those that are too short."""
@@ -118,7 +118,7 @@ def _span(task: dict[str, Any], source: Probe, max_source_s: float) -> tuple[Fra
 
 
 def _check_whole(media: Path, end_s: float) -> None:
-    with opened(media) as container:
-        declared = (container.duration or 0) / 1e6 + float(container_start(container))
+    with open_media(media) as container:
+        declared = (container.duration or 0) / 1e6 + float(start_s(container))
     if declared - end_s > max(TRUNCATED_S, TRUNCATED_SHARE * declared):
         raise MediaError("decode", "truncated", f"ends at {end_s:.2f} s, its header says {declared:.2f} s", end_s)

@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from models.face.driving_crop import Square, cut
-from pipeline.media.container import MediaError
-from pipeline.media.video import Upright, opened, steady, timed_frames, video_stream
+from pipeline.media.container import MediaError, open_media
+from pipeline.media.video import Upright, steady, timed_frames, video_stream
 
 SEEK_FROM_S = 5  # earlier pieces are cheaper to reach by decoding
 
@@ -27,7 +27,7 @@ def crop_frames(path: Path, zero_s: Fraction, fps: int, first: int, end: int, sq
                 size_px: int) -> Iterator[np.ndarray]:
     """The same, decoded again: output frames [first, end) of the clip that begins at `zero_s`; raises MediaError."""
     start_s = zero_s + Fraction(first, fps)
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
         timed = timed_frames(container, stream, start_s if start_s > SEEK_FROM_S else None)
         relative = ((time - zero_s, frame) for time, frame in timed)

@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 
 from models.face.detectors import Face, FaceDetector
-from pipeline.media.container import MediaError
-from pipeline.media.video import Upright, frame_duration, opened, steady, timed_frames, video_stream
+from pipeline.media.container import MediaError, open_media
+from pipeline.media.video import Upright, frame_duration, steady, timed_frames, video_stream
 from stages.preprocess.shots import Look, distance
 
 SHOT_PX = 64    # longer side of the picture whose colours are compared
@@ -55,7 +55,7 @@ def look(path: Path, zero_s: Fraction, length_s: float, fps: int, detector: Face
     looks: dict[int, list[Face]] = {}
     kept = KeptFrames(keep_bytes)
     end, count, before, shown = Fraction(0), 0, None, None
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
         upright = Upright(stream)
         timed = timed_frames(container, stream, zero_s if seek else None)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from models.face.driving_crop import Square, cut, driving_square
-from models.face.face import yaw_deg
+from models.face.face import roll_deg, yaw_deg
 from pipeline.core.atomic import write_bytes
 from pipeline.core.config import Preprocess
 from pipeline.core.fingerprint import digest, file_sha256
@@ -91,6 +91,7 @@ class PieceMaker:
             return None
         row["face_px"] = float(np.median([np.max(face.box[2:] - face.box[:2]) for face in track.faces]))
         row["yaw_p95_deg"] = float(np.percentile([abs(yaw_deg(face.points)) for face in track.faces], 95))
+        row["roll_deg"] = float(np.median([abs(roll_deg(face.points)) for face in track.faces]))
         row["score_p05"] = score_p05(track.faces)
         row["inside_share"] = inside_share(track.faces, self._source.width_px, self._source.height_px)
         return boxes_per_frame(track, [frame - first for frame in at], end - first)

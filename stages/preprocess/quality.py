@@ -70,6 +70,7 @@ def thresholds(params: Preprocess, singing: bool) -> list[Threshold]:
         Threshold("face", "face_lost", "detection_share", params.min_detection_share, "of the looks"),
         Threshold("face", "small_face", "face_px", params.min_face_px, "px"),
         Threshold("face", "turned_away", "yaw_p95_deg", params.max_yaw_p95_deg, "degrees", is_maximum=True),
+        Threshold("face", "on_its_side", "roll_deg", params.max_roll_deg, "degrees", is_maximum=True),
         Threshold("face", "cut_off", "inside_share", params.min_inside_share, "of the face"),
         Threshold("face", "occluded", "score_p05", params.min_score_p05),
         Threshold("quality", "blurred", "blur", params.min_blur),

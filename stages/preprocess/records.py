@@ -18,8 +18,8 @@ from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.preprocess.readers.raw import Source, is_sha256
 
 # decided from stored measures: changing one decodes nothing again
-THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "min_detection_share", "min_inside_share", "min_score_p05", "min_blur",
-              "min_brightness", "max_brightness", "min_speech_share", "min_singing_share",
+THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "max_roll_deg", "min_detection_share", "min_inside_share",
+              "min_score_p05", "min_blur", "min_brightness", "max_brightness", "min_speech_share", "min_singing_share",
               "min_sync_confidence", "max_sync_offset_frames", "duplicate_share"}
 LIMITS = {"max_decode_s", "max_memory_gb"}  # only clips that ran into one are done again
 NEITHER = {"ray_min_clips", "keep_frames_gb", "sync_filter"}  # the last by SyncNet's weights

@@ -8,6 +8,7 @@ from typing import Any
 
 import soundfile
 
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.components.bundle import BundleConfig
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, read_clip_table
@@ -67,7 +68,6 @@ def _numbers(metrics: dict[str, float]) -> str:
     return "\n".join(["| metric | value |", "|---|---|", *rows]) if rows else "none were measured"
 
 
-RATE_HZ = 16000
 BY_PATH = {"portrait_path": "portrait.jpg", "speech_path": "speech.wav"}  # below the folder that requests may read
 
 
@@ -87,5 +87,5 @@ def _clip_as_bytes(crop: Path) -> dict[str, bytes]:
 
     portrait, speech = io.BytesIO(), io.BytesIO()
     Image.fromarray(read_crop(crop, [0])[0]).save(portrait, "JPEG", quality=95)
-    soundfile.write(speech, read_wav(crop.with_suffix(".wav"))[:RATE_HZ], RATE_HZ, format="WAV")
+    soundfile.write(speech, read_wav(crop.with_suffix(".wav"))[:SAMPLE_RATE_HZ], SAMPLE_RATE_HZ, format="WAV")
     return {"portrait": portrait.getvalue(), "speech": speech.getvalue()}

@@ -57,6 +57,8 @@ class FakeSpace:
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         return 0 * points
 
+    shut_mouth = shut_eyes
+
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         return motion
 

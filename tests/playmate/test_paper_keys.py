@@ -33,9 +33,9 @@ NEUTRAL = {
         train_emotion.pose_velocity_weight""",
     "about recordings of any source: what a clip is, is decided alike": """
         preprocess.min_duration_s preprocess.max_duration_s preprocess.detect_every preprocess.min_face_px
-        preprocess.max_yaw_p95_deg preprocess.min_detection_share preprocess.min_inside_share preprocess.min_score_p05
-        preprocess.min_blur preprocess.min_brightness preprocess.max_brightness preprocess.min_speech_share
-        preprocess.min_singing_share preprocess.duplicate_share preprocess.shot_threshold
+        preprocess.max_yaw_p95_deg preprocess.max_roll_deg preprocess.min_detection_share preprocess.min_inside_share
+        preprocess.min_score_p05 preprocess.min_blur preprocess.min_brightness preprocess.max_brightness
+        preprocess.min_speech_share preprocess.min_singing_share preprocess.duplicate_share preprocess.shot_threshold
         preprocess.crf""",
     "limits against hostile or broken files, far above what a clip takes": """
         preprocess.max_decode_s preprocess.max_memory_gb preprocess.keep_frames_gb preprocess.max_side_px

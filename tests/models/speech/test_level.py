@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.speech.encoder import SAMPLE_RATE_HZ
+from models.motion.clock import SAMPLE_RATE_HZ
 from models.speech.level import BLOCK, MAX_GAIN, TARGET_RMS, LevelMeter, levelled, without_offset
 
 TIMES_S = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ

@@ -38,6 +38,8 @@ class FakeSpace:
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         return 0 * points
 
+    shut_mouth = shut_eyes
+
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         frames = np.zeros((len(x_driving), 512, 512, 3), np.uint8)
         frames[..., 0] = np.clip(10 * x_driving[:, 0, 0], 0, 255).astype(np.uint8)[:, None, None]

@@ -105,8 +105,8 @@ def test_settings_are_the_models_own_unless_given():
 
 def test_inputs_are_checked_before_the_first_frame(tmp_path):
     made = animator()
-    with pytest.raises(ValueError, match="unknown emotion 'joyful': this model knows neutral, happy, sad"):
-        made.animate(PORTRAIT, tone(1), emotion="joyful")
+    with pytest.raises(ValueError, match="unknown emotion 'hungry': this model knows neutral, happy, sad"):
+        made.animate(PORTRAIT, tone(1), emotion="hungry")
     with pytest.raises(SpeechError, match="silent"):
         made.animate(PORTRAIT, np.zeros(RATE, np.float32))
     with pytest.raises(SpeechError, match="does not exist"):
@@ -129,13 +129,15 @@ def test_the_largest_face_is_taken_and_others_by_number():
 
 
 def test_pose_of_a_driving_video_is_relative_to_its_first_frame(tmp_path):
-    """30 fps, the corner's red grows by 3 a frame; at 25 fps frame i shows picture floor(1.2 i)."""
+    """30 fps, the corner's red grows by 3 a frame; at 25 fps frame i shows the last picture before (i + 1/2) / 25."""
     video = tmp_path / "drive.mp4"
-    write_video(video, [np.full((128, 128, 3), 40 + 3 * i, np.uint8) for i in range(30)], 30, crf=1)
+    shades = np.linspace(0, 255, 128).astype(np.uint8)[:, None].repeat(128, 1)   # a blank picture shows no face
+    pictures = [np.stack([np.full_like(shades, 40 + 3 * i), shades, shades], -1) for i in range(30)]
+    write_video(video, pictures, 30, crf=1)
     made = animator()
     list(made.animate(PORTRAIT, tone(0.8), pose=video))
     yaw = made.generator.requests[0].pose[:, 5]
-    np.testing.assert_allclose(yaw, 3 * np.floor(1.2 * np.arange(20)), atol=2.1)
+    np.testing.assert_allclose(yaw, 3 * (np.ceil(1.2 * np.arange(20) + 0.6) - 1), atol=2.1)
     assert abs(yaw[0]) < 1e-4
 
 

@@ -22,7 +22,7 @@ def sound(rate_hz: int, seconds: float, channels: int = 1, kind: str = "WAV", to
                          [(8000, 1, "WAV"), (16000, 1, "FLAC"), (44100, 2, "WAV"), (48000, 6, "WAV"),
                           (44100, 2, "MP3")])
 def test_any_sound_becomes_16_khz_mono(rate_hz, channels, kind):
-    wave = read_speech(sound(rate_hz, 1.5, channels, kind))
+    wave = read_speech(sound(rate_hz, 1.5, channels, kind)).waveform
     assert wave.dtype == np.float32
     assert abs(len(wave) - 24000) < (1200 if kind == "MP3" else 3)
     spectrum = np.abs(np.fft.rfft(wave[4000:20000] * np.hanning(16000)))
@@ -30,9 +30,9 @@ def test_any_sound_becomes_16_khz_mono(rate_hz, channels, kind):
 
 
 def test_the_sound_of_a_video(tmp_path):
-    wave = read_speech(sound(16000, 1.0))
+    wave = read_speech(sound(16000, 1.0)).waveform
     write_video(tmp_path / "v.mp4", [np.zeros((64, 64, 3), np.uint8)] * 25, 25, wave)
-    again = read_speech(tmp_path / "v.mp4")
+    again = read_speech(tmp_path / "v.mp4").waveform
     assert abs(len(again) - 16000) <= 1024
     write_video(tmp_path / "dumb.mp4", [np.zeros((64, 64, 3), np.uint8)] * 25, 25)
     with pytest.raises(SpeechError, match="no sound track"):
@@ -40,7 +40,7 @@ def test_the_sound_of_a_video(tmp_path):
 
 
 def test_arrays():
-    np.testing.assert_allclose(read_speech(np.full(16000, 16384, np.int16)), 0.5)
+    np.testing.assert_allclose(read_speech(np.full(16000, 16384, np.int16)).waveform, 0.5)
     with pytest.raises(SpeechError, match="mono"):
         read_speech(np.zeros((2, 16000), np.float32))
     with pytest.raises(SpeechError, match="no numbers"):
@@ -72,7 +72,7 @@ def test_a_playlist_opens_nothing_else(tmp_path):
 def test_damaged_sound_is_an_error_of_ours():
     data = sound(44100, 1.0, kind="FLAC")
     try:
-        wave = read_speech(data[: len(data) // 2])
+        wave = read_speech(data[: len(data) // 2]).waveform
     except SpeechError:
         return
     assert len(wave) < 16000 and av.__version__
@@ -81,6 +81,6 @@ def test_damaged_sound_is_an_error_of_ours():
 @pytest.mark.parametrize("gain", [0.01, 0.5, 4.0, 20.0])
 def test_floats_beyond_one_are_scaled_not_cut(gain):
     wave = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    read = read_speech((gain * wave).astype(np.float32))
+    read = read_speech((gain * wave).astype(np.float32)).waveform
     np.testing.assert_allclose(read, wave * min(gain, 2.0), atol=1e-6)
     assert not read.flags.writeable

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.media.visible_mark import VisibleMark
+from pipeline.media.lettering import VisibleMark
 
 
 @pytest.mark.parametrize("size", [(512, 512), (256, 256), (720, 1280)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.face.points import GROUPS, NUM_KEYPOINTS, positions
-from models.landmark.lids import shut_lids
+from models.landmark.shutting import shut_lids
 from stages.corpora.expression import EMOTIONS, expression_displacement, unit_actions
 from stages.corpora.mouth import CORNERS, WIDE_OPEN, mouth_opening, speech_displacement
 from stages.corpora.performance import emotional_mouth

@@ -47,7 +47,7 @@ def test_silences_are_short_mostly_and_long_sometimes(tracks):
     assert min(leads) >= LEAD_S[0] and 0.05 < np.mean(np.array(leads) > 1.2) < 0.4
     gaps = [second.start_s - first.end_s for track in tracks
             for first, second in [[p for p in track.phonemes if p.ipa == "ɑ"]]]
-    assert min(gaps) > 0.34 and max(gaps) < 6.3 and 0.15 < np.mean(np.array(gaps) > 1.5) < 0.5
+    assert min(gaps) > 0.34 and max(gaps) < 3.3 and 0.15 < np.mean(np.array(gaps) > 1.5) < 0.5
 
 
 def test_breaths_come_before_sentences_and_are_heard_softly(tracks):

@@ -247,7 +247,8 @@ def test_pixels_that_are_not_square(project, tmp_path):
 
 @pytest.mark.parametrize(("size", "expected"), [((96, 72), 601), ((1280, 720), 709)])
 def test_untagged_colours_follow_the_height(tmp_path, size, expected):
-    from pipeline.media.video import Upright, opened, timed_frames, video_stream
+    from pipeline.media.container import open_media
+    from pipeline.media.video import Upright, timed_frames, video_stream
 
     red = np.zeros((size[1], size[0], 3), np.uint8)
     red[..., 0] = 200
@@ -259,7 +260,7 @@ def test_untagged_colours_follow_the_height(tmp_path, size, expected):
         frame = frame.reformat(format="yuv420p", dst_colorspace=f"ITU{expected}")
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             out.mux(packet)
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = video_stream(container)
         _, frame = next(timed_frames(container, stream))
         assert np.abs(Upright(stream)(frame).mean((0, 1)) - [200, 0, 0]).max() < 6

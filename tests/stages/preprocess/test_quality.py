@@ -12,8 +12,9 @@ from pipeline.core.config import Preprocess
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05, thresholds, verdict
 from tests.needs import weight
 
-GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "inside_share": 1.0, "score_p05": 0.8,
-        "blur": 100.0, "brightness": 120.0, "speech_share": 0.8, "sync_confidence": 5.0, "sync_offset_frames": 1.0}
+GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "roll_deg": 5.0, "inside_share": 1.0,
+        "score_p05": 0.8, "blur": 100.0, "brightness": 120.0, "speech_share": 0.8, "sync_confidence": 5.0,
+        "sync_offset_frames": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,8 @@ def test_blur_and_brightness_by_hand():
 
 @pytest.mark.parametrize(("measure", "value", "code"), [
     (None, None, None), ("detection_share", 0.0, "no_face"), ("detection_share", 0.5, "face_lost"),
-    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("inside_share", 0.3, "cut_off"),
+    ("face_px", 20.0, "small_face"), ("yaw_p95_deg", 70.0, "turned_away"), ("roll_deg", 88.0, "on_its_side"),
+    ("inside_share", 0.3, "cut_off"),
     ("score_p05", 0.2, "occluded"), ("blur", 1.0, "blurred"),
     ("brightness", 3.0, "too_dark"), ("brightness", 254.0, "too_bright"), ("speech_share", 0.05, "no_speech"),
     ("sync_confidence", 2.9, "not_in_sync"), ("sync_offset_frames", 4.0, "sound_early"),

@@ -1,4 +1,4 @@
-"""Lids that shut: displacements [T, 70, 3] in face widths in the head's frame."""
+"""Lids that shut and lips that meet: displacements [T, 70, 3] in face widths in the head's frame."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from models.face.points import (
     EYELID_LOWER_RIGHT,
     EYELID_UPPER_LEFT,
     EYELID_UPPER_RIGHT,
+    LIPS_INNER_LOWER,
+    LIPS_INNER_UPPER,
+    LIPS_OUTER_LOWER,
+    LIPS_OUTER_UPPER,
     positions,
 )
 
@@ -24,4 +28,16 @@ def shut_lids(points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         gap = points[:, lower] - points[:, upper]
         moved[:, upper] += UPPER_SHARE * closed[:, None, None] * gap
         moved[:, lower] -= (1 - UPPER_SHARE) * closed[:, None, None] * gap
+    return moved
+
+
+def shut_lips(points: np.ndarray, closed: np.ndarray) -> np.ndarray:
+    """Displacement that brings the inner lips of `points` [T, 70, 3] together by `closed` [T], each half of the way."""
+    moved = np.zeros_like(points)
+    upper, lower = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
+    half = closed[:, None, None] * np.maximum(points[:, lower] - points[:, upper], [-np.inf, 0.0, -np.inf]) / 2
+    for rows in (upper, positions(LIPS_OUTER_UPPER[1:-1])):
+        moved[:, rows] += half
+    for rows in (lower, positions(LIPS_OUTER_LOWER)):
+        moved[:, rows] -= half
     return moved
