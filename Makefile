@@ -1,6 +1,7 @@
 # Two commands: `make demo` and `make test`. Everything else is a step of theirs.
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+FIT := import sys; sys.exit(not (3, 11, 2) <= sys.version_info[:3] < (3, 13))
+PYTHON ?= $(shell for one in python3.11 python3.12 python3; do $$one -c "$(FIT)" 2>/dev/null && echo $$one && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
@@ -9,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup weights demo test lint mlflow clean
+.PHONY: help setup weights demo test check lint mlflow clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -17,6 +18,8 @@ help:            ## this list
 setup: $(VENV)/.done  ## the environment in .venv, exact pins
 
 $(VENV)/.done: pyproject.toml constraints.txt
+	@$(PYTHON) -c "$(FIT)" 2>/dev/null || { echo "setup wants Python 3.11 (3.11.2 or later) or 3.12, not \
+	$$($(PYTHON) --version 2>&1 || true): install one, or name one: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable ".[demo,dev]"
@@ -32,8 +35,13 @@ demo: weights    ## all stages on the embedded corpora, then what was made
 test: weights    ## the tests, with a smoke run of the whole pipeline
 	$(BIN)/python -m pytest
 
-lint: setup      ## ruff
+lint: setup      ## ruff and mypy
 	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: weights   ## for the inner loop: lint, types, tests without Ray, media, processes and whole runs
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -m "not slow and not processes and not ray and not media and not e2e and not nightly"
 
 mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
 	$(BIN)/playmate tracking ui

@@ -71,7 +71,7 @@ def main() -> None:
     animator, which = load_animator(given.model)
     print(f"model {which}\nloading {clock}")
     if given.curve is not None:
-        return curve(animator.generator, given.curve, given.clips, given.emotion)
+        return curve(animator.head.generator, given.curve, given.clips, given.emotion)
     waveform = (synthetic_speech() if given.speech is None else read_speech(given.speech).waveform)
     waveform = np.resize(waveform, int(given.seconds * SAMPLE_RATE_HZ))
     if given.live:

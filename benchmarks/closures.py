@@ -85,7 +85,7 @@ def _film(animator: Animator, plan: ClipPlan, emotion: str | None) -> dict[tuple
         "generated", seed=plan.number)))
     pictures = np.stack(list(animator.render(source, iter([motion]))))
     gaps = {"true film": opening(space.extract(true).vector()), "generated motion": opening(motion),
-            "generated frames": opening(animator.space.extract(pictures).vector())}
+            "generated frames": opening(animator.head.space.extract(pictures).vector())}
     return {(where, f"{name}, {part}"): closed_spans(gap[:, 0], speech.phonemes, sounds, part == "middle")
             for where, gap in gaps.items() for part in ("span", "middle")
             for name, sounds in (("p b m", BILABIAL), ("wide vowels", WIDE))}

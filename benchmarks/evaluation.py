@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS, ClipJob, JobSettings, run_clip
-from evaluation.jobs.parts import Parts, generate_motions, load_parts, make_portrait, render_motion
+from evaluation.jobs.clip import FPS, ClipJob, JobSettings
+from evaluation.jobs.parts import Parts, load_parts
 from evaluation.jobs.plan import clip_jobs, test_clips
 from evaluation.jobs.saved import fresh_folder, save_result
 from evaluation.metrics.faces import align
@@ -44,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--repeats", type=int, default=3)
     chosen = arguments.parse_args()
     params, section = load_params(), load_params().evaluate
-    parts = load_parts(params.face_space.kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, section.metrics)
+    parts = load_parts(paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, section.metrics)
     settings = JobSettings.of(section)
     jobs = clip_jobs(test_clips(open_store(params.corpora), read_split(paths.SPLIT), params, chosen.clips,
                                 section.max_duration_s))
@@ -76,17 +76,17 @@ def _ready(job: ClipJob, parts: Parts, settings: JobSettings) -> Ready:
 
 def _passes(ready: list[Ready], parts: Parts, settings: JobSettings) -> dict[str, Callable[[], object]]:
     """Every network with what it is given for one clip: two films, and the wrong speech's rendered in part."""
-    judges, control = parts.judges, settings.control_stride
-    portraits = [make_portrait(parts.space, one.frames[0]) for one in ready]
-    motions = [generate_motions(parts, portrait, [one.job.clip.speech], [one.job.clip.seed], None)[0]
+    judges, head, control = parts.judges, parts.head, settings.control_stride
+    portraits = [head.portrait(one.frames[0]) for one in ready]
+    motions = [head.motions([portrait.request(one.job.clip.speech, seed=one.job.clip.seed)])[0]
                for one, portrait in zip(ready, portraits, strict=True)]
     speeches = [[one.job.clip.speech] * settings.samples + [one.job.wrong_speech] for one in ready]
     small = [one.frames[::settings.frame_stride] for one in ready]
     passes = {
-        "portrait": lambda: [make_portrait(parts.space, one.frames[0]) for one in ready],
-        "motion": lambda: [generate_motions(parts, portrait, speech, list(range(len(speech))), None)
+        "portrait": lambda: [head.portrait(one.frames[0]) for one in ready],
+        "motion": lambda: [head.motions([portrait.request(each, seed=seed) for seed, each in enumerate(speech)])
                            for portrait, speech in zip(portraits, speeches, strict=True)],
-        "rendering": lambda: [[render_motion(parts, portrait, motion[::stride]) for stride in (1, control)]
+        "rendering": lambda: [[head.frames(portrait, motion[::stride]) for stride in (1, control)]
                               for portrait, motion in zip(portraits, motions, strict=True)],
         "landmarks": lambda: [[judges.landmarks(one.frames[::stride]) for stride in (1, 1, control)] for one in ready],
         "lpips": lambda: [judges.lpips(frames, frames) for frames in small]}
@@ -99,7 +99,7 @@ def _passes(ready: list[Ready], parts: Parts, settings: JobSettings) -> dict[str
 def _whole(jobs: list[ClipJob], parts: Parts, settings: JobSettings, folder: Path) -> None:
     for index, job in enumerate(jobs):
         target = fresh_folder(folder / str(index))
-        save_result(target, run_clip(job, parts, None, settings, target))
+        save_result(target, job.run(parts, settings, target))
 
 
 def _cpu(work: Callable[[], object]) -> float:

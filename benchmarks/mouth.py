@@ -22,7 +22,7 @@ from models.generation.generator import MotionGenerator
 from models.generation.request import Request
 from models.motion.clock import FPS
 from models.motion.motion import RHO_DIM
-from pipeline.components.bundle import load_generator
+from pipeline.components.bundle import load_bundle
 from pipeline.core.config import load_params
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--audio-scale", type=float, default=params.sample.audio_scale)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    store, generator = open_store(given.corpora), load_generator(given.model)
+    store, generator = open_store(given.corpora), load_bundle(given.model).generator()
     clips = [store.load(row.clip_id) for row in store.clips()
              if given.identities is None or row.identity in given.identities]
     if len(clips) < 2:

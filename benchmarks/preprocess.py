@@ -35,7 +35,8 @@ from benchmarks.preprocess_parts import cost_by_part
 from pipeline.core.config import Params, load_params
 from stages.preprocess import stage as preprocess
 from stages.preprocess import workers as preprocess_workers
-from stages.preprocess.clip import make_worker
+from stages.preprocess.clip import load_worker
+from stages.preprocess.task import ClipTask
 
 VIDEO = (".mp4", ".mkv", ".mov", ".webm")
 
@@ -107,14 +108,14 @@ def _decode(path: Path) -> int:
 def plain_loop(files: list[Path], settings: dict, profile=None) -> Cost:
     """One clip after another in this process, under a cProfile.Profile if given; the networks are loaded before the
     clock starts."""
-    worker = make_worker(settings)
+    worker = load_worker(settings)
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu, frames = time.perf_counter(), cpu_s(), 0
         for number, path in enumerate(files):
-            task = _task(path, str(Path(folder, str(number))))
-            Path(task["folder"]).mkdir()
+            task = _task(path, Path(folder, str(number)))
+            task.folder.mkdir()
             answer = profile.runcall(worker, task) if profile else worker(task)
-            frames += sum(piece["frames"] for piece in answer["pieces"])
+            frames += sum(piece["frames"] for piece in answer.pieces)
         return Cost(time.perf_counter() - wall, cpu_s() - cpu, len(files), frames)
 
 
@@ -126,17 +127,16 @@ def side_by_side(files: list[Path], settings: dict, workers: int) -> Cost:
                 sum(c.frames for c in costs))
 
 
-def _task(path: Path, folder: str) -> dict:
+def _task(path: Path, folder: Path) -> ClipTask:
     sound = path.with_suffix(".wav")
-    return {"media": str(path), "audio": str(sound) if sound.exists() else None, "start_s": None, "end_s": None,
-            "hint": None, "box": None, "corpus": "hdtf", "key": path.stem, "folder": folder}
+    return ClipTask("hdtf", path.stem, path, sound if sound.exists() else None, folder)
 
 
 def start_of_worker(settings: dict, params: Params) -> Cost:
     """What a guarded process costs before its first clip."""
     wall, cpu = time.perf_counter(), cpu_s()
     with preprocess_workers.guarded(settings, params.preprocess) as worker:
-        worker.run({"media": "/nowhere", "start_s": None, "end_s": None, "audio": None})
+        worker.run(_task(Path("/nowhere"), Path()).message())
     return Cost(time.perf_counter() - wall, cpu_s() - cpu, 0, 0)
 
 

@@ -126,7 +126,8 @@ def on_ray(tables: list[pa.Table]) -> None:
     from pipeline.compute.ray_session import quiet_datasets, ray_session
     from pipeline.core.config import Ray
 
-    with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False)):
+    with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False,
+                         max_wait_s=60.0)):
         data = quiet_datasets()
         rows = data.from_blocks(tables).map_batches(Nothing, batch_size=1, compute=data.ActorPoolStrategy(size=2))
         assert sum(1 for _ in rows.iter_rows()) == sum(len(positions) for table in tables

@@ -19,7 +19,7 @@ from models.diffusion.sampler import Solver, even_snr_times, sampling_times
 from models.generation.generator import MotionGenerator
 from models.motion.emotions import emotion_weights
 from models.motion.motion import RHO_DIM
-from pipeline.components.bundle import load_generator
+from pipeline.components.bundle import load_bundle
 from pipeline.core.paths import SHIPPED
 
 STEPS = (3, 5, 8, 10, 15, 25, 50)
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--emotion-scale", type=float, default=2.5)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    maker = load_generator(chosen.model, "cpu")
+    maker = load_bundle(chosen.model).generator("cpu")
     values, true = windows(open_store(["hdtf"]), maker, chosen.windows)
     given = conditions(values, maker, chosen.audio_scale, chosen.emotion_scale)
     noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(0))

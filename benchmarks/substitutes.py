@@ -27,7 +27,7 @@ from evaluation.metrics.motion import mouth_correlation
 from evaluation.report.substitutes import PATH, markdown
 from evaluation.results.files import rounded
 from models.speech.level import levelled
-from pipeline.components.face_space import make_speech_encoder
+from pipeline.components.speech import make_speech_encoder
 from pipeline.core.atomic import write_json
 from pipeline.core.config import load_params
 from pipeline.media.crops import read_wav

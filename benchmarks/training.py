@@ -1,10 +1,12 @@
-"""Speed of the training loop as ratios; run by hand: `python -m benchmarks.training [loop | workers | arithmetic]`.
+"""Speed of the training loop as ratios; run by hand: `python -m benchmarks.training [WHAT]`.
 
 `loop`: our step (batches, seeds, clipping, EMA, logging, checkpoints) against a bare PyTorch loop (noise, forward,
 loss, backward, clipping, AdamW) over windows that lie in memory as tensors; runs alternate, each in a process of its
 own. Wall time suffers from what else the machine does, processor time does not: both are printed. `workers`: two
 processes on half of the batch each against one on all of it. `arithmetic`: floating-point operations of a step at paper
-size, and what the paper's three days on four A100 mean for it.
+size, and what the paper's three days on four A100 mean for it. `feed`: windows a second at the paper's shapes out of
+clips unpacked to disk (page cache warm) against a copy of the same bytes in the same process, and the share of the time
+that a training waits whose step is a sleep as long as the arithmetic of 512 windows takes on an H100.
 """
 
 from __future__ import annotations
@@ -31,13 +33,15 @@ from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.storage.local import LocalStorage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext, WorkerContext
+from training.engine.feed import Feed
 from training.engine.optimiser import OptimiserSettings
-from training.engine.run import keep_freed_memory
+from training.engine.worker import keep_freed_memory
 from training.motion.batches import BatchSettings, make_batch
-from training.motion.clips import TrainingClip
+from training.motion.clips import StoredClips, TrainingClip
 from training.motion.job import Job
 from training.motion.loop import train
 from training.motion.losses import Objective, loss_parts
+from training.motion.unpacked import unpack
 
 DEMO = ModelShape(dim=96, heads=4, layers=2, conv_kernel=15, conv_norm="layer", mlp_ratio=2, dropout=0.0,
                   audio_align_layers=1, window=50, previous=10, emotion_blocks=2, num_keypoints=70, speech_dim=384,
@@ -45,6 +49,7 @@ DEMO = ModelShape(dim=96, heads=4, layers=2, conv_kernel=15, conv_norm="layer", 
 PAPER = replace(DEMO, dim=512, heads=8, layers=8, mlp_ratio=4, window=80, num_keypoints=21, speech_dim=768)
 A100_BF16_FLOPS, PAPER_GPUS, PAPER_HOURS = 312e12, 4, 72
 WARM = 5
+STEP_S = 0.06  # 512 windows of 33 GFLOP on one H100 at 0.3 of its 990 TFLOP/s in bf16
 
 
 def make_job(folder: Path, steps: int, shape: ModelShape, batch: int, **changes) -> Job:
@@ -89,7 +94,7 @@ def bare(steps: int, shape: ModelShape, batch: int, kept: bool = False) -> np.nd
     if kept:
         keep_freed_memory()
     job = make_job(Path("/nowhere"), steps, shape, batch)
-    batches = [make_batch(job.clips, job.batches, 0, step) for step in range(steps + WARM)]
+    batches = [make_batch(job.clips, job.batches, 0, step).to(torch.device("cpu")) for step in range(steps + WARM)]
     parameters = list(job.model.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0, fused=True)
     for step, stored in enumerate(batches):
@@ -160,7 +165,7 @@ def arithmetic(batch: int = 4) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     job = make_job(Path("/nowhere"), 1, PAPER, batch)
-    one = make_batch(job.clips, job.batches, 0, 0)
+    one = make_batch(job.clips, job.batches, 0, 0).to(torch.device("cpu"))
     with FlopCounterMode(display=False) as counter:
         prediction, target = job.objective.predict(job.model, one)
         (prediction - target).square().mean().backward()
@@ -178,6 +183,60 @@ def arithmetic(batch: int = 4) -> None:
               f"GPU that trains n samples a second: {samples / 3600:.2e} / n hours")
 
 
+def feed(repeats: int, batch: int = 512, count: int = 1000, frames: int = 250) -> None:
+    """The store is 0.45 GB; nothing of it is kept by the process, only by the system's page cache."""
+    keep_freed_memory()
+    shape = replace(PAPER, window=100)
+    with tempfile.TemporaryDirectory() as folder:
+        clips = unpack(random_store(shape, count, frames), Path(folder))
+        job = make_job(Path(folder), 1, shape, batch)
+        for step in range(2):
+            one = make_batch(clips, job.batches, 0, step)
+        tensors = [value for value in vars(one).values() if isinstance(value, torch.Tensor)]
+        targets = [value.clone() for value in tensors]
+        mine, copied, fresh = [], [], []
+        for step in range(repeats):
+            mine.append(-time.process_time())
+            make_batch(clips, job.batches, 0, step)
+            mine[-1] += time.process_time()
+            copied.append(-time.process_time())
+            for target, value in zip(targets, tensors, strict=True):
+                target.copy_(value)
+            copied[-1] += time.process_time()
+            fresh.append(-time.process_time())
+            for value in tensors:
+                value.clone()
+            fresh[-1] += time.process_time()
+        size = sum(value.nbytes for value in tensors) / batch
+        print(f"one core, {batch} windows of {size / 1e3:.0f} KB: {batch / median(mine):,.0f} windows a second, a copy "
+              f"of the same bytes {batch / median(copied):,.0f} (into fresh memory {batch / median(fresh):,.0f}): "
+              f"ratio {median(copied) / median(mine):.2f} ({median(fresh) / median(mine):.2f})")
+        for threads in (1, 2):
+            feeding = Feed(lambda step: make_batch(clips, job.batches, 0, step), range(10**6), torch.device("cpu"),
+                           2 * threads, threads)
+            for _ in range(2 * threads):
+                feeding.next()
+            began, waited_s = time.perf_counter(), feeding.waited_s
+            for _ in range(repeats):
+                feeding.next()
+                time.sleep(STEP_S)
+            took_s = time.perf_counter() - began
+            print(f"loading threads: {threads}, a step of {STEP_S * 1e3:.0f} ms for {batch} windows: data wait "
+                  f"{(feeding.waited_s - waited_s) / took_s:.1%}")
+            feeding.close()
+
+
+def random_store(shape: ModelShape, count: int, frames: int) -> StoredClips:
+    """`count` clips of random numbers, each made when it is asked for."""
+    def load(name: str) -> TrainingClip:
+        random = np.random.default_rng(int(name))
+        return TrainingClip(name, random.standard_normal((shape.num_keypoints, 3), np.float32),
+                            random.standard_normal((frames, shape.motion_dim), np.float32),
+                            random.standard_normal((frames, shape.speech_dim), np.float32).astype(np.float16))
+
+    return StoredClips([str(i) for i in range(count)], [frames] * count, [-1] * count, "random", load, 1)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", default=["loop", "workers", "arithmetic"])
@@ -189,4 +248,4 @@ if __name__ == "__main__":
     print(f"{' '.join(sys.argv)}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}")
     for name in given.what:
         {"loop": lambda: loop(given.repeats, given.steps), "workers": lambda: workers(given.repeats, given.steps),
-         "arithmetic": arithmetic}[name]()
+         "arithmetic": arithmetic, "feed": lambda: feed(given.repeats)}[name]()

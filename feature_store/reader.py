@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cachetools import LRUCache
 
 from feature_store.manifest import Manifest, Shard, read_manifest
 from feature_store.schema import MOTION, SPEECH, SchemaError, decode_tensor
@@ -58,8 +58,8 @@ class FeatureStore:
     def __init__(self, folders: Iterable[Path]):
         self.manifests = read_manifests(folders)
         self.fingerprints = one_fingerprint(self.manifests)
-        self._groups: OrderedDict[tuple, pa.Table] = OrderedDict()
-        self._cached_bytes = 0
+        self._groups: LRUCache[tuple, pa.Table] = LRUCache(
+            CACHED_BYTES, getsizeof=lambda table: min(table.nbytes, CACHED_BYTES))  # one that is larger stays alone
         self._files: dict[Path, pq.ParquetFile] = {}
         allow_open_files(sum(len(manifest.shards) for manifest in self.manifests.values()))
         self._at = {MOTION: self._locate(MOTION), SPEECH: self._locate(SPEECH)}
@@ -91,13 +91,10 @@ class FeatureStore:
 
     def _group(self, path: Path, group: int, names: tuple[str, ...]) -> pa.Table:
         key = (path, group, names)
-        if key in self._groups:
-            self._groups.move_to_end(key)
-            return self._groups[key]
-        table = self._file(path).read_row_group(group, columns=list(names), use_threads=False)
-        self._groups[key], self._cached_bytes = table, self._cached_bytes + table.nbytes
-        while self._cached_bytes > CACHED_BYTES and len(self._groups) > 1:
-            self._cached_bytes -= self._groups.popitem(last=False)[1].nbytes
+        table = self._groups.get(key)
+        if table is None:
+            table = self._file(path).read_row_group(group, columns=list(names), use_threads=False)
+            self._groups[key] = table
         return table
 
     def _file(self, path: Path) -> pq.ParquetFile:

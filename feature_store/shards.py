@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -120,12 +120,14 @@ def _write_shard(storage: Storage, clips: list[PackedClip], stem: str) -> Shard:
 
 def _write_rows(storage: Storage, clips: list[PackedClip], path: Path) -> int:
     """Write all rows, a few clips in memory at a time; return the number of frames."""
-    frames, writer, rows = 0, None, _rows(storage, clips)
+    rows = _rows(storage, clips)
+    first = next(rows)
+    writer = pq.ParquetWriter(path, first.schema, compression=COMPRESSION, use_dictionary=False,
+                              write_page_checksum=True, write_statistics=list(STATISTICS_COLUMNS))
+    frames, rows = 0, chain([first], rows)
     while tables := list(islice(rows, ROWS_PER_GROUP)):
         group = pa.concat_tables(tables)
         frames += sum(group["frames"].to_pylist())
-        writer = writer or pq.ParquetWriter(path, group.schema, compression=COMPRESSION, use_dictionary=False,
-                                            write_page_checksum=True, write_statistics=list(STATISTICS_COLUMNS))
         writer.write_table(group)
     writer.close()  # not in `with` or `finally`: closed by an exception it would leave a short file that reads well
     return frames

@@ -66,10 +66,10 @@ def write_reject(storage: Storage, key: UnitKey, reject: Reject) -> None:
     storage.put_if_absent(key.reject, json.dumps(asdict(reject), sort_keys=True).encode())
 
 
-def write_quarantine(storage: Storage, key: UnitKey, reject: Reject, limits: dict[str, float]) -> None:
-    """Store why a clip was given up under `limits` (of time and memory): with others it is tried again."""
-    value = {"reject": asdict(reject), "limits": limits}
-    storage.put(key.quarantine, json.dumps(value, sort_keys=True).encode())
+def write_quarantine(storage: Storage, key: str, reject: Reject, limits: dict[str, float]) -> None:
+    """Store under `key` (of `UnitKey.quarantine`) why a clip was given up under `limits` (of time and memory): with
+    others it is tried again."""
+    storage.put(key, json.dumps({"reject": asdict(reject), "limits": limits}, sort_keys=True).encode())
 
 
 def read_quarantine(storage: Storage, key: UnitKey, limits: dict[str, float]) -> Reject | None:

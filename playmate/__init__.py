@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.animate.animator import Animator
+    from pipeline.animate import Animator, load_animator
 
-__all__ = ["Animator"]
+__all__ = ["Animator", "load_animator"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pipeline.animate import animator
+    import pipeline.animate
 
-    return getattr(animator, name)
+    return getattr(pipeline.animate, name)

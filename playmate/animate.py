@@ -62,7 +62,7 @@ class Settings:
         """Who signs the film, as `animate_to_file` takes it; raises ValueError for half a pair."""
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("--certificate and --private-key belong together: give both or none")
-        if self.certificate is not None:
+        if self.certificate is not None and self.private_key is not None:
             return own_credentials(self.certificate, self.private_key)
         return self.credentials
 

@@ -18,7 +18,8 @@ class ContactSheet:
     def __init__(self, frames: int, fps: float, tiles: int = 12, columns: int = 4, tile_px: int = 256):
         self._wanted = set(sheet_indices(frames, tiles))
         self._fps, self._columns, self._tile_px = fps, columns, tile_px
-        self._seen, self._tiles = 0, []
+        self._seen = 0
+        self._tiles: list[np.ndarray] = []
 
     def see(self, frame: np.ndarray) -> None:
         """Look at the next frame [H, W, 3]."""

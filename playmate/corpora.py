@@ -125,8 +125,9 @@ def _suggested(reader: str, place: str) -> Corpus:
     project = os.path.abspath(WORK.parent)
     inside = not place.startswith(REMOTE) and os.path.commonpath([place, project]) == project
     try:
-        return Corpus(reader=reader, path=os.path.relpath(place, project) if inside else place,
-                      use=[USES.get(reader, "audio")], singing=reader == "acappella", sync=reader in IN_THE_WILD)
+        return Corpus.model_validate({
+            "reader": reader, "path": os.path.relpath(place, project) if inside else place,
+            "use": [USES.get(reader, "audio")], "singing": reader == "acappella", "sync": reader in IN_THE_WILD})
     except ValidationError as error:
         raise CorpusError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
@@ -195,7 +196,7 @@ def _estimate(result: Found, raw: RawCorpus, clips: list[ClipRow], params: Prepr
     silent = sum(not head["sound"] and not head["apart"] for head in good)
     short = sum(head["seconds"] < params.min_duration_s for head in good)
     result.broken += Counter({"no_sound": silent, "too_short": short})
-    listed = [row.end_s - row.start_s for row in clips if row.end_s is not None]
+    listed = [row.end_s - row.start_s for row in clips if row.start_s is not None and row.end_s is not None]
     whole = len(clips) - len(listed)
     if whole and not good:
         result.notes.append("length unknown: no header was read")

@@ -7,27 +7,24 @@ again it goes on, and repeated it gives the same files byte for byte.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evaluation.jobs.clip import FPS, JobSettings
-from evaluation.jobs.pair import Pairing, find_pairs, other_video_r
-from evaluation.jobs.saved import load_result
-from evaluation.jobs.workers import Task, WorkerSpec, run_tasks
-from evaluation.metrics.judges import judge_weights
+from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
+from evaluation.jobs.saved import has_result, load_result
+from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
 from evaluation.report.text import markdown_table, table_1
 from evaluation.results import files as results
-from evaluation.results import protocol
+from evaluation.results.compare import protocol_of_pairs
+from evaluation.results.files import CurveFiles
 from evaluation.results.summary import ClipSummary
-from evaluation.results.writer import CurveFiles
 from pipeline.core import paths
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Params, load_params
-from pipeline.core.fingerprint import code_of, digest, file_sha256
 
 WORK = paths.WORK / "evaluate_pairs"
 SIDE_PX = 512  # larger pictures are scaled down to this on their longer side
@@ -42,42 +39,25 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
     for side, name in pairing.unpaired:
         say(f"evaluate: {side} {name} has no counterpart")
     spec = _spec(params)
-    weights = judge_weights(spec.metrics)
-    base = digest(code_of("evaluation.jobs.workers"), asdict(spec.settings), spec.reading, weights)
-    tasks = [Task(job, WORK.resolve() / digest(base, job.name, *(file_sha256(Path(path)) for path in (
-        job.generated, job.reference)))) for job in pairing.jobs]
-    failures = _run(tasks, spec, params, say)
+    tasks = make_tasks(pairing.jobs, spec, WORK.resolve())
+    failures = [asdict(failure) for failure in run_missing(tasks, spec, params, "evaluate", say, "pairs")]
     _write(out, tasks, pairing, failures, params, spec)
     say(f"evaluate: {len(tasks) - len(failures)} of {len(tasks)} pairs measured, {out / 'report.md'}")
 
 
-def _spec(params: Params) -> WorkerSpec:
+def _spec(params: Params) -> PairSpec:
     section, limits = params.evaluate, params.preprocess
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
                "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
-    return WorkerSpec("", Path(), None, FPS, metrics, None, JobSettings.of(section), {
+    return PairSpec(metrics, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 
 
-def _run(tasks: list[Task], spec: WorkerSpec, params: Params, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Measure what is not there yet; rows of the pairs that gave no numbers."""
-    todo = [task for task in tasks if load_result(task.folder) is None]
-    names, failures, began = {task.folder: task.job.name for task in tasks}, [], time.monotonic()
-    say(f"evaluate: {len(tasks)} pairs, {len(tasks) - len(todo)} measured already")
-    for count, done in enumerate(run_tasks(todo, spec, params.evaluate.workers, params.ray), start=1):
-        if done.code:
-            say(f"evaluate: {names[done.folder]}: {done.code}, {done.detail}")
-            failures.append({"clip_id": names[done.folder], "stage": "pair", "code": done.code, "detail": done.detail})
-        elapsed = time.monotonic() - began
-        say(f"evaluate: {count} of {len(todo)} in {elapsed:.0f} s, {elapsed / count * (len(todo) - count):.0f} s left")
-    return sorted(failures, key=lambda row: row["clip_id"])
-
-
 def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[str, Any]], params: Params,
-           spec: WorkerSpec) -> None:
+           spec: PairSpec) -> None:
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
-    measured = [task for task in tasks if load_result(task.folder) is not None]
+    measured = [task for task in tasks if has_result(task.folder)]
     for index, task in enumerate(measured):
         result = load_result(task.folder)
         if len(measured) > 1:  # read again rather than kept: memory does not grow with the number of videos
@@ -91,7 +71,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[s
     judged = section.model_copy(update={"metrics": list(spec.metrics)})
     summary = results.Summary(
         clips.metrics(section.bootstrap, params.seed),
-        protocol.of_pairs(clips.rows, judged) | {
+        protocol_of_pairs(clips.rows, judged) | {
             "clips": [row["clip_id"] for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
             "unpaired": len(lost), "measured_on": "the two videos alone: motion too is what the landmarks show",
             "reference": "the true video's first frame; both videos are cut to the shorter"},

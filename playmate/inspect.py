@@ -18,7 +18,8 @@ from stages.preprocess.quality import thresholds
 
 MIN_PREFIX = 6
 PLACE = ("corpus", "source", "start_s", "end_s", "identity", "emotion", "level", "language", "youtube_id",
-         "official_split", "community_split", "source_fps", "source_width_px", "source_height_px", "media_sha256")
+         "official_split", "community_split", "source_fps", "source_width_px", "source_height_px", "sound_damaged_s",
+         "sound_missing_s", "media_sha256")
 CROP = ("frames", "crop_x_px", "crop_y_px", "crop_side_px", "faces", "crop_sha256", "speech_sha256")
 SHOWN_HASH = 12  # of 64 digits
 

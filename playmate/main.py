@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Audio-driven, emotion-controlled portrait animation: data, training, models.")
 weights_app = typer.Typer(no_args_is_help=True, help="The table of weight files: where each comes from, its licence.")
 tracking_app = typer.Typer(no_args_is_help=True, help="MLflow: open its page, send records that were kept.")
-store_app = typer.Typer(no_args_is_help=True, help="The feature store: verify, sweep, try again, migrate.")
+store_app = typer.Typer(no_args_is_help=True, help="The feature store: verify, sweep, try again.")
 corpora_app = typer.Typer(no_args_is_help=True, help="Dataset folders: what the pipeline would take from them.")
 app.add_typer(corpora_app, name="corpora")
 app.add_typer(weights_app, name="weights")
@@ -130,15 +130,6 @@ def store_retry() -> None:
     from playmate.store import retry
 
     retry(load_params(), typer.echo)
-
-
-@store_app.command("migrate")
-def store_migrate() -> None:
-    """Bring finished clips of an older schema version to the present one without computing them again."""
-    from pipeline.core.config import load_params
-    from playmate.store import migrate
-
-    migrate(load_params(), typer.echo)
 
 
 @app.command()

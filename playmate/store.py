@@ -1,15 +1,14 @@
-"""`playmate store`: verify, gc, retry, migrate over all corpora of the project."""
+"""`playmate store`: verify, gc, retry over all corpora of the project."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from feature_store import garbage, migration
+from feature_store import garbage
 from feature_store.manifest import NAME, Manifest, read_manifest
 from feature_store.reader import FETCHED
-from feature_store.schema import FAMILIES, VERSION, major
+from feature_store.schema import FAMILIES
 from feature_store.verify import verify
 from pipeline.core.config import Params
 from pipeline.core.paths import FEATURES, WORK
@@ -82,27 +81,6 @@ def retry(params: Params, say: Say) -> int:
                 storage.delete(key)
     say(f"{len(keys)} clips will be tried again: run `dvc repro -f extract`" if keys else "no clip is quarantined")
     return len(keys)
-
-
-def migrate(params: Params, say: Say) -> None:
-    """Rewrite the units of committed features of an older schema version, so that `dvc repro` only packs them.
-
-    Call it where nothing but the schema has changed since they were committed.
-    """
-    storage, prints = open_storage(store_location(params)), fingerprints(params)
-    olds = {fingerprint for folder in _committed() for fingerprint in _older(folder / NAME)}
-    if not olds:
-        say(f"all committed features are of schema version {VERSION}: nothing to migrate")
-        return
-    with exclusive(WORK / "extract.lock", "extraction"), held(storage, LEASE, "extraction"):
-        for family, old in sorted(olds):
-            done = migration.migrate_units(storage, family, old, prints[family])
-            say(f"{family}: {done.written} units of {old[:8]} rewritten, {done.present} were there already")
-
-
-def _older(manifest: Path) -> list[tuple[str, str]]:
-    value = json.loads(manifest.read_text())
-    return [] if major(value["schema_version"]) == major(VERSION) else list(value["fingerprints"].items())
 
 
 def _committed() -> list[Path]:

@@ -10,15 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from evaluation.metrics.table import HEADLINE, full_label
 from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
-
-HEADLINE = (("mouth_r", "mouth follows speech, r"), ("mouth_r_wrong_speech", "... with the wrong speech"),
-            ("mouth_sync_c", "mouth_sync confidence"), ("lip_vertex_error", "lip vertex error"),
-            ("csim_mobilefacenet", "identity kept (MobileFaceNet cosine)"),
-            ("emo_agree_facex", "emotion agreement (facex)"), ("emo_agree_facex_chance", "... by chance"),
-            ("fd_efficientnet_lite0", "Fréchet distance (EfficientNet-Lite0)"), ("lpips_alexnet", "LPIPS (AlexNet)"))
 
 
 def print_summary(root: Path = Path(), console: Console | None = None) -> None:
@@ -93,9 +88,9 @@ def _evaluation(root: Path) -> Table | str:
     if not values:
         return _missing(paths.EVALUATION / "metrics.json", "evaluate")
     table = _table("Evaluation", "metric", "value")
-    for name, label in HEADLINE:
+    for name in HEADLINE:
         if values.get(name) is not None:
-            table.add_row(label, _number(values[name]))
+            table.add_row(full_label(name), _number(values[name]))
     return table
 
 

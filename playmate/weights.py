@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from evaluation.ablation.clip import grid_metrics
 from evaluation.metrics.judges import WEIGHTS as JUDGES
-from pipeline.components.face_space import SPEECH_WEIGHTS
+from pipeline.components.speech import SPEECH_WEIGHTS
 from pipeline.core.config import Params
 from pipeline.weights.table import Weight, weights_table
 from stages.corpora.identities import PORTRAITS

@@ -79,7 +79,8 @@ def ray_session():
     from pipeline.compute.ray_session import ray_session
     from pipeline.core.config import Ray
 
-    with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False)):
+    with ray_session(Ray(address=None, num_cpus=2, object_store_gb=0.25, spill_folder=None, dashboard=False,
+                         max_wait_s=60.0)):
         yield
 
 

@@ -6,8 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import (
@@ -31,6 +34,7 @@ ALLOWED = {
     "playmate": set(PACKAGES),
 }
 EXEMPT = {Path("pipeline/core/fingerprint.py")}  # names what it leaves out
+MOST_SCRAPS = 35  # files under 40 lines
 DOORS = {"boto3": ("pipeline/storage/",), "mlflow": ("pipeline/tracking/", "pipeline/animate/served.py")}
 
 
@@ -42,6 +46,58 @@ def sources() -> list[Path]:
 def test_imports_run_one_way(path):
     for imported in direct_imports(path):
         assert imported.parts[0] in ALLOWED[path.parts[0]], f"{path} must not import {imported}"
+
+
+def arrows() -> dict[Path, set[Path]]:
+    """File -> our files that it imports or starts as a process, itself and empty ones left out."""
+    return {path: {other for other in direct_imports(path) if other != path and (ROOT / other).stat().st_size}
+            for path in sources() if path not in EXEMPT}
+
+
+def circles(graph: dict[Path, set[Path]]) -> list[list[str]]:
+    """Groups of nodes that reach each other."""
+    links = [(a, b) for a, others in graph.items() for b in others]
+    nodes = sorted({node for link in links for node in link})
+    number = {node: index for index, node in enumerate(nodes)}
+    matrix = csr_array((np.ones(len(links)), ([number[a] for a, _ in links], [number[b] for _, b in links])),
+                       shape=(len(nodes), len(nodes)))
+    _, group = connected_components(matrix, connection="strong")
+    return [[str(node) for node in nodes if group[number[node]] == index]
+            for index in np.flatnonzero(np.bincount(group) > 1)]
+
+
+def test_no_circle_of_files():
+    assert circles(arrows()) == []
+
+
+def test_no_circle_of_folders():
+    folders: dict[Path, set[Path]] = {}
+    for path, others in arrows().items():
+        below = {other.parent for other in others}
+        folders.setdefault(path.parent, set()).update(
+            folder for folder in below
+            if folder not in (path.parent, *path.parents) and path.parent not in folder.parents)
+    assert circles(folders) == []
+
+
+def test_no_stage_imports_a_stage():
+    def stage(path: Path) -> str | None:
+        return path.with_suffix("").parts[1] if path.parts[0] == "stages" else None
+
+    meetings = [(str(path), str(other)) for path, others in arrows().items() for other in others
+                if stage(path) and stage(other) and stage(path) != stage(other)]
+    assert meetings == []
+
+
+@pytest.mark.parametrize("package", ["pipeline", "evaluation", "training", "models"])
+def test_every_module_has_a_folder_of_its_idea(package):
+    assert [path.name for path in (ROOT / package).glob("*.py")] == ["__init__.py"]
+
+
+def test_files_are_neither_scraps_nor_heaps():
+    lines = {path: len((ROOT / path).read_text().splitlines()) for path in sources() if (ROOT / path).stat().st_size}
+    assert max(lines.values()) <= 450
+    assert sum(count < 40 for count in lines.values()) <= MOST_SCRAPS
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.ablation.grid import Measured, Setting
-from evaluation.jobs.clip import Clip
-from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
+from evaluation.jobs.clip import Clip, OfClip
+from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import Aggregation, video_label
 from evaluation.metrics.judges import IDENTITY, Judges
 from evaluation.metrics.motion import jitter
+from evaluation.results.files import Result
+from models.generation.talking_head import Source, TalkingHead
 from models.motion.emotions import emotion_weights
+from pipeline.components.bundle import bundle_digest, load_bundle
 from pipeline.media.crops import read_crop, read_wav
 
 
@@ -36,28 +40,63 @@ def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
     return ("emo_facex", *(name for name in metrics if name in wanted))
 
 
-def ablate_clip(clip: Clip, wrong_speech: np.ndarray, grid: Sequence[Setting], emotion: str, parts: Parts,
-                settings: AblationSettings) -> list[Measured]:
-    """Every setting on one clip, `emotion` where there is an emotion scale; raises FaceNotFound or ValueError."""
-    frames = read_crop(Path(clip.crop), range(len(clip)))
-    portrait = make_portrait(parts.space, frames[0])
-    true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-    return [_measured(clip, wrong_speech, portrait, true, setting, emotion, parts, settings) for setting in grid]
+@dataclass(frozen=True)
+class GridJob(OfClip):
+    """One clip at every setting of `grid` with one model: that of `bundle`, or the worker's own."""
+
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+    grid: tuple[Setting, ...]
+    emotion: str              # that is asked for in rows with an emotion scale
+    model: str
+    bundle: Path | None
+
+    @property
+    def stage(self) -> str:
+        return f"{self.model}: guidance"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.wrong_clip_id, self.emotion, [asdict(setting) for setting in self.grid],
+                self.bundle and bundle_digest(self.bundle)]
+
+    def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result:
+        """Every setting; nothing is written. Raises FaceNotFound, ValueError."""
+        clip, parts = self.clip, with_model(parts, self.bundle)
+        frames = read_crop(Path(clip.crop), range(len(clip)))
+        portrait = parts.head.portrait(frames[0])
+        true = measure.look_at(frames[::settings.frame_stride], parts.judges)
+        found = [_measured(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
+                 for setting in self.grid]
+        return Result({"measured": [one.row for one in found]}, {}, {
+            f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
 
 
-def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Portrait, true: measure.Seen, setting: Setting,
+def measured(result: Result) -> list[Measured]:
+    """What `GridJob.run` gave, one a setting."""
+    return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
+                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]
+
+
+def with_model(parts: Parts, bundle: Path | None) -> Parts:
+    """`parts` with the model of `bundle`, where there is one; raises BundleError."""
+    return parts if bundle is None else replace(
+        parts, head=TalkingHead(parts.head.space, load_bundle(bundle).generator()))
+
+
+def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measure.Seen, setting: Setting,
               asked: str, parts: Parts, settings: AblationSettings) -> Measured:
     scales, emotion = {"audio_scale": setting.audio_scale}, None
     if setting.emotion_scale is not None:
         scales["emotion_scale"] = setting.emotion_scale
-        emotion = emotion_weights({asked: 1.0}, parts.generator.labels)
-    own, wrong = generate_motions(parts, portrait, [clip.speech, wrong_speech], [clip.seed] * 2, emotion, **scales)
+        emotion = emotion_weights({asked: 1.0}, parts.head.generator.labels)
+    own, wrong = parts.head.motions([portrait.request(speech, emotion, seed=clip.seed)
+                                     for speech in (clip.speech, wrong_speech)], **scales)
     stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
-    made = measure.look_at(render_motion(parts, portrait, own[::stride]), parts.judges)
-    control = measure.look_at(render_motion(parts, portrait, wrong[::stride]), parts.judges)
+    made = measure.look_at(parts.head.frames(portrait, own[::stride]), parts.judges)
+    control = measure.look_at(parts.head.frames(portrait, wrong[::stride]), parts.judges)
     found = measure.mouth_correlation(true.curves.mouth, made.curves.mouth, lag)
     chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
-    keypoints, pose = plain_keypoints(parts.space, portrait, own), measure.pose_numbers(own[:, -3:])
+    keypoints, pose = parts.head.plain_keypoints(portrait, own), measure.pose_numbers(own[:, -3:])
     pictures, features = _pictures(clip, true, made, parts.judges, settings)
     return Measured({
         "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,

@@ -6,21 +6,27 @@ repeat differs from the first one only by what was generated before it. Motion a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluation.ablation.clip import with_model
 from evaluation.jobs.clip import FPS, Clip
+from evaluation.jobs.parts import Parts
 from evaluation.metrics.curves import face_curves
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
+from evaluation.results.files import Result
 from models.face.points import NUM_KEYPOINTS
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import Normalizer
+from pipeline.components.bundle import bundle_digest
 
 SAMPLES = 2  # seeds, averaged
 
@@ -38,6 +44,32 @@ class Passage:
 
     def __len__(self) -> int:
         return len(self.speech)
+
+
+@dataclass(frozen=True)
+class PassageJob:
+    """One passage with one model: that of `bundle`, or the worker's own."""
+
+    passage: Passage
+    model: str
+    bundle: Path | None
+
+    @property
+    def name(self) -> str:
+        return self.passage.clip_id
+
+    @property
+    def stage(self) -> str:
+        return f"{self.model}: long speech"
+
+    def inputs(self) -> list[Any]:
+        said = [hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+                for array in (self.passage.speech, self.passage.motion, self.passage.x_c)]
+        return [said, self.passage.times, self.passage.seed, self.bundle and bundle_digest(self.bundle)]
+
+    def run(self, parts: Parts, settings: Any, folder: Path) -> Result:
+        """`repeats`: rows of `error_over_time`; nothing is written."""
+        return Result({"repeats": error_over_time(self.passage, with_model(parts, self.bundle).head.generator)}, {}, {})
 
 
 def make_passage(clips: Sequence[Clip], seconds: float) -> Passage:

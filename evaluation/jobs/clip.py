@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from evaluation.jobs.parts import Parts, Portrait, generate_motions, make_portrait, plain_keypoints, render_motion
+from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.curves import lip_points
 from evaluation.metrics.emotion import Aggregation
@@ -19,11 +19,13 @@ from evaluation.metrics.motion import diversity
 from evaluation.metrics.motion import lip_vertex_error as lip_error
 from evaluation.results.files import Result
 from models.face.points import NUM_KEYPOINTS
+from models.generation.talking_head import Source
 from models.motion.clock import FPS
 from models.motion.clock import SAMPLE_RATE_HZ as RATE_HZ
 from models.motion.face_space import FaceSpace
 from models.motion.motion import Motion
 from pipeline.core.config import Evaluate
+from pipeline.core.fingerprint import file_sha256
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.media.film import SYNTHETIC, write_video
 from pipeline.media.lettering import draw_outlined
@@ -47,14 +49,24 @@ class Clip:
     def __len__(self) -> int:
         return len(self.speech)
 
+    def inputs(self) -> list[Any]:
+        """All of it that enters a result."""
+        return [self.clip_id, self.seed, len(self), file_sha256(Path(self.crop))]
+
 
 @dataclass(frozen=True)
-class ClipJob:
-    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
+class OfClip:
+    """What the jobs of one test clip have in common."""
 
     clip: Clip
-    wrong_speech: np.ndarray  # [<= T, A]
-    wrong_clip_id: str
+
+    @property
+    def name(self) -> str:
+        return self.clip.clip_id
+
+    def inputs(self) -> list[Any]:
+        """Of the clip; its own, a job adds."""
+        return self.clip.inputs()
 
 
 @dataclass(frozen=True)
@@ -74,19 +86,34 @@ class JobSettings:
         return cls(**{item.name: getattr(section, item.name) for item in fields(cls)})
 
 
-def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: JobSettings, folder: Path) -> Result:
-    """Generate, render and measure one clip; videos go to `folder`.
+@dataclass(frozen=True)
+class ClipJob(OfClip):
+    """Generate a clip from its first frame and its speech, and once with another clip's speech."""
 
-    Raises FaceNotFound or ValueError where it cannot be done.
-    """
+    wrong_speech: np.ndarray  # [<= T, A]
+    wrong_clip_id: str
+
+    @property
+    def stage(self) -> str:
+        return "clip"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.wrong_clip_id]
+
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Generate, render and measure; videos go to `folder`. Raises FaceNotFound, ValueError."""
+        return _measured(self, parts, settings, folder)
+
+
+def _measured(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
     clip, judges = job.clip, parts.judges
     frames = read_crop(Path(clip.crop), range(len(clip)))
     waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
-    portrait = make_portrait(parts.space, frames[0])
+    portrait = parts.head.portrait(frames[0])
     motions, wrong = _motions(job, parts, portrait, settings)
     reference = measure.look_at(frames, judges)
-    made = measure.look_at(render_motion(parts, portrait, motions[0]), judges)
-    control = measure.look_at(render_motion(parts, portrait, wrong[::settings.control_stride]), judges)
+    made = measure.look_at(parts.head.frames(portrait, motions[0]), judges)
+    control = measure.look_at(parts.head.frames(portrait, wrong[::settings.control_stride]), judges)
     _write_videos(folder, clip, waveform, frames, made.frames, control.frames, settings)
     wrong_mouth = np.full(len(clip), np.nan)
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
@@ -94,9 +121,9 @@ def run_clip(job: ClipJob, parts: Parts, sync: SpeechToMouth | None, settings: J
     row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
            "seed": clip.seed, "wrong_clip_id": job.wrong_clip_id, **numbers,
            **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
-           **_sync_numbers(sync, clip, job.wrong_speech, made, reference),
+           **_sync_numbers(parts.sync, clip, job.wrong_speech, made, reference),
            **_motion_numbers(clip, parts, portrait, motions, waveform),
-           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.space)}
+           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.head.space)}
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
     return Result(row, curves, arrays)
 
@@ -124,13 +151,12 @@ def _sync_numbers(sync: SpeechToMouth | None, clip: Clip, wrong_speech: np.ndarr
     return {} if sync is None else measure.sync_numbers(sync, clip.speech, wrong_speech, made.curves, reference.curves)
 
 
-def _motions(job: ClipJob, parts: Parts, portrait: Portrait,
+def _motions(job: ClipJob, parts: Parts, portrait: Source,
              settings: JobSettings) -> tuple[list[np.ndarray], np.ndarray]:
     """Samples of the clip's own speech, and one, with the first sample's seed, of the wrong speech."""
-    seeds = [job.clip.seed + sample for sample in range(settings.samples)]
-    speeches = [job.clip.speech] * settings.samples
-    *own, wrong = generate_motions(parts, portrait, [*speeches, job.wrong_speech], [*seeds, seeds[0]], None)
-    return own, wrong
+    own = [portrait.request(job.clip.speech, seed=job.clip.seed + sample) for sample in range(settings.samples)]
+    *samples, wrong = parts.head.motions([*own, portrait.request(job.wrong_speech, seed=job.clip.seed)])
+    return samples, wrong
 
 
 def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, settings: JobSettings) -> dict:
@@ -140,15 +166,15 @@ def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, se
     return {"mouth_r_wrong_speech": found.r, "mouth_r_wrong_speech_lag0": found.r_lag0}
 
 
-def _motion_numbers(clip: Clip, parts: Parts, portrait: Portrait, motions: list[np.ndarray],
+def _motion_numbers(clip: Clip, parts: Parts, portrait: Source, motions: list[np.ndarray],
                     waveform: np.ndarray) -> dict[str, float | None]:
     """Of the generated motion, and of the true one of the same clip (`_reference`)."""
     made, true = motions[0][:, -3:], clip.motion[:, -3:]
-    keypoints = np.stack([plain_keypoints(parts.space, portrait, motion) for motion in [*motions, clip.motion]])
+    keypoints = np.stack([parts.head.plain_keypoints(portrait, motion) for motion in [*motions, clip.motion]])
     return {**measure.pose_numbers(made), **measure.of_the_truth(measure.pose_numbers(true)),
             "diversity": diversity(keypoints[:-1]) if len(motions) > 1 else None,
             "diversity_reference": diversity(keypoints[[0, -1]]),
-            "lip_vertex_error": _lip_error(clip, motions[0], parts.space),
+            "lip_vertex_error": _lip_error(clip, motions[0], parts.head.space),
             **measure.beat_numbers(waveform, RATE_HZ, FPS, made),
             "beat_alignment_reference": measure.beat_numbers(waveform, RATE_HZ, FPS, true)["beat_alignment"]}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS, NOTE, Clip, JobSettings, tile
-from evaluation.jobs.parts import Parts, generate_motions, make_portrait, render_motion
+from evaluation.jobs.clip import FPS, NOTE, JobSettings, OfClip, tile
+from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import scores, video_label
 from evaluation.metrics.judges import Judges
@@ -20,39 +20,43 @@ from pipeline.media.film import write_video
 
 
 @dataclass(frozen=True)
-class EmotionJob:
+class EmotionJob(OfClip):
     """Generate the clip's first frame with its speech and one emotion."""
 
-    clip: Clip
     emotion: str
+
+    @property
+    def stage(self) -> str:
+        return f"emotion {self.emotion}"
+
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
+        clip = self.clip
+        portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+        weights = emotion_weights({self.emotion: 1.0}, parts.head.generator.labels)
+        motion = parts.head.motions([portrait.request(clip.speech, weights, seed=clip.seed)])[0]
+        made = measure.look_at(parts.head.frames(portrait, motion), parts.judges)
+        tiles = (tile(frame, settings.panel_px, self.emotion) for frame in made.frames)
+        write_video(folder / f"{clip.clip_id}_{self.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
+        pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()
+        row = _row(self, made, parts.judges, settings, settings.frame_stride) | {"pose_sha256": pose}
+        return Result(row, {"mouth": made.curves.mouth}, {})
 
 
 @dataclass(frozen=True)
-class TrueEmotionJob:
+class TrueEmotionJob(OfClip):
     """Look at a true clip whose emotion is known: what the classifier says of it bounds what it can say of ours."""
 
-    clip: Clip
     emotion: str
 
+    @property
+    def stage(self) -> str:
+        return f"true emotion {self.emotion}"
 
-def run_emotion(job: EmotionJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
-    """Generate, render and look at one emotion; the tile goes to `folder`. Raises FaceNotFound, ValueError."""
-    clip = job.clip
-    portrait = make_portrait(parts.space, read_crop(Path(clip.crop), [0])[0])
-    weights = emotion_weights({job.emotion: 1.0}, parts.generator.labels)
-    motion = generate_motions(parts, portrait, [clip.speech], [clip.seed], weights)[0]
-    made = measure.look_at(render_motion(parts, portrait, motion), parts.judges)
-    tiles = (tile(frame, settings.panel_px, job.emotion) for frame in made.frames)
-    write_video(folder / f"{clip.clip_id}_{job.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
-    pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()
-    row = _row(job, made, parts.judges, settings, settings.frame_stride) | {"pose_sha256": pose}
-    return Result(row, {"mouth": made.curves.mouth}, {})
-
-
-def run_true_emotion(job: TrueEmotionJob, judges: Judges, settings: JobSettings) -> Result:
-    """Look at every `frame_stride`-th frame of the true clip; raises FaceNotFound."""
-    frames = read_crop(Path(job.clip.crop), range(0, len(job.clip), settings.frame_stride))
-    return Result(_row(job, measure.look_at(frames, judges), judges, settings, 1), {}, {})
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Look at every `frame_stride`-th frame of the true clip; nothing is written. Raises FaceNotFound."""
+        frames = read_crop(Path(self.clip.crop), range(0, len(self.clip), settings.frame_stride))
+        return Result(_row(self, measure.look_at(frames, parts.judges), parts.judges, settings, 1), {}, {})
 
 
 def _row(job: EmotionJob | TrueEmotionJob, video: measure.Seen, judges: Judges, settings: JobSettings,

@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from evaluation.jobs.clip import FPS, RATE_HZ, JobSettings, pair_numbers
+from evaluation.jobs.reading import VideoReader
 from evaluation.metrics import measure
-from evaluation.metrics.judges import Judges
+from evaluation.metrics.judges import Judges, judge_weights, load_judges
 from evaluation.metrics.lip_sync import fill_gaps
 from evaluation.metrics.seen_pose import head_angles_deg, seen_lip_error
 from evaluation.results.files import Result
+from pipeline.core.fingerprint import file_sha256
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 Reader = Callable[[Path], tuple[np.ndarray, np.ndarray | None]]  # -> frames [T, H, W, 3] at 25 fps, 16 kHz sound [N]
@@ -27,6 +30,41 @@ class PairJob:
     name: str
     generated: str
     reference: str
+
+    @property
+    def stage(self) -> str:
+        return "pair"
+
+    def inputs(self) -> list[Any]:
+        return [self.name, *(file_sha256(Path(path)) for path in (self.generated, self.reference))]
+
+    def run(self, parts: PairParts, settings: JobSettings, folder: Path) -> Result:
+        """Measure; nothing is written. Raises FaceNotFound, ValueError, UnreadableVideo."""
+        return measure_pair(self, parts.judges, settings, parts.read)
+
+
+@dataclass(frozen=True)
+class PairParts:
+    """What a worker of pairs holds."""
+
+    judges: Judges
+    read: Reader
+
+
+@dataclass(frozen=True)
+class PairSpec:
+    """What a worker of pairs loads; `reading`: settings, limit_s and memory_gb of VideoReader."""
+
+    metrics: tuple[str, ...]
+    settings: JobSettings
+    reading: dict[str, Any]
+
+    def inputs(self) -> list[Any]:
+        return [vars(self.settings), self.reading, judge_weights(self.metrics)]
+
+    def load(self) -> PairParts:
+        """On one thread of this process; raises WeightsError."""
+        return PairParts(load_judges(FPS, self.metrics), VideoReader(**self.reading))
 
 
 @dataclass(frozen=True)
@@ -63,7 +101,7 @@ def _videos(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def run_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result:
+def measure_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result:
     """Measure one pair; raises FaceNotFound, ValueError, or what `read` raises for a broken file.
 
     The generated video is judged with its own sound, or with the reference's where it has none.
@@ -86,10 +124,10 @@ def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> flo
     """`mouth_r` of a generated mouth [T] against another video's true one [U] over their common length: what chance
     gives. Frames without a face are filled over time; None where the common part is too short or has none."""
     frames = min(len(generated), len(other))
-    curves = [curve[:frames] for curve in (other, generated)]
-    if frames <= max_lag + 2 or not all(np.isfinite(curve).any() for curve in curves):
+    true, made = other[:frames], generated[:frames]
+    if frames <= max_lag + 2 or not (np.isfinite(true).any() and np.isfinite(made).any()):
         return None
-    return measure.mouth_correlation(*map(fill_gaps, curves), max_lag).r
+    return measure.mouth_correlation(fill_gaps(true), fill_gaps(made), max_lag).r
 
 
 def _motion_numbers(true: measure.Seen, made: measure.Seen, sound: np.ndarray) -> dict[str, float | None]:

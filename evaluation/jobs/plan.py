@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from evaluation.jobs.clip import FPS, Clip, ClipJob
@@ -13,7 +11,7 @@ from evaluation.metrics.emotion import NEUTRAL
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.core import paths
 from pipeline.core.config import Evaluate, Params
-from pipeline.core.fingerprint import digest, file_sha256
+from pipeline.core.fingerprint import digest
 from pipeline.core.split_table import TEST, clips_of
 
 
@@ -72,26 +70,19 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
 
     They judge the classifier and not the model, so it does not matter which split they are in.
     """
-    rows = [row for row in store.clips() if row.emotion is not None]
+    labelled = [(row, row.emotion) for row in store.clips() if row.emotion is not None]
+    rows = [row for row, _ in labelled]
     neutral = {row.identity for row in rows if row.emotion == NEUTRAL}
     emotional = [row for row in rows if row.identity in neutral and row.emotion != NEUTRAL]
     picked = set(spread([row.clip_id for row in emotional], section.true_emotion_clips))
     people = {row.identity for row in emotional if row.clip_id in picked}
-    wanted = [row for row in rows if row.clip_id in picked or (row.identity in people and row.emotion == NEUTRAL)]
     frames = round(section.max_duration_s * FPS)
-    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), row.emotion) for row in wanted]
+    return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), emotion) for row, emotion in labelled
+            if row.clip_id in picked or (row.identity in people and emotion == NEUTRAL)]
 
 
 def _shortened(clip: Clip, frames: int) -> Clip:
     return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
-
-
-def job_digest(base: str, job: ClipJob | EmotionJob | TrueEmotionJob | PoseJob) -> str:
-    """Name of a job's folder: all that enters its result."""
-    clip = job.clip
-    rest = {ClipJob: "wrong_clip_id", PoseJob: "pose"}.get(type(job), "emotion")
-    return digest(base, type(job).__name__, clip.clip_id, clip.seed, len(clip), getattr(job, rest),
-                  file_sha256(Path(clip.crop)))
 
 
 def spread(ids: list[str], count: int) -> list[str]:

@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +22,19 @@ RESULT, ARRAYS = "result.json", "arrays.npz"
 def save_result(folder: Path, result: Result) -> None:
     """Commit a result into `folder`, beside the videos that are there already."""
     buffer = io.BytesIO()
-    named = {f"curve.{name}": value for name, value in result.curves.items()}
-    np.savez(buffer, **named, **{f"array.{name}": value for name, value in result.arrays.items()})
+    named: dict[str, Any] = {f"curve.{name}": value for name, value in result.curves.items()}
+    np.savez(buffer, **named | {f"array.{name}": value for name, value in result.arrays.items()})
     write_bytes(folder / ARRAYS, buffer.getvalue())
     write_json(folder / RESULT, result.row)
 
 
-def load_result(folder: Path) -> Result | None:
-    """A committed result; None where there is none."""
-    if not (folder / RESULT).is_file():
-        return None
+def has_result(folder: Path) -> bool:
+    """Whether a result was committed into `folder`."""
+    return (folder / RESULT).is_file()
+
+
+def load_result(folder: Path) -> Result:
+    """A committed result; raises FileNotFoundError where there is none."""
     with np.load(folder / ARRAYS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     return Result(json.loads((folder / RESULT).read_text()), _below(arrays, "curve."), _below(arrays, "array."))

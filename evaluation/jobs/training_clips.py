@@ -24,7 +24,8 @@ def stored_curves(clip: ClipFeatures) -> FaceCurves:
 def training_reference(clips: Iterable[ClipFeatures], curves_of: Callable[[ClipFeatures], FaceCurves],
                        ridge: float) -> tuple[SpeechToMouth, dict[str, list[float]]]:
     """Fit `mouth_sync`'s regression on training clips, and collect one value per clip of every compared measure."""
-    pairs, values = [], {name: [] for name in COMPARED}
+    pairs = []
+    values: dict[str, list[float]] = {name: [] for name in COMPARED}
     for clip in clips:
         curves = curves_of(clip)
         pairs.append((np.asarray(clip.speech, np.float32), fill_gaps(curves.mouth)))

@@ -1,48 +1,55 @@
 """Evaluation jobs over processes of one machine, or over the Ray cluster that `ray.address` names.
 
-Every job commits its result to its own folder; what is there already is not computed again. On a cluster the
-project's folder must be on a disk that all nodes share.
+Every job commits its result to a folder of its own, named by all that enters it; what is there already is not computed
+again. On a cluster the project's folder must be on a disk that all nodes share.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from evaluation.jobs.clip import ClipJob, JobSettings, run_clip
-from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob, run_emotion, run_true_emotion
-from evaluation.jobs.pair import PairJob, run_pair
-from evaluation.jobs.parts import Parts, load_parts
-from evaluation.jobs.pose import PoseJob, run_pose
-from evaluation.jobs.reading import VideoReader
-from evaluation.jobs.saved import fresh_folder, save_result
-from evaluation.metrics.judges import load_judges
-from evaluation.metrics.lip_sync import SpeechToMouth
+from evaluation.jobs.saved import fresh_folder, has_result, save_result
 from evaluation.results.files import Result
 from models.motion.face_space import FaceNotFound
-from pipeline.compute.ray_session import ray_session
-from pipeline.core.config import Ray
+from pipeline.compute.progress import Progress
+from pipeline.compute.work import run
+from pipeline.core.config import Params
+from pipeline.core.fingerprint import code_of, digest
 
-Job = ClipJob | EmotionJob | TrueEmotionJob | PoseJob | PairJob
+
+class Job(Protocol):
+    """One video or more to make and measure; knows how."""
+
+    @property
+    def name(self) -> str:
+        """Id of its clip."""
+
+    @property
+    def stage(self) -> str:
+        """What is done with the clip: no two jobs have the same name and stage."""
+
+    def inputs(self) -> list[Any]:
+        """JSON of all that enters its result, beside the spec and the code."""
+
+    def run(self, parts: Any, settings: Any, folder: Path) -> Result:
+        """With what a worker has loaded; films go to `folder`."""
 
 
-@dataclass(frozen=True)
-class WorkerSpec:
-    """What a worker loads once."""
+class Spec(Protocol):
+    """What a worker loads once, and how its jobs are measured."""
 
-    face_space_kind: str
-    face_space_folder: Path
-    bundle_folder: Path | None  # None: videos of others are judged, no model is loaded
-    fps: int
-    metrics: tuple[str, ...]
-    sync: SpeechToMouth | None
-    settings: JobSettings
-    reading: dict[str, Any] | None = None  # of other people's videos: settings of VideoReader
+    @property
+    def settings(self) -> Any: ...
+
+    def inputs(self) -> list[Any]:
+        """JSON of all that enters every result."""
+
+    def load(self) -> Any:
+        """The `parts` of the jobs."""
 
 
 @dataclass(frozen=True)
@@ -54,82 +61,52 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A finished task; `code` is None where it went well."""
+class Failure:
+    """A job that gave no result."""
 
-    folder: Path
-    code: str | None
-    detail: str | None
+    clip_id: str
+    stage: str
+    code: str
+    detail: str
 
 
 class Worker:
-    """Parts in memory, one thread; runs task after task."""
+    """Parts in memory; runs and commits task after task (`pipeline.compute.work`)."""
 
-    def __init__(self, spec: WorkerSpec, parts: Parts | None = None):
+    def __init__(self, spec: Spec, parts: Any = None):
         self.spec = spec
-        self.parts = parts or _load(spec)
-        self._reader = VideoReader(**spec.reading) if spec.reading else None
+        self.parts = parts if parts is not None else spec.load()
 
-    def run(self, task: Task) -> Done:
-        """Run and commit one task; a clip that cannot be done is reported, not raised."""
-        folder = fresh_folder(task.folder)
+    def __call__(self, task: Task) -> Failure | None:
+        """A clip that cannot be done is reported, not raised."""
+        folder, job = fresh_folder(task.folder), task.job
         try:
-            save_result(folder, self._result(task.job, folder))
+            save_result(folder, job.run(self.parts, self.spec.settings, folder))
         except FaceNotFound as error:
-            return Done(task.folder, "face_not_found", str(error))
+            return Failure(job.name, job.stage, "face_not_found", str(error))
         except (ValueError, OSError, RuntimeError) as error:
-            return Done(task.folder, type(error).__name__, str(error))
-        return Done(task.folder, None, None)
-
-    def _result(self, job: Job, folder: Path) -> Result:
-        if isinstance(job, ClipJob):
-            return run_clip(job, self.parts, self.spec.sync, self.spec.settings, folder)
-        if isinstance(job, EmotionJob):
-            return run_emotion(job, self.parts, self.spec.settings, folder)
-        if isinstance(job, PoseJob):
-            return run_pose(job, self.parts, self.spec.settings, folder)
-        if isinstance(job, PairJob):
-            return run_pair(job, self.parts.judges, self.spec.settings, self._reader)
-        return run_true_emotion(job, self.parts.judges, self.spec.settings)
+            return Failure(job.name, job.stage, type(error).__name__, str(error))
+        return None
 
 
-def _load(spec: WorkerSpec) -> Parts:
-    if spec.bundle_folder is None:
-        return Parts(None, None, load_judges(spec.fps, spec.metrics))
-    return load_parts(spec.face_space_kind, spec.face_space_folder, spec.bundle_folder, spec.fps, spec.metrics)
+def make_tasks(jobs: Sequence[Job], spec: Spec, root: Path) -> list[Task]:
+    """Every job with its folder below `root`."""
+    modules = {type(one).__module__ for one in (spec, *jobs)}
+    base = digest(code_of(__name__, *sorted(modules)), spec.inputs())
+    return [Task(job, root / digest(base, job.stage, job.inputs())) for job in jobs]
 
 
-def run_tasks(tasks: list[Task], spec: WorkerSpec, workers: int, ray: Ray) -> Iterator[Done]:
-    """Yield every task when it is done, in any order."""
-    if not tasks:
-        return
-    if ray.address is None:
-        yield from _by_processes(tasks, spec, workers)
-    else:
-        yield from _by_ray(tasks, spec, workers, ray)
-
-
-_worker: list[Worker] = []  # of this process
-
-
-def _start(spec: WorkerSpec) -> None:
-    _worker.append(Worker(spec))
-
-
-def _run(task: Task) -> Done:
-    return _worker[0].run(task)
-
-
-def _by_processes(tasks: list[Task], spec: WorkerSpec, workers: int) -> Iterator[Done]:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _start, (spec,)) as pool:
-        for future in as_completed([pool.submit(_run, task) for task in tasks]):
-            yield future.result()
-
-
-def _by_ray(tasks: list[Task], spec: WorkerSpec, workers: int, section: Ray) -> Iterator[Done]:
-    with ray_session(section) as ray:
-        actor = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(Worker)
-        pool = ray.util.ActorPool([actor.remote(ray.put(spec)) for _ in range(min(workers, len(tasks)))])
-        yield from pool.map_unordered(lambda worker, task: worker.run.remote(task), tasks)
+def run_missing(tasks: Sequence[Task], spec: Spec, params: Params, name: str, say: Callable[[str], None],
+                unit: str = "videos") -> list[Failure]:
+    """Run the tasks that have no result yet; those that gave none, in the order of the tasks."""
+    todo = [task for task in tasks if not has_result(task.folder)]
+    say(f"{name}: {len(tasks)} {unit}, {len(tasks) - len(todo)} there already")
+    ray = params.ray if params.ray.address is not None else None
+    failures: dict[Path, Failure] = {}
+    progress = Progress(name, len(todo), unit, say)
+    for task, failure in run(todo, partial(Worker, spec), params.evaluate.workers, ray):
+        progress.add(rejected=failure is not None)
+        if failure is not None:
+            say(f"{name}: {failure.clip_id}, {failure.stage}: {failure.code}, {failure.detail}")
+            failures[task.folder] = failure
+    return [failures[task.folder] for task in todo if task.folder in failures]

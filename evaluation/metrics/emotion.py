@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from evaluation.metrics.bootstrap import Interval, mean_interval, percentile_interval, picked
+from evaluation.metrics.bootstrap import Interval, mean_interval, statistic_interval
 
 NEUTRAL = "neutral"
 LOG_FLOOR = 1e-4  # added to a probability: below it the classifier's answers are rounding
@@ -81,11 +81,13 @@ def chance_agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed
     """Expected agreement when the labels asked for are dealt out at random: an answer that is always the same gains
     nothing. With N videos, the sum over labels of (times asked) x (times seen) / N^2."""
     labels = sorted({*asked, *seen})
-    asked_is, seen_is = (np.array([[name == label for label in labels] for name in names]) for names in (asked, seen))
-    picks = picked(len(asked), draws, seed)
-    drawn = (asked_is[picks].mean(1) * seen_is[picks].mean(1)).sum(-1)  # [draws]
-    value = float((asked_is.mean(0) * seen_is.mean(0)).sum())
-    return Interval(value, None, None, 1) if len(asked) == 1 else percentile_interval(value, drawn, len(asked))
+
+    def chance(asked_index: np.ndarray, seen_index: np.ndarray, axis: int) -> np.ndarray:
+        return sum(((asked_index == k).mean(axis) * (seen_index == k).mean(axis) for k in range(len(labels))),
+                   start=np.zeros(()))
+
+    indices = tuple(np.array([labels.index(name) for name in names]) for names in (asked, seen))
+    return statistic_interval(indices, chance, draws, seed)
 
 
 def _counted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.face.landmarker import FaceLandmarker, Landmarks
 from pipeline.core.fingerprint import file_sha256
 from pipeline.weights.table import weight_path, weight_sha256
+
+if TYPE_CHECKING:
+    from models.judges.syncnet import SyncVectors
 
 # metric network -> row of the weights table; the landmarks are always there: they find the face for all others
 WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",
@@ -23,7 +27,7 @@ Faces = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Judges:
-    """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see evaluation/backbones)."""
+    """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see models/judges)."""
 
     landmarks: Callable[[np.ndarray], Landmarks]  # frames [T, H, W, 3] at 25 fps
     identity: Mapping[str, Faces] = field(default_factory=dict)  # aligned faces [T, 112, 112, 3] -> unit [T, D]
@@ -32,7 +36,7 @@ class Judges:
     lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     expression: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> probabilities [T, labels]
     expression_labels: tuple[str, ...] = ()
-    sync: object | None = None  # .lips(crops), .sound(cepstra, frames)
+    sync: SyncVectors | None = None
     emotion: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> logits [T, labels]
     emotion_labels: tuple[str, ...] = ()
 
@@ -40,14 +44,16 @@ class Judges:
 def load_judges(fps: float, metrics: Sequence[str]) -> Judges:
     """The networks of `metrics` from the weights table; raises WeightsError, which names the file that is missing."""
     path = {name: weight_path(WEIGHTS[name]) for name in ("landmarks", *metrics) if name in WEIGHTS}
-    landmarker, parts = FaceLandmarker(path["landmarks"]), {}
+    landmarker = FaceLandmarker(path["landmarks"])
+    parts: dict[str, Any] = {}
     for load in (_pictures, _faces, _videos):
         parts |= load(path)
     return Judges(landmarks=lambda frames: landmarker.detect_video(frames, fps), **parts)
 
 
 def _pictures(path: Mapping[str, Path]) -> dict:
-    features, parts = {}, {}
+    features: dict[str, Faces] = {}
+    parts: dict[str, Any] = {}
     if "fd_efficientnet_lite0" in path:
         from models.judges.efficientnet_lite0 import FrameFeatures
 
@@ -64,7 +70,8 @@ def _pictures(path: Mapping[str, Path]) -> dict:
 
 
 def _faces(path: Mapping[str, Path]) -> dict:
-    identity, parts = {}, {}
+    identity: dict[str, Faces] = {}
+    parts: dict[str, Any] = {}
     if "csim_mobilefacenet" in path:
         from models.judges.identity import IdentityVectors
 
@@ -74,19 +81,19 @@ def _faces(path: Mapping[str, Path]) -> dict:
 
         identity["csim"] = ArcFace(path["csim"])
     if "emo_facex" in path:
-        from models.judges.expression import LABELS, ExpressionClassifier
+        from models.judges.expression import FACEX_LABELS, FacexProbabilities
 
-        parts |= {"expression": ExpressionClassifier(path["emo_facex"]), "expression_labels": LABELS}
+        parts |= {"expression": FacexProbabilities(path["emo_facex"]), "expression_labels": FACEX_LABELS}
     if "emo_a" in path:
-        from models.judges.hsemotion import LABELS as EIGHT
-        from models.judges.hsemotion import EmotionLogits
+        from models.judges.expression import HSEMOTION_LABELS, HsemotionLogits
 
-        parts |= {"emotion": EmotionLogits(path["emo_a"]), "emotion_labels": EIGHT}
+        parts |= {"emotion": HsemotionLogits(path["emo_a"]), "emotion_labels": HSEMOTION_LABELS}
     return parts | {"identity": identity}
 
 
 def _videos(path: Mapping[str, Path]) -> dict:
-    clips, parts = {}, {}
+    clips: dict[str, Faces] = {}
+    parts: dict[str, Any] = {}
     if "fvd" in path:
         from models.judges.i3d import VideoLogits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -76,7 +77,8 @@ def identity_numbers(reference: Seen, made: Seen, judges: Judges, stride: int) -
     both = np.flatnonzero(made.landmarks.found & reference.landmarks.found)[::stride]
     if len(both) < 2:
         raise ValueError(f"{len(both)} of the frames looked at has a face in both videos")
-    numbers, vectors = {}, {}
+    numbers: dict[str, float] = {}
+    vectors: dict[str, np.ndarray] = {}
     faces = [np.stack([align(video.frames[t], video.landmarks.points[t]) for t in both]) for video in (reference, made)]
     for name, network in judges.identity.items():
         true, ours = network(faces[0]), network(faces[1])
@@ -87,7 +89,12 @@ def identity_numbers(reference: Seen, made: Seen, judges: Judges, stride: int) -
 
 
 def expression_probabilities(video: Seen, judges: Judges, stride: int) -> np.ndarray:
-    """Class probabilities [n, labels] of every `stride`-th frame with a face, once for every box size."""
+    """Class probabilities [n, labels] of every `stride`-th frame with a face, once for every box size.
+
+    Raises ValueError where no classifier was loaded.
+    """
+    if judges.expression is None:
+        raise ValueError("no classifier of expressions was loaded: name emo_facex in evaluate.metrics")
     return judges.expression(faces_of(video, stride, BOX_SCALES))
 
 
@@ -104,7 +111,8 @@ def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges, str
     """
     height, width = reference.shape[1:3]
     sized = np.stack([_resized(frame, width, height) for frame in made])
-    numbers, features = {}, {}
+    numbers: dict[str, float] = {}
+    features: dict[str, np.ndarray] = {}
     if judges.lpips is not None:
         numbers["lpips_alexnet"] = float(judges.lpips(reference[::stride], sized[::stride]).mean())
     for networks, step in ((judges.features, stride), (judges.clips, 1)):
@@ -144,7 +152,7 @@ def beat_numbers(waveform: np.ndarray, rate_hz: int, fps: int, angles_deg: np.nd
             "beat_alignment_chance": chance_beat_alignment(sound, head, len(angles_deg), fps)}
 
 
-def of_the_truth(numbers: dict[str, float | None]) -> dict[str, float | None]:
+def of_the_truth(numbers: Mapping[str, float | None]) -> dict[str, float | None]:
     """The same numbers of a true video, by the names under which they stand beside a generated one's."""
     return {f"{name}_reference": value for name, value in numbers.items()}
 

@@ -132,6 +132,11 @@ METRICS = (
     Metric("beat_alignment_reference", "… of the true videos", "closer", ""),
     Metric("beat_alignment_chance", "… by chance", "lower", "The same with the sound turned around the clip."),
 )
+# the numbers that a look at a model begins with, those that the substitutes give and those of the published networks:
+# on top of the report, in `playmate summary` and in the model card
+HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "mouth_sync_c", "lip_vertex_error", "csim_mobilefacenet",
+            "emo_shift_facex", "emo_shift_facex_chance", "fd_efficientnet_lite0", "lpips_alexnet", "fid", "fvd",
+            "sync_c", "csim", "emo_a")
 BY_NAME = {metric.name: metric for metric in METRICS}
 GROUPS = {"mouth_r": "Mouth and speech", "csim_mobilefacenet": "Identity and pictures", "emo_agree_facex": "Emotion",
           "fid": "By the published networks", "blinks_per_min": "Motion"}  # first metric of each group of the table

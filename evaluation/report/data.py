@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import yaml
 
 from evaluation.results import files as results
-from evaluation.results.compare import Difference
 from evaluation.results.files import Summary
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
@@ -36,8 +35,6 @@ class ReportData:
     clips: list[dict[str, Any]] = field(default_factory=list)
     emotions: list[dict[str, Any]] = field(default_factory=list)
     true_emotions: list[dict[str, Any]] = field(default_factory=list)
-    changes: list[Difference] = field(default_factory=list)  # since the last registered model
-    changes_note: str = ""
     mouth_curves: list[dict[str, Any]] = field(default_factory=list)
     distributions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)

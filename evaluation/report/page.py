@@ -7,7 +7,6 @@ from typing import Any
 
 import jinja2
 
-from evaluation.metrics import table as metric_table
 from evaluation.report import plots as report_plots
 from evaluation.report import tables as report_tables
 from evaluation.report.data import ReportData
@@ -33,7 +32,6 @@ def render_html(data: ReportData) -> str:
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
         paper=table_1(report_tables.values(data), "This model", "test split"),
         paper_grid={"columns": TABLE_2_COLUMNS, "rows": TABLE_2}, validation=validation(),
-        changes=[{"label": metric_table.full_label(row.metric), "row": row} for row in data.changes],
         people=len({row["identity"] for row in data.clips if row["status"] == MEASURED}),
         kept_total=sum(row["kept"] for row in data.counts), seen_total=sum(row["seen"] for row in data.counts))
 

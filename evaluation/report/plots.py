@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from evaluation.report import svg
 from evaluation.report.data import MEASURED, ReportData
 from evaluation.report.text import number
 from models.motion.clock import FPS
 from pipeline.core.clip_table import KEPT, REJECTED
+from pipeline.media import plot as drawing
 
 LOSSES = {"loss": "s1", "validation_loss": "s2", "loss_expression": "s4", "validation_expression": "s5",
           "validation_wrong_speech": "s3"}  # columns of curve.csv -> line style
@@ -29,25 +29,25 @@ def mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
     lines = []
     for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2")):
         points = [(point["frame"] / FPS, point[name]) for point in curve if point.get(name) is not None]
-        lines.append(svg.Series(name, [x for x, _ in points], [y for _, y in points], style))
+        lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
     title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_r'])}"
-    return svg.line_plot(lines, "seconds", "mouth opening", title)
+    return drawing.line_plot(lines, "seconds", "mouth opening", title)
 
 
 def training_plots(data: ReportData) -> list[dict[str, Any]]:
     """Losses of both stages."""
     plots = []
     for stage, rows in data.training.items():
-        lines = []
+        lines: list[drawing.Series] = []
         for name, style in LOSSES.items():
             points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
             hidden = any(points == list(zip(line.x, line.y, strict=True)) for line in lines)  # below an equal one
             if points and not hidden:
-                lines.append(svg.Series(name, [x for x, _ in points], [y for _, y in points], style))
+                lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
         if lines:
             first, last = lines[0].y[0], lines[0].y[-1]
             title = f"Loss of the {stage} stage over steps: {lines[0].name} from {number(first)} to {number(last)}"
-            plots.append({"stage": stage, "lines": lines, "plot": svg.line_plot(lines, "step", "loss", title),
+            plots.append({"stage": stage, "lines": lines, "plot": drawing.line_plot(lines, "step", "loss", title),
                           "first": first, "last": last, "metrics": data.training_metrics.get(stage, {})})
     return plots
 
@@ -61,7 +61,7 @@ def distribution_plots(data: ReportData) -> list[dict[str, Any]]:
             means = {key: float(np.mean(values)) for key, values in groups.items()}
             title = (f"{label}: training clips mean {number(means['training'])}, generated mean "
                      f"{number(means['generated'])}")
-            plot = svg.histogram([("training", groups["training"], "s1"), ("generated", groups["generated"], "s2")],
+            plot = drawing.histogram([("training", groups["training"], "s1"), ("generated", groups["generated"], "s2")],
                                  label, title, bins=16)
             plots.append({"label": label, "plot": plot, **means, "counts": {k: len(v) for k, v in groups.items()}})
     return plots
@@ -76,7 +76,7 @@ def measured_plots(data: ReportData) -> list[dict[str, Any]]:
             plots.append({"label": label, "plot": None, "only": f"{number(found.pop())} ({unit}) in every clip"})
         elif found:
             title = f"{label} in {len(groups[KEPT])} kept and {len(groups[REJECTED])} rejected clips"
-            plot = svg.histogram([(KEPT, groups[KEPT], "s1"), (REJECTED, groups[REJECTED], "s2")], unit, title)
+            plot = drawing.histogram([(KEPT, groups[KEPT], "s1"), (REJECTED, groups[REJECTED], "s2")], unit, title)
             plots.append({"label": label, "plot": plot})
     return plots
 
@@ -88,10 +88,10 @@ def long_plots(data: ReportData) -> list[dict[str, Any]]:
         lines = []
         for model, style in zip(models, STYLES * len(models), strict=False):
             rows = [row for row in data.long_speech if row["model"] == model]
-            lines.append(svg.Series(model, [row["start_s"] + row["seconds"] / 2 for row in rows],
+            lines.append(drawing.Series(model, [row["start_s"] + row["seconds"] / 2 for row in rows],
                                     [row[name] for row in rows], style))
         title = f"{label}, over seconds of speech: " + ", ".join(
             f"{line.name} from {number(line.y[0])} to {number(line.y[-1])}" for line in lines)
         plots.append({"label": label, "lines": lines,
-                      "plot": svg.line_plot(lines, "seconds of speech", unit, title, include=0.0)})
+                      "plot": drawing.line_plot(lines, "seconds of speech", unit, title, include=0.0)})
     return plots

@@ -17,7 +17,6 @@ from evaluation.report.plots import mouth_plot
 from evaluation.results.files import MEASURED
 from pipeline.media.crops import read_crop
 
-HEADLINE = ("mouth_r", "mouth_r_wrong_speech", "emo_shift_facex", "csim_mobilefacenet", "fid", "fvd", "sync_c", "csim")
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
 POSTER_QUALITY = 70  # JPEG
 COLUMNS = {"w_a": "w_a", "w_e": "w_e", "mouth_r": "Mouth r", "mouth_r_wrong_speech": "Wrong speech, r",
@@ -80,7 +79,8 @@ def values(data: ReportData) -> dict[str, Interval]:
 def headline(data: ReportData) -> list[dict[str, Any]]:
     """The few numbers on top of the page."""
     found = values(data)
-    return [{"label": metric_table.full_label(name), "value": found[name]} for name in HEADLINE if name in found]
+    return [{"label": metric_table.full_label(name), "value": found[name]}
+            for name in metric_table.HEADLINE if name in found]
 
 
 def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,18 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from evaluation.metrics.bootstrap import mean_interval, paired_p_value
+from evaluation.metrics.judges import judge_weights
 from evaluation.metrics.table import BY_NAME
 from evaluation.results.files import MEASURED
+from models.speech.encoder import FPS
+from pipeline.core.config import Evaluate
 
 LEVEL = 0.05
 MIN_CLIPS = 6  # with fewer, no pattern of signs has a two-sided p below 0.05
 SAME = ("weights_sha256", "fps", "frame_stride", "max_lag_frames", "measured_on", "reference", "samples",
         "wrong_speech_frame_stride", "features")  # parts of the protocol that make numbers comparable
+
+DEFINITIONS = {
+    "fid": "pytorch-fid 0.3.0: Inception 2015, 2048 features, bilinear to 299 without antialiasing, covariances with "
+           "ddof 1, every frame_stride-th frame of all videos",
+    "fvd": "I3D Kinetics-400 logits of non-overlapping 16-frame clips at 25 fps, shorter side to 224, centre cut",
+    "sync": "syncnet_v2, syncnet_python's crop around the box of the landmarks (not S3FD's), 31 shifts",
+    "csim": "ArcFace w600k_r50, five-point alignment, portrait against frames of the generated video",
+    "lpips_alexnet": "LPIPS v0.1, AlexNet, scalar over the picture, frames of the same time",
+    "emo_a": "HSEmotion enet_b0_8_best_vgaf on the landmarks' box, percent of videos, neutral ones too",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,20 @@ class Difference:
     verdict: str  # better | worse | differs | no more than noise | too few clips
 
 
+def protocol_of_pairs(clips: Sequence[dict[str, Any]], section: Evaluate) -> dict[str, Any]:
+    """What must be the same for two evaluations of video pairs to be comparable: stamped into every result; no time,
+    host or path."""
+    networks = [name for name in section.metrics if name in DEFINITIONS]
+    return {"frames": sum(row["frames"] for row in clips), "fps": FPS,
+            "frames_without_face": {"generated": sum(row["frames_without_face"] for row in clips),
+                                    "reference": sum(row["frames_without_face_reference"] for row in clips)},
+            "max_duration_s": section.max_duration_s, "frame_stride": section.frame_stride,
+            "max_lag_frames": section.max_lag_frames,
+            "bootstrap_draws": section.bootstrap, "emo_a": section.emo_a, "metrics": sorted(section.metrics),
+            "definitions": {name: DEFINITIONS[name] for name in sorted(networks)},
+            "weights_sha256": judge_weights(section.metrics)}
+
+
 def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], draws: int, seed: int,
             ) -> list[Difference]:
     """Compare per-clip rows (`clip_id`, `status`, metrics); raises ValueError where no clip is measured in both."""
@@ -47,10 +74,10 @@ def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], d
         raise ValueError("the two evaluations have no measured clip in common: nothing can be compared")
     found = []
     for name in BY_NAME:
-        pairs = [(left[clip].get(name), right[clip].get(name)) for clip in both]
-        pairs = [(a, b) for a, b in pairs if _is_number(a) and _is_number(b)]
+        values = [(left[clip].get(name), right[clip].get(name)) for clip in both]
+        pairs = [(a, b) for a, b in values if _is_number(a) and _is_number(b)]
         if pairs and any(a != b for a, b in pairs):
-            found.append(_difference(name, *zip(*pairs, strict=True), draws, seed))
+            found.append(_difference(name, [a for a, _ in pairs], [b for _, b in pairs], draws, seed))
     return _judged(found)
 
 
@@ -78,7 +105,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _difference(name: str, first: Sequence[float], second: Sequence[float], draws: int, seed: int) -> Difference:
     gaps = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
     gap = mean_interval(gaps, draws, seed)
-    p = paired_p_value(list(second), list(first), draws, seed)
+    p = paired_p_value(second, first, draws, seed)
     return Difference(name, gap.n, float(np.mean(first)), float(np.mean(second)), gap.value, gap.low, gap.high, p, "")
 
 
@@ -91,7 +118,7 @@ def _judged(found: list[Difference]) -> list[Difference]:
 def _verdict(one: Difference, p: float) -> str:
     if one.clips < MIN_CLIPS:
         return "too few clips"
-    if p > LEVEL or one.low is None or one.low <= 0 <= one.high:
+    if p > LEVEL or one.low is None or one.high is None or one.low <= 0 <= one.high:
         return "no more than noise"
     better = BY_NAME[one.metric].better
     if better == "closer":
@@ -103,5 +130,5 @@ def _measured(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["clip_id"]: row for row in rows if row.get("status", MEASURED) == MEASURED}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

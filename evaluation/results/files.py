@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,15 +13,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from evaluation.metrics.bootstrap import Interval
-from pipeline.core.atomic import atomic_path, write_json, write_text
+from pipeline.core.atomic import atomic_path, write_json
 
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
 EMOTION_VIDEO, POSE_VIDEO = "emotions.mp4", "poses.mp4"
 MEASURED, FAILED = "measured", "failed"  # status of a clip row
+CURVE_NAMES = ("reference", "generated", "wrong_speech")
+CURVE_SCHEMA = pa.schema([("clip_id", pa.string()), ("frame", pa.int64()),
+                          *((name, pa.float64()) for name in CURVE_NAMES)])
+CSV = pc.WriteOptions(quoting_style="needed", quoting_header="none")
 VERSION = 1
 
 
@@ -76,10 +80,8 @@ def rounded(value: Any, digits: int = 6) -> Any:
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     """Rows as Parquet in the given order; the columns are those of all rows, missing values null."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(_table(rows), temporary, compression="zstd")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -88,40 +90,58 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
     """Rows as CSV with a head (`columns`, or those of the rows); floats rounded to six digits, None empty."""
-    text = io.StringIO()
-    names = list(columns or dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rounded(row) for row in rows)
-    write_text(path, text.getvalue())
+    with atomic_path(path) as temporary:
+        pc.write_csv(_table(rounded(rows), columns), temporary, CSV)
 
 
-class CsvWriter:
-    """CSV rows written as they come, so that memory does not grow; the file appears whole at `close`."""
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """Rows with numbers as numbers, empty cells as None; a clip id stays text (some hashes read as numbers)."""
+    convert = pc.ConvertOptions(column_types={"clip_id": pa.string()}, null_values=[""], strings_can_be_null=True,
+                                true_values=[], false_values=[])
+    return pc.read_csv(path, convert_options=convert).to_pylist()
 
-    def __init__(self, path: Path, columns: Sequence[str]):
-        self._stack = contextlib.ExitStack()
-        temporary = self._stack.enter_context(atomic_path(path))
-        self._file = self._stack.enter_context(temporary.open("w", newline=""))
-        self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
-        self._writer.writeheader()
 
-    def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        self._writer.writerows(rounded(row) for row in rows)
+class CurveFiles:
+    """Mouth curves of all clips, written as they come, and those of the first one alone for `dvc plots`.
+
+    The files appear whole at `close`, so that memory does not grow with the clips.
+    """
+
+    def __init__(self, folder: Path):
+        self._stack, self._first = contextlib.ExitStack(), folder / FIRST_CURVE
+        temporary = self._stack.enter_context(atomic_path(folder / CURVES))
+        self._writer = self._stack.enter_context(pc.CSVWriter(temporary, CURVE_SCHEMA, write_options=CSV))
+        self._written = 0
+
+    def add(self, result: Result) -> None:
+        """A row per frame; a frame without a face has an empty cell."""
+        count = result.row["frames"]
+        curves = {name: rounded(result.curves[name][:count].tolist()) if name in result.curves else [None] * count
+                  for name in CURVE_NAMES}
+        table = pa.table({"clip_id": [result.row["clip_id"]] * count, "frame": range(count), **curves}, CURVE_SCHEMA)
+        self._writer.write_table(table)
+        self._written += 1
+        if self._written == 1:
+            self._write_first(table)
 
     def close(self) -> None:
+        if not self._written:
+            self._write_first(CURVE_SCHEMA.empty_table())
         self._stack.close()
 
-
-def read_csv(path: Path) -> list[dict[str, float | str | None]]:
-    """Rows with numbers as floats, empty cells as None; a clip id stays text (some hashes read as numbers)."""
-    with path.open(newline="") as file:
-        return [{name: cell if name == "clip_id" else _number(cell) for name, cell in row.items() if name is not None}
-                for row in csv.DictReader(file)]
+    def _write_first(self, table: pa.Table) -> None:
+        with atomic_path(self._first) as temporary:
+            pc.write_csv(table, temporary, CSV)
 
 
-def _number(cell: Any) -> float | str | None:
-    try:
-        return float(cell) if cell not in (None, "") else None
-    except (TypeError, ValueError):
-        return cell
+def copy_videos(source: Path, folder: Path) -> None:
+    """Copy a finished job's videos."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for video in sorted(source.glob("*.mp4")):
+        shutil.copyfile(video, folder / video.name)
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> pa.Table:
+    """Rows as columns: those named, or all of the rows', missing values null."""
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})

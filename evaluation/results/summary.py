@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.metrics.bootstrap import Interval, mean_interval
-from evaluation.metrics.feature_stream import PairedStream
+from evaluation.metrics.frechet import PairedStream
 from evaluation.metrics.judges import FRECHET, IDENTITY
 from evaluation.metrics.table import BY_NAME
 from evaluation.results.files import Result
@@ -55,10 +55,12 @@ def row_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> dict[s
 def other_person_csim(vectors: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> list[float]:
     """(identity, portrait [D], made [D]) of clips -> for every clip the mean cosine of its generated face with the
     portraits of other identities."""
-    everyone, own, counts = np.zeros(len(vectors[0][1])), {}, {}
+    everyone = np.zeros(len(vectors[0][1]))
+    own: dict[str, np.ndarray] = {}
+    counts: dict[str, int] = {}
     for identity, portrait, _ in vectors:
         everyone = everyone + portrait
-        own[identity] = own.get(identity, 0.0) + portrait
+        own[identity] = own.get(identity, np.zeros_like(portrait)) + portrait
         counts[identity] = counts.get(identity, 0) + 1
     return [float((everyone - own[identity]) @ made / (len(vectors) - counts[identity]))
             for identity, _, made in vectors if len(vectors) > counts[identity]]

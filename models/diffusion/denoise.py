@@ -74,6 +74,8 @@ class Denoiser:
             if self.solver != "ddpm":
                 x = ddim_step(x, self._ahead(x0, before, index), level, next_level)
                 before = x0
+            elif step_noise is None:
+                raise ValueError("DDPM wants `step_noise`")
             else:
                 x = ddpm_step(x, x0, level, next_level, step_noise[index] * self.model.motion_mask)
             path.append(x[..., -RHO_DIM:])
@@ -91,13 +93,14 @@ class Denoiser:
 
     def _doubled(self, given: Conditions) -> tuple[Conditions, Tensor]:
         """Conditions of the rows (no audio, audio), and their audio features, which no step changes."""
-        def twice(x: Tensor | None) -> Tensor | None:
-            return None if x is None else torch.cat([x, x])
+        def twice(x: Tensor) -> Tensor:
+            return torch.cat([x, x])
 
         count = len(given.speech)
         drop = torch.arange(2 * count, device=given.speech.device) < count
         both = replace(given, speech=twice(given.speech), identity=twice(given.identity),
-                       previous=twice(given.previous), has_previous=twice(given.has_previous), mask=twice(given.mask))
+                       previous=twice(given.previous), has_previous=twice(given.has_previous),
+                       mask=None if given.mask is None else twice(given.mask))
         return both, self.model.encode_audio(both.speech, both.has_previous, drop, both.mask)
 
     def _predict(self, x: Tensor, time: int, doubled: tuple[Conditions, Tensor]) -> Tensor:
@@ -106,12 +109,14 @@ class Denoiser:
         times = torch.full((2 * len(x),), time, device=x.device)
         hidden, time_feature = self.model.trunk(torch.cat([x, x]), times, audio, given.identity, given.previous,
                                                 given.has_previous, given.mask)
-        pose = guide_audio(*self.model.pose(hidden).chunk(2), given.audio_scale)
+        null, spoken = self.model.pose(hidden).chunk(2)
+        pose = guide_audio(null, spoken, given.audio_scale)
         return torch.cat([self._expression(hidden, time_feature, given), pose], dim=-1)
 
     def _expression(self, hidden: Tensor, time_feature: Tensor, given: Conditions) -> Tensor:
         if given.emotion is None:
-            return guide_audio(*self.model.expression(hidden, time_feature).chunk(2), given.audio_scale)
+            plain, spoken = self.model.expression(hidden, time_feature).chunk(2)
+            return guide_audio(plain, spoken, given.audio_scale)
         count = len(hidden) // 2
         null = torch.zeros_like(given.emotion)
         null[..., -1] = 1
@@ -119,4 +124,5 @@ class Denoiser:
             torch.cat([hidden, hidden[count:]]), torch.cat([time_feature, time_feature[count:]]),
             torch.cat([null, null, given.emotion]),
             None if given.mask is None else torch.cat([given.mask, given.mask[count:]]))
-        return guide(*branches.chunk(3), given.audio_scale, given.emotion_scale)
+        plain, spoken, felt = branches.chunk(3)
+        return guide(plain, spoken, felt, given.audio_scale, given.emotion_scale)

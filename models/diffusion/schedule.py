@@ -70,12 +70,3 @@ def to_x0(prediction: Tensor, x_t: Tensor, alpha_bar: Tensor, target: Target) ->
     if target == "eps":
         return (x_t - (1 - alpha_bar).sqrt() * prediction) / alpha_bar.sqrt()
     return alpha_bar.sqrt() * x_t - (1 - alpha_bar).sqrt() * prediction
-
-
-def to_eps(prediction: Tensor, x_t: Tensor, alpha_bar: Tensor, target: Target) -> Tensor:
-    """The noise that a prediction of kind `target` at x_t implies."""
-    if target == "eps":
-        return prediction
-    if target == "x0":
-        return (x_t - alpha_bar.sqrt() * prediction) / (1 - alpha_bar).sqrt()
-    return alpha_bar.sqrt() * prediction + (1 - alpha_bar).sqrt() * x_t

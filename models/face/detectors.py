@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
-from models.face.face import landmark_box, outline_box
+from models.face.face import Face, landmark_box, outline_box
 from models.formats.onnx import one_thread
 
 MIN_SCORE = 0.5
@@ -22,21 +20,6 @@ BROWS_AND_JAW = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 127, 234, 93, 13
                  152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356]
 EYE_CORNERS = ([33, 133], [362, 263])
 NOSE_TIP, MOUTH_CORNERS = 1, (61, 291)
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face of one picture, in its pixels."""
-
-    box: np.ndarray      # [4] left, top, right, bottom of the landmark box
-    score: float
-    points: np.ndarray   # [5, 2] eyes, nose tip, mouth corners; the one on the picture's left first
-    outline: np.ndarray | None = None   # [N, 2] the landmarks that the box is of; [106, 2]: InsightFace's set
-
-
-class FaceDetector(Protocol):
-    def detect(self, image: np.ndarray) -> list[Face]:
-        """image [H, W, 3] uint8 RGB -> faces, the most certain first."""
 
 
 def padded_twice(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

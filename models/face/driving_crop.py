@@ -42,8 +42,9 @@ def cut(image: np.ndarray, square: Square, size_px: int) -> np.ndarray:
     x = slice(max(0, min(left, width - 1)), max(1, min(left + side, width)))
     y = slice(max(0, min(top, height - 1)), max(1, min(top + side, height)))
     inside = np.ascontiguousarray(image[y, x])
-    missing = (y.start - top, top + side - y.stop, x.start - left, left + side - x.stop)
-    if any(missing):
-        inside = cv2.copyMakeBorder(inside, *(max(0, m) for m in missing), cv2.BORDER_REPLICATE)[:side, :side]
+    above, below, before, after = (max(0, px) for px in (y.start - top, top + side - y.stop,
+                                                         x.start - left, left + side - x.stop))
+    if above or below or before or after:
+        inside = cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_REPLICATE)[:side, :side]
     return cv2.resize(inside, (size_px, size_px),
                       interpolation=cv2.INTER_AREA if side > size_px else cv2.INTER_CUBIC)

@@ -1,4 +1,4 @@
-"""Geometry of found faces: the box that crops are cut by, and the yaw, from what detectors give.
+"""A face that a detector found, and its geometry: the box that crops are cut by, the square around landmarks, the yaw.
 
 The landmark box reaches from brows to chin and temple to temple; LivePortrait's crop rule is written for it, that of
 InsightFace's 106 landmarks. SCRFD's own box reaches up to the hairline; over 109 pictures of 17 people the landmark box
@@ -7,13 +7,63 @@ is 0.765 of its larger side (standard deviation 0.04), its centre 0.118 of it lo
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Protocol
 
-from models.face.source_crop import eyes_and_lips, face_rect
+import numpy as np
 
 LANDMARK_SIDE, LANDMARK_DOWN = 0.765, 0.118   # landmark box in terms of SCRFD's larger side
 # half eye distance over the nose tip's depth; fitted on the same 109 pictures: r 0.97, at most 7 degrees off
 YAW_SLOPE = 0.82
+# landmark set -> the points whose means are the left eye, the right eye, the lips
+CENTRES = {203: ([0, 6, 12, 18], [24, 30, 36, 42], [48, 66]),
+           106: ([33, 35, 40, 39], [87, 89, 94, 93], [52, 61])}
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of one picture, in its pixels."""
+
+    box: np.ndarray      # [4] left, top, right, bottom of the landmark box
+    score: float
+    points: np.ndarray   # [5, 2] eyes, nose tip, mouth corners; the one on the picture's left first
+    outline: np.ndarray | None = None   # [N, 2] the landmarks that the box is of; [106, 2]: InsightFace's set
+
+
+class FaceDetector(Protocol):
+    def detect(self, image: np.ndarray) -> list[Face]:
+        """image [H, W, 3] uint8 RGB -> faces, the most certain first."""
+
+
+@dataclass(frozen=True)
+class Rect:
+    """A square in pixels of a picture: centre [2], side, and the angle by which the face is turned clockwise."""
+
+    centre: np.ndarray
+    side: float
+    angle_rad: float
+
+
+def eyes_and_lips(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centres [2] of both eyes together and of the lips, in landmarks [106, 2] or [203, 2]; raises ValueError."""
+    if points.ndim != 2 or len(points) not in CENTRES:
+        raise ValueError(f"landmarks are {points.shape}, expected [106, 2] or [203, 2]")
+    left, right, lips = (points[rows].mean(0) for rows in CENTRES[len(points)])
+    return (left + right) / 2, lips
+
+
+def face_rect(points: np.ndarray, eyes: np.ndarray, lips: np.ndarray, scale: float, shift_y: float) -> Rect:
+    """Square around landmarks [N, 2]; `shift_y` is a share of its side, towards the lips where positive."""
+    down = lips - eyes
+    length = np.linalg.norm(down)
+    down = down / length if length > 1e-3 else np.array([0.0, 1.0])
+    axes = np.array([[down[1], -down[0]], down])  # rows: the face's right (in the picture) and down
+    middle = points.mean(0)
+    turned = (points - middle) @ axes.T
+    low, high = turned.min(0), turned.max(0)
+    side = scale * float(np.max(high - low))
+    centre = middle + ((low + high) / 2 + [0.0, shift_y * side]) @ axes
+    return Rect(centre, side, float(np.arctan2(-down[0], down[1])))
 
 
 def landmark_box(box: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from models.transformer.motion_transformer import MotionTransformer
 
 
 class MotionGenerator:
-    """A trained model, ready to generate; made by `load_generator` of its bundle, or at the end of training."""
+    """A trained model, ready to generate; made from its bundle, or at the end of training."""
 
     def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, statistics: MotionStatistics,
                  labels: tuple[str, ...], settings: SampleSettings):
@@ -50,18 +51,18 @@ class MotionGenerator:
         """Mean expression delta of the training clips [K, 3]."""
         return self.statistics.expression.mean.reshape(-1, 3)
 
-    def generate(self, request: Request, **settings: float | int | str) -> np.ndarray:
+    def generate(self, request: Request, **settings: Any) -> np.ndarray:
         """The motion vector [T, 3K + 7]; `settings` override fields of SampleSettings.
 
         Raises ValueError for speech of another width, emotion without stage 2, or lengths that do not agree.
         """
         return np.concatenate(list(self.stream(request, **settings)))
 
-    def stream(self, request: Request, **settings: float | int | str) -> Iterator[np.ndarray]:
+    def stream(self, request: Request, **settings: Any) -> Iterator[np.ndarray]:
         """Windows [<= W, 3K + 7] as soon as they are made; memory does not grow with the speech."""
         yield from (window for [(_, window)] in self._windows([request], replace(self.settings, **settings)))
 
-    def generate_batch(self, requests: list[Request], **settings: float | int | str) -> list[np.ndarray]:
+    def generate_batch(self, requests: list[Request], **settings: Any) -> list[np.ndarray]:
         """`generate` for many requests at once; those alike in kind share every network pass."""
         pieces: list[list[np.ndarray]] = [[] for _ in requests]
         for group in _alike(requests):

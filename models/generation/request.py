@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from models.motion.motion import RHO_DIM
 from models.transformer.shape import ModelShape
 
 REPEATED = 1  # frames of the window before that a window begins with
-Pose = Literal["generated", "still"] | np.ndarray
+Pose = str | np.ndarray  # "generated", "still", or a rho [T, 7] to follow
 
 
 @dataclass(frozen=True)

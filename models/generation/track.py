@@ -41,8 +41,8 @@ class Track:
         if self.position:
             self.speech_tail = last_rows(self.speech_tail, self.speech)
             self.repeated = REPEATED
-        self.speech = next(self.pieces, None)
-        self.length = 0 if self.speech is None else len(self.speech)
+        self.speech = next(self.pieces, self.speech[:0])
+        self.length = len(self.speech)
         return self.length > 0
 
     def speech_window(self, frames: int) -> np.ndarray:
@@ -63,10 +63,14 @@ class Track:
 
     def window_pose(self, frames: int) -> np.ndarray:
         """The given pose of this window, normalised [frames, 7]."""
+        if self.driven is None:
+            raise ValueError("this request has no pose to follow")
         return self._frames(self.driven, -self.repeated, frames)
 
     def window_emotion(self, frames: int) -> np.ndarray:
         """Emotion weights [P + frames, E + 1]."""
+        if self.request.emotion is None:
+            raise ValueError("this request has no emotion")
         before = self.shape.previous + self.repeated
         return self._frames(np.atleast_2d(self.request.emotion), -before, self.shape.previous + frames)
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.formats.state_dict import load_strictly, read_tensors
+
 SIDE_PX = 224
 DIM = 1280
 _BATCH = 16
@@ -90,7 +92,7 @@ class FrameFeatures:
 
     def __init__(self, path: Path):
         self.network = EfficientNetLite0().eval()
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_strictly(self.network, read_tensors(path), path.name)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """frames [T, H, W, 3] uint8 RGB -> features [T, 1280] float32."""

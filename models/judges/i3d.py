@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.formats.state_dict import load_strictly, read_tensors
+
 CLIP_FRAMES, SIDE_PX = 16, 224
 # module -> outputs of branch 0, 1a, 1b, 2a, 2b, 3b
 _MIXED = {"Mixed_3b": (64, 96, 128, 16, 32, 32), "Mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -23,6 +25,11 @@ _MIXED = {"Mixed_3b": (64, 96, 128, 16, 32, 32), "Mixed_3c": (128, 128, 192, 32,
 
 class I3d(nn.Module):
     """The published network; its parts' names are those of the published weights."""
+
+    Mixed_3b: Mixed
+    Mixed_3c: Mixed
+    Mixed_5b: Mixed
+    Mixed_5c: Mixed
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +105,7 @@ class VideoLogits:
 
     def __init__(self, path: Path):
         self.network = I3d().eval()
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_strictly(self.network, read_tensors(path), path.name)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """[T, H, W, 3] uint8 RGB at 25 fps -> [T // 16, 400]; frames that fill no clip are left out."""

@@ -1,4 +1,4 @@
-"""Identity vectors by MobileFaceNet (192-d, TensorFlow Lite): the backbone of `csim_mobilefacenet`, not ArcFace's."""
+"""Identity vectors: ArcFace (512-d, ONNX) of `csim`, MobileFaceNet (192-d, TensorFlow Lite) of `csim_mobilefacenet`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.formats.onnx_network import OnnxNetwork
+from models.formats.onnx import OnnxNetwork
 from models.formats.tflite import TfliteNetwork
 
 

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import inception
 
+from models.formats.state_dict import load_strictly, read_tensors
+
 DIM, SIDE_PX, CLASSES = 2048, 299, 1008
 _BATCH = 16
 
@@ -93,7 +95,7 @@ class FidFeatures:
 
     def __init__(self, path: Path):
         self.network = FidInception().eval()
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_strictly(self.network, read_tensors(path), path.name)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """frames [T, H, W, 3] uint8 RGB -> features [T, 2048] float32."""

@@ -10,6 +10,7 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def _signed(frames: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
-def _fill_trunk(network: torch.nn.Module, weights: dict) -> None:
+def _fill_trunk(network: Any, weights: dict) -> None:
     layers = weights["AlexNet_0"]
     convolutions = [module for module in network.net.modules() if isinstance(module, torch.nn.Conv2d)]
     if len(layers) != len(convolutions):
@@ -63,4 +64,5 @@ def _fill_trunk(network: torch.nn.Module, weights: dict) -> None:
         if kernel.shape != convolution.weight.shape:
             raise ValueError(f"layer {index}: kernel {tuple(kernel.shape)}, expected {tuple(convolution.weight.shape)}")
         convolution.weight.data.copy_(kernel)
+        assert convolution.bias is not None  # AlexNet's have one
         convolution.bias.data.copy_(torch.from_numpy(np.asarray(layer["bias"], np.float32)))

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.formats.state_dict import load_strictly, read_tensors
+
 WINDOW, SIDE_PX, COLUMNS_PER_FRAME, COLUMNS = 5, 224, 4, 20
 _BATCH = 20
 
@@ -60,7 +62,7 @@ class SyncVectors:
 
     def __init__(self, path: Path):
         self.network = SyncNet().eval()
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_strictly(self.network, read_tensors(path), path.name)
 
     def lips(self, frames: np.ndarray) -> np.ndarray:
         """Face crops [T, 224, 224, 3] uint8 RGB -> [T - 5, 1024]; the published loop leaves the last window out."""

@@ -6,7 +6,6 @@ relu5_1 (Johnson et al. 2016); what follows them is not built.
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.formats.numpy_pickle import read_numpy_pickle
+from models.formats.state_dict import load_strictly, read_tensors
 
 Kind = Literal["vgg19", "vgg16"]
 CONVOLUTIONS = {"vgg19": (2, 2, 4, 4), "vgg16": (2, 2, 3, 3)}  # before each of the four pools; one more after the last
@@ -28,6 +28,9 @@ class VggFeatures(nn.Module):
 
     `width` is the first block's number of channels: 64 in the published networks, less in tests.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, kind: Kind, width: int = 64):
         super().__init__()
@@ -65,21 +68,13 @@ def load_vgg(kind: Kind, path: Path) -> VggFeatures:
     """The published weights: torchvision's `.pth`, or a NumPy pickle of LPIPS' trunk (VGG16); raises ValueError."""
     network = VggFeatures(kind)
     state = _from_arrays(network, path) if path.suffix == ".ckpt" else _from_torchvision(path)
-    wanted = {name: value.shape for name, value in network.layers.state_dict().items()}
-    wrong = [f"{name} {list(shape)}" for name, shape in wanted.items()
-             if name not in state or state[name].shape != shape]
-    if wrong:
-        raise ValueError(f"{path} holds no {kind}: it lacks {', '.join(wrong[:4])}")
-    network.layers.load_state_dict({name: state[name] for name in wanted})
+    wanted = network.layers.state_dict().keys()  # the classifier is not used
+    load_strictly(network.layers, {name: value for name, value in state.items() if name in wanted}, f"{path} ({kind})")
     return network
 
 
 def _from_torchvision(path: Path) -> dict[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name.removeprefix("features."): value for name, value in state.items()}
-    except (pickle.UnpicklingError, RuntimeError, AttributeError, EOFError) as error:
-        raise ValueError(f"{path} is not a state dict of torchvision ({error})") from error
+    return {name.removeprefix("features."): value for name, value in read_tensors(path).items()}
 
 
 def _from_arrays(network: VggFeatures, path: Path) -> dict[str, Tensor]:

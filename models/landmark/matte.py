@@ -22,8 +22,8 @@ def person_matte(image: np.ndarray, face: np.ndarray) -> np.ndarray:
     person = (cv2.GC_FGD, cv2.GC_PR_FGD)
     if 0 < np.isin(labels, person).sum() < labels.size:  # a face that fills the picture leaves no background
         cv2.setRNGSeed(0)  # GrabCut's colour clusters start at random
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(small, labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+        background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(small, labels, (0, 0, 0, 0), background, foreground, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     mask = _largest_part(np.isin(labels, person).astype(np.uint8))
     size = image.shape[0]
     coarse = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)

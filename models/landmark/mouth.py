@@ -79,8 +79,8 @@ def _over(below: np.ndarray, patch: np.ndarray, affine: np.ndarray, plane: np.nd
 def _shade(mask: np.ndarray, unit_px: float) -> np.ndarray:
     """Light in the mouth [h, w]: dark under the upper lip and in the corners."""
     blurred = cv2.GaussianBlur(mask, (0, 0), max(0.014 * unit_px, 1.0))
-    drop = np.float32([[1, 0, 0], [0, 1, 0.012 * unit_px]])
-    lowered = cv2.warpAffine(blurred, drop, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    drop = np.array([[1, 0, 0], [0, 1, 0.012 * unit_px]], np.float32)
+    lowered = cv2.warpAffine(blurred, drop, (mask.shape[1], mask.shape[0]), borderMode=cv2.BORDER_REPLICATE)
     return 0.5 + 0.5 * np.clip(1.7 * lowered - 0.35, 0, 1)
 
 
@@ -103,6 +103,8 @@ def _own_patch(image: np.ndarray, pixels: np.ndarray, plane: np.ndarray) -> tupl
     outline = _outline(pixels)
     reach = round(0.9 * np.linalg.norm(pixels[308] - pixels[78]))
     window = window_of(outline, image.shape[0], margin=reach)
+    if window is None:
+        raise ValueError("the portrait's mouth lies outside its crop")
     mask = polygon_mask(outline, window)
     core = cv2.erode(mask, np.ones((3, 3), np.uint8)) * (mask > 0.99)
     area = image[window.rows, window.columns].astype(np.float32)

@@ -32,10 +32,13 @@ def shut_lids(points: np.ndarray, closed: np.ndarray) -> np.ndarray:
 
 
 def shut_lips(points: np.ndarray, closed: np.ndarray) -> np.ndarray:
-    """Displacement that brings the inner lips of `points` [T, 70, 3] together by `closed` [T], each half of the way."""
+    """Displacement that brings the inner lips of `points` [T, 70, 3] together by `closed` [T], each half of the way.
+
+    Lips that are pressed into each other come back to where they touch.
+    """
     moved = np.zeros_like(points)
     upper, lower = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
-    half = closed[:, None, None] * np.maximum(points[:, lower] - points[:, upper], [-np.inf, 0.0, -np.inf]) / 2
+    half = closed[:, None, None] * (points[:, lower] - points[:, upper]) / 2
     for rows in (upper, positions(LIPS_OUTER_UPPER[1:-1])):
         moved[:, rows] += half
     for rows in (lower, positions(LIPS_OUTER_LOWER)):

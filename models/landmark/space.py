@@ -75,8 +75,8 @@ class LandmarkFaceSpace:
 
     def unposed(self, points: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
         """points [T, 478, 3] -> (s [T, 1], R [T, 3, 3], t [T, 3] with t_z = 0), unposed points [T, 478, 3]."""
-        *pose, unposed = fit_head(self.template, points)
-        return tuple(pose), unposed
+        s, rotation, t, unposed = fit_head(self.template, points)
+        return (s, rotation, t), unposed
 
     def appearance(self, image: np.ndarray) -> Appearance:
         """One square crop [S, S, 3] uint8 -> what `render` needs; raises FaceNotFound."""

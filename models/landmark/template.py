@@ -54,9 +54,9 @@ def _to_camera_axes(vertices: np.ndarray) -> np.ndarray:
 def _mesh(message: bytes) -> tuple[np.ndarray, np.ndarray]:
     floats: list[float] = []
     indices: list[int] = []
-    mesh = next(value for field, value in _fields(message) if field == 1)
+    mesh = next(value for field, value in _fields(message) if field == 1 and isinstance(value, bytes))
     for field, value in _fields(mesh):
-        if field == 3:
+        if field == 3 and isinstance(value, bytes):
             floats += np.frombuffer(value, "<f4").tolist()  # one number, or many packed
         if field == 4:
             indices += [value] if isinstance(value, int) else _varints(value)

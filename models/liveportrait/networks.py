@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ def seeded_networks(widths: Widths, seed: int) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         networks = Networks(widths).eval()
-        detector = networks.motion.detector
+        detector: Any = networks.motion.detector
         with torch.no_grad():
             for head in (detector.fc_scale, detector.fc_t, detector.fc_exp, detector.fc_kp):
                 head.weight.mul_(0.2)

@@ -30,7 +30,7 @@ def ready(networks: Networks, runtime: Runtime, device: str | torch.device) -> N
     for module in networks.generator.modules():
         if hasattr(module, "weight_orig"):
             remove_spectral_norm(module)
-    rendering = (networks.appearance, networks.warping, networks.generator)
+    rendering: tuple[nn.Module, ...] = (networks.appearance, networks.warping, networks.generator)
     if runtime.precision == "bf16":
         for network in rendering:
             network.to(torch.bfloat16)

@@ -1,4 +1,5 @@
-"""The three small networks of LivePortrait's second stage: stitching, lip and eye retargeting."""
+"""The three small networks of LivePortrait's second stage: stitching, which rendering uses, lip and eye retargeting,
+which belong to its checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class RetargetingMlp(nn.Module):
 
 
 class Retargeting(nn.Module):
-    """Corrections of driving key points; every method takes and gives key points [B, 21, 3]."""
+    """Corrections of driving key points [B, 21, 3]."""
 
     def __init__(self):
         super().__init__()
@@ -43,26 +44,3 @@ class Retargeting(nn.Module):
         change = self.stitching(torch.cat([x_source.flatten(1), x_driving.flatten(1)], 1))
         moved = x_driving + change[:, :FLAT].unflatten(1, (NUM_KEYPOINTS, 3))
         return torch.cat([moved[..., :2] + change[:, None, FLAT:], moved[..., 2:]], -1)
-
-    def retarget_lip(self, x_source: Tensor, ratios: Tensor) -> Tensor:
-        """Change of key points that opens lips from ratios[:, 0] to ratios[:, 1] ([B, 2], `lip_ratio`)."""
-        return self.lip(torch.cat([x_source.flatten(1), ratios], 1)).unflatten(1, (NUM_KEYPOINTS, 3))
-
-    def retarget_eye(self, x_source: Tensor, ratios: Tensor) -> Tensor:
-        """Change of key points that opens eyes from ratios[:, :2] (left, right) to ratios[:, 2] ([B, 3])."""
-        return self.eye(torch.cat([x_source.flatten(1), ratios], 1)).unflatten(1, (NUM_KEYPOINTS, 3))
-
-
-def eye_ratios(landmarks: Tensor) -> Tensor:
-    """Height over width of both eyes in the 203 landmarks [B, 203, 2] -> [B, 2]."""
-    return torch.stack([_ratio(landmarks, 6, 18, 0, 12), _ratio(landmarks, 30, 42, 24, 36)], 1)
-
-
-def lip_ratio(landmarks: Tensor) -> Tensor:
-    """Inner height over outer width of the lips in the 203 landmarks [B, 203, 2] -> [B, 1]."""
-    return _ratio(landmarks, 90, 102, 48, 66)[:, None]
-
-
-def _ratio(points: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
-    height = torch.linalg.vector_norm(points[:, top] - points[:, bottom], dim=-1)
-    return height / (torch.linalg.vector_norm(points[:, left] - points[:, right], dim=-1) + 1e-6)

@@ -19,7 +19,7 @@ VARIANCE = 0.01  # of the key points' Gaussians
 FLOWS = NUM_KEYPOINTS + 1  # the first leaves everything in its place
 
 
-def identity_grid(size: tuple[int, int, int], like: Tensor) -> Tensor:
+def identity_grid(size: tuple[int, ...], like: Tensor) -> Tensor:
     """[D, H, W, 3] with (x, y, z) of every cell."""
     axes = [torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype) for count in size]
     z, y, x = torch.meshgrid(*axes, indexing="ij")

@@ -59,11 +59,3 @@ class FaceSpace(Protocol):
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3] (eq. 1 of the portrait), x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8."""
-
-
-def driving_keypoints(space: FaceSpace, portrait: Motion, vectors: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Generated motion vectors [T, 3K + 7] fitted to a portrait's own motion (T = 1) -> x_driving [T, K, 3].
-
-    `rest` as in `FaceSpace.retarget`. Every film is rendered from these: what is measured is what users get.
-    """
-    return space.keypoints(space.retarget(Motion.from_vector(portrait.x_c, vectors), portrait, rest))

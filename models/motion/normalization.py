@@ -94,5 +94,5 @@ class MotionStatistics:
         """Invert `tensors`; raises KeyError where one is missing."""
         expression = Normalizer(tensors["expression_mean"], tensors["expression_std"],
                                 tensors["expression_alive"].astype(bool))
-        poses = [tensors[name] for name in ("pose_mean", "pose_std", "pose_center", "pose_spread")]
-        return cls(expression, *poses, bytes(tensors["pose_group"]).decode(), float(tensors["min_std"][0]))
+        return cls(expression, tensors["pose_mean"], tensors["pose_std"], tensors["pose_center"],
+                   tensors["pose_spread"], bytes(tensors["pose_group"]).decode(), float(tensors["min_std"][0]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,8 +30,8 @@ class HuggingFaceSpeechEncoder:
 
     def __init__(self, source: Path | torch.nn.Module, layer: int, piece_s: float, overlap_s: float):
         """`source`: a transformers folder, or a network (`models.speech.untrained`)."""
-        self.network = source if isinstance(source, torch.nn.Module) else load_network(source)
-        config = self.network.config
+        self.network: Any = source if isinstance(source, torch.nn.Module) else load_network(source)
+        config: Any = self.network.config
         if layer > config.num_hidden_layers:
             name = "its network" if isinstance(source, torch.nn.Module) else source
             raise ValueError(f"speech.layer is {layer}, {name} has the hidden states 0 to {config.num_hidden_layers}")
@@ -62,7 +63,7 @@ class HuggingFaceSpeechEncoder:
 
 
 @contextmanager
-def norm_of_the_whole(network: torch.nn.Module, padded: np.ndarray) -> Iterator[None]:
+def norm_of_the_whole(network: Any, padded: np.ndarray) -> Iterator[None]:
     """Inside, a group norm behind the first convolution takes its statistics from the whole waveform [N].
 
     The base networks (wav2vec2-base, hubert-base) have one, over all of the time that they are given: pieces would

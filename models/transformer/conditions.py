@@ -45,6 +45,9 @@ class AlignLayer(nn.Module):
 class Standardise(nn.Module):
     """(x - mean) / std with statistics that travel with the weights; set once from training clips."""
 
+    mean: Tensor  # [dim]
+    std: Tensor  # [dim]
+
     def __init__(self, dim: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(dim))

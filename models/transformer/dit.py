@@ -21,9 +21,10 @@ class DiTBlock(nn.Module):
         self.mlp_norm = nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
         self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(approximate="tanh"),
                                  nn.Linear(mlp_ratio * dim, dim))
-        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
-        nn.init.zeros_(self.modulation[1].weight)
-        nn.init.zeros_(self.modulation[1].bias)
+        shifts_scales_gates = nn.Linear(dim, 6 * dim)
+        self.modulation = nn.Sequential(nn.SiLU(), shifts_scales_gates)
+        nn.init.zeros_(shifts_scales_gates.weight)
+        nn.init.zeros_(shifts_scales_gates.bias)
 
     def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None = None) -> Tensor:
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(condition).chunk(6, dim=-1)

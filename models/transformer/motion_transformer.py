@@ -21,11 +21,14 @@ from models.transformer.shape import ModelShape
 class MotionTransformer(nn.Module):
     """Predicts noise, clean motion or velocity (`diffusion.target`) for the window's frames."""
 
+    motion_mask: Tensor  # [D], 0 for dimensions that never move in the training clips
+
     def __init__(self, shape: ModelShape):
         super().__init__()
         self.shape = shape
         self.speech_norm = Standardise(shape.speech_dim)
         self.identity_norm = Standardise(shape.expression_dim)
+        self.motion_mask: Tensor
         self.register_buffer("motion_mask", torch.ones(shape.motion_dim))
         self.audio = AudioEncoder(shape)
         self.motion_projection = nn.Linear(shape.motion_dim, shape.dim)
@@ -78,6 +81,8 @@ class MotionTransformer(nn.Module):
                    mask: Tensor | None = None) -> Tensor:
         """Conformer output [B, L, d] -> [B, W, 3K]; without `emotion` [B, 1 or L, E + 1] the module is passed by."""
         if emotion is not None:
+            if self.emotion is None:
+                raise ValueError("a stage-1 model knows no emotions")
             hidden = self.emotion(hidden, time_feature, emotion, mask)
         return self.expression_mlp(hidden[:, self.shape.previous:])
 

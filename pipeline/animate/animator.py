@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.face.detectors import Face, FaceDetector
+from models.face.face import Face, FaceDetector
 from models.face.paste_back import PasteBack
-from models.face.portrait_crop import crop_portrait
-from models.generation.generator import MotionGenerator
-from models.generation.request import Request
+from models.face.source_crop import crop_portrait
+from models.generation.request import Pose
+from models.generation.talking_head import Source, TalkingHead
 from models.judges.voice import VoiceActivity
-from models.motion.blinks import with_blinks
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
-from models.motion.face_space import Appearance, FaceNotFound, FaceSpace, driving_keypoints
+from models.motion.face_space import FaceNotFound
 from models.speech.encoder import SpeechEncoder
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
@@ -56,8 +55,7 @@ class Portrait:
     """A portrait made ready: the square crop around its face and what the face space sees in it."""
 
     crop: np.ndarray          # [512, 512, 3]
-    appearance: Appearance
-    keypoints: np.ndarray     # [K, 3], eq. 1 of the portrait itself
+    source: Source            # what the face space sees in the crop
     faces: tuple[Face, ...]   # all that were found, largest first
     picture: np.ndarray       # [H, W, 3], the whole of it
     matrix: np.ndarray        # [2, 3], from its pixels to those of the crop
@@ -65,15 +63,15 @@ class Portrait:
 
 
 class Animator:
-    """A face space, a speech encoder and a motion generator that belong together; `version` names the model.
+    """A talking head, the speech encoder that belongs to it and a face detector; `version` names the model.
 
     `voice` hears where nobody speaks, so that the mouth rests there; None: nobody listens.
     """
 
-    def __init__(self, space: FaceSpace, encoder: SpeechEncoder, generator: MotionGenerator, detector: FaceDetector,
-                 version: str, voice: VoiceActivity | None = None):
-        self.space, self.encoder, self.generator = space, encoder, generator
-        self.detector, self.version, self.voice = detector, version, voice
+    def __init__(self, head: TalkingHead, encoder: SpeechEncoder, detector: FaceDetector, version: str,
+                 voice: VoiceActivity | None = None):
+        self.head, self.encoder, self.detector = head, encoder, detector
+        self.version, self.voice = version, voice
 
     @classmethod
     def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
@@ -82,27 +80,21 @@ class Animator:
         `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
-        from pipeline.components.model import load_parts
+        from pipeline.components.model import load_model
 
-        return cls(**load_parts(Path(folder), face_space_folder, detector))
-
-    @classmethod
-    def from_registry(cls, model: str, detector: str | None = None) -> Animator:
-        """Load a registered model such as `models:/playmate@champion`; raises TrackingUnavailable, ValueError."""
-        from pipeline.tracking.registry import download
-
-        folder = download(model)
-        return cls.from_bundle(folder / "bundle", folder / "face_space", detector)
+        model = load_model(Path(folder), face_space_folder, detector)
+        return cls(model.head, model.encoder, model.detector, model.version, model.voice)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Emotions that the model knows."""
-        return self.generator.labels
+        return self.head.generator.labels
 
     @property
     def guidance(self) -> tuple[float, float]:
         """The model's own scales of eq. 8: w_a (speech), w_e (emotion)."""
-        return self.generator.settings.audio_scale, self.generator.settings.emotion_scale
+        settings = self.head.generator.settings
+        return settings.audio_scale, settings.emotion_scale
 
     def portrait(self, picture: Picture, face: int | None = None) -> Portrait:
         """Find, crop and analyse the face to animate; raises PortraitError.
@@ -111,14 +103,13 @@ class Animator:
         """
         found = find_faces(read_portrait(picture), self.detector)
         image, chosen = found.picture, choose_face(found.faces, face)
-        crop, matrix = crop_portrait(image, chosen, upright=self.space.name == "liveportrait")
+        crop, matrix = crop_portrait(image, chosen, upright=self.head.space.name == "liveportrait")
         try:
-            appearance = self.space.appearance(crop)
+            source = self.head.portrait(crop)
         except FaceNotFound as error:
             raise PortraitError("a face was found in the portrait, but not its features: use a picture in which eyes "
                                 "and mouth are clearly seen from the front") from error
-        return Portrait(crop, appearance, self.space.keypoints(appearance.motion)[0], found.faces, image, matrix,
-                        found.notes)
+        return Portrait(crop, source, found.faces, image, matrix, found.notes)
 
     def numbered_faces(self, picture: Picture) -> np.ndarray:
         """The picture [H, W, 3] with its faces numbered."""
@@ -140,25 +131,25 @@ class Animator:
         was noticed about the inputs, in words. All inputs are checked before the first frame; raises PortraitError,
         SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
         """
-        source = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
+        ready = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
         heard = read_speech(speech)
         frames = frame_count(heard.waveform)
         weights = as_weights(emotion, self.labels, frames, FPS)
-        for note in (*source.notes, *heard.notes):
+        for note in (*ready.notes, *heard.notes):
             tell(note)
         features, awake = whole_features(self.encoder, heard.waveform, frames), self.awake(emotion) if rest else None
-        motions = self.motions(source, features if awake is None else awake.along(features, heard.waveform), weights,
-                               self._pose(pose, source, frames, tell), seed, audio_scale, emotion_scale, steps)
-        return self._rendered(source, self.rested(source, motions, awake), paste_back)
+        motions = self.motions(ready, features if awake is None else awake.along(features, heard.waveform), weights,
+                               self._pose(pose, ready, frames, tell), seed, audio_scale, emotion_scale, steps)
+        return self._rendered(ready, self.rested(ready, motions, awake), paste_back)
 
     def awake(self, emotion: Emotion) -> Awake | None:
         """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
         calm = emotion is None or (isinstance(emotion, (str, list)) and emotion in ("neutral", ["neutral"]))
         return Awake(self.voice) if self.voice is not None and calm else None
 
-    def rested(self, source: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
+    def rested(self, portrait: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
         """Motion vectors with the mouth at rest where nobody speaks."""
-        return motions if awake is None else with_rest(self.space, source.appearance.motion.x_c, motions, awake)
+        return motions if awake is None else with_rest(self.head.space, portrait.source.x_c, motions, awake)
 
     def animate_to_file(self, portrait: Picture | Portrait, speech: Sound, out: Path, progress=None,
                         credentials: Credentials | bool = True, mark: str | None = None, **options: Any) -> int:
@@ -180,8 +171,8 @@ class Animator:
             return write_video(Path(out), ahead, FPS, heard.soundtrack(), crf=CRF, tags=metadata_tags(facts),
                                finish=finish)
 
-    def motions(self, source: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
-                pose: str | np.ndarray, seed: int = 0, audio_scale: float | None = None,
+    def motions(self, portrait: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
+                pose: Pose, seed: int = 0, audio_scale: float | None = None,
                 emotion_scale: float | None = None, steps: int | None = None,
                 window: int | None = None) -> Iterator[np.ndarray]:
         """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generation.generator.Request`.
@@ -189,31 +180,27 @@ class Animator:
         Raises ValueError for scales or a seed out of their range.
         """
         _check_settings(audio_scale, emotion_scale, seed)
-        request = Request(speech=features, x_c=source.appearance.motion.x_c, emotion=emotion, pose=pose, seed=seed,
-                          source_rho=source.appearance.motion.rho[0], window=window)
+        request = portrait.source.request(features, emotion, pose, seed, window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
-        windows = self.generator.stream(request, **{name: v for name, v in settings.items() if v is not None})
-        return with_blinks(self.space, request.x_c, windows, seed)
+        return self.head.stream(request, **{name: v for name, v in settings.items() if v is not None})
 
-    def render(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool = False) -> Iterator[np.ndarray]:
+    def render(self, portrait: Portrait, motions: Iterator[np.ndarray],
+               paste_back: bool = False) -> Iterator[np.ndarray]:
         """Frames of motion vectors [n, 3K + 7], as `animate` gives them."""
-        own, rest = source.appearance.motion, self.generator.rest
-        paste = PasteBack(source.picture, source.matrix, len(source.crop)) if paste_back else None
+        paste = PasteBack(portrait.picture, portrait.matrix, len(portrait.crop)) if paste_back else None
         for vectors in motions:
-            driving = driving_keypoints(self.space, own, vectors, rest)
-            for start in range(0, len(driving), RENDER_FRAMES):
-                for frame in self.space.render(source.appearance, source.keypoints,
-                                               driving[start:start + RENDER_FRAMES]):
+            for start in range(0, len(vectors), RENDER_FRAMES):
+                for frame in self.head.frames(portrait.source, vectors[start:start + RENDER_FRAMES]):
                     yield frame if paste is None else paste(frame)
 
-    def _rendered(self, source: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
+    def _rendered(self, portrait: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
-            yield from self.render(source, ahead, paste_back)
+            yield from self.render(portrait, ahead, paste_back)
 
-    def _pose(self, pose: str | Path | bytes, source: Portrait, frames: int, tell: Tell) -> str | np.ndarray:
+    def _pose(self, pose: str | Path | bytes, portrait: Portrait, frames: int, tell: Tell) -> Pose:
         if isinstance(pose, str) and pose in ("generated", "still"):
             return pose
-        driven = driving_pose(pose, frames, FPS, source.appearance.motion.rho[0], self.space, self.detector)
+        driven = driving_pose(pose, frames, FPS, portrait.source.rho, self.head.space, self.detector)
         for note in driven.notes:
             tell(note)
         return driven.rho

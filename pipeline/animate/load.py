@@ -26,15 +26,21 @@ class Choice:
     reason: str
 
 
-def load_animator(model: str | None, detector: str | None = None) -> tuple[Animator, str]:
-    """The animator of `--model`, or of `default_model`, and which one it is.
+def load_animator(model: str | None = None, detector: str | None = None) -> tuple[Animator, str]:
+    """The animator of `model` and which one it is: a bundle folder, a registered model (`models:/playmate@champion`),
+    or, where none is named, that of `default_model`.
 
-    Raises what loading raises, FileNotFoundError where there is no model at all.
+    Raises BundleError, WeightsError, FileNotFoundError where there is no model at all, TrackingUnavailable and
+    ValueError for what the registry does not have.
     """
     choice = default_model() if model is None else Choice(model, "as named")
+    folder, face_space = Path(choice.model), None
     if choice.model.startswith("models:"):
-        return Animator.from_registry(choice.model, detector), f"{choice.model}, {choice.reason}"
-    return Animator.from_bundle(Path(choice.model), detector=detector), f"{choice.model}, {choice.reason}"
+        from pipeline.tracking.registry import download
+
+        artifacts = download(choice.model)
+        folder, face_space = artifacts / "bundle", artifacts / "face_space"
+    return Animator.from_bundle(folder, face_space, detector), f"{choice.model}, {choice.reason}"
 
 
 def default_model() -> Choice:

@@ -112,9 +112,9 @@ def _srgb(image: Image.Image) -> Image.Image:
         turned = ImageCms.profileToProfile(plain, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (*DAMAGED, ImageCms.PyCMSError):
         return image
-    if alpha is not None:
+    if turned is not None and alpha is not None:
         turned.putalpha(alpha)
-    return turned
+    return turned or image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from models.face.detectors import Face, FaceDetector
-from models.face.face import roll_deg
+from models.face.face import Face, FaceDetector, roll_deg
 from pipeline.animate.picture import PortraitError, read_picture
 from pipeline.animate.uploads import Refused, decoded_portrait
 from pipeline.media.lettering import draw_outlined

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.face.detectors import FaceDetector
 from models.face.driving_crop import driving_square
+from models.face.face import FaceDetector
 from models.motion.camera import angles_from_rotation, rotation_from_angles
 from models.motion.face_space import FaceNotFound, FaceSpace
 from pipeline.animate.decoding import FilmWish

@@ -109,8 +109,8 @@ def _streams(media: av.container.InputContainer) -> dict[str, Any]:
     for stream in media.streams.video[:1]:
         found |= {"video": stream.codec_context.name, "width": stream.width, "height": stream.height,
                   "frames": stream.frames, "fps": None if stream.average_rate is None else float(stream.average_rate)}
-    for stream in media.streams.audio[:1]:
-        found |= {"sound": stream.codec_context.name, "sample_rate_hz": stream.codec_context.sample_rate}
+    for sound in media.streams.audio[:1]:
+        found |= {"sound": sound.codec_context.name, "sample_rate_hz": sound.codec_context.sample_rate}
     return found
 
 

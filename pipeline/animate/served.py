@@ -32,6 +32,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, DataType, Schema
 
 OPTIONS = {"audio_scale": float, "emotion_scale": float, "steps": int, "seed": int, "face": int, "paste_back": bool,
@@ -59,7 +60,7 @@ def signature() -> ModelSignature:
                           Schema([ColSpec(DataType.binary, "video")]))
 
 
-class PlaymateModel(mlflow.pyfunc.PythonModel):
+class PlaymateModel(PythonModel):
     """Loads the bundle once; every row of a request becomes one video."""
 
     def load_context(self, context) -> None:

@@ -78,14 +78,10 @@ def read_speech(source: Path | str | bytes | np.ndarray | Speech, max_duration_s
 
 
 def _words(error: Refused) -> str:
-    if error.code == "missing_media":
+    if error.code in ("missing_media", "no_sound"):
         return error.detail.removeprefix("it ")
-    if error.code == "no_sound":
-        return "has no sound track"
     if error.code == "too_long":
         return f"is {error.detail}: cut it into parts"
-    if error.code == "no_such_track":
-        return f"cannot be used: {error.detail}"
     return f"is not sound that can be read ({error.detail})"
 
 

@@ -16,7 +16,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,13 +45,14 @@ class AnimatorStream:
     speech. Pose is "generated" or "still"; other options as in `Animator.animate`, which raises the same errors.
     """
 
-    def __init__(self, animator: Animator, portrait: Portrait, emotion: Emotion = None, pose: str = "generated",
+    def __init__(self, animator: Animator, portrait: Portrait, emotion: Emotion = None,
+                 pose: Literal["generated", "still"] = "generated",
                  window: int | None = None, paste_back: bool = False, **options: Any):
         if pose not in ("generated", "still"):
             raise ValueError(f"pose {pose!r}: a stream takes generated or still")
         self._labels = animator.labels
         self._weights = as_weights(emotion, animator.labels, timeline_frames(emotion, FPS), FPS)
-        self._first = window or animator.generator.window
+        self._first = window or animator.head.generator.window
         awake = animator.awake(emotion)
         arriving = self._arriving() if awake is None else awake.listening(self._arriving())
         features = chunk_features(animator.encoder, arriving, self._first, self._first - REPEATED,

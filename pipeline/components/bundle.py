@@ -1,6 +1,7 @@
 """The model bundle: a folder with everything that animating needs, without the pipeline that trained it.
 
-    bundle.json        version, model shape, diffusion, speech, face space, sampling defaults, labels, fingerprints
+    bundle.json        versions of the format and of the Playmate that wrote it, model shape, diffusion, speech, face
+                       space, sampling defaults, labels, fingerprints
     model.safetensors  network weights under `model.`, motion statistics under `statistics.`
 
 Weights may be stored in float16; statistics never are.
@@ -11,16 +12,17 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from models.diffusion.schedule import alpha_bars
+from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
 from models.generation.generator import MotionGenerator
 from models.generation.request import SampleSettings
 from models.motion.normalization import MotionStatistics
@@ -28,7 +30,8 @@ from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.fingerprint import digest, file_sha256
 
-VERSION = 2
+VERSION = 3
+READ = (1, 2, VERSION)
 CONFIG, WEIGHTS = "bundle.json", "model.safetensors"
 
 
@@ -38,7 +41,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """All of `bundle.json` but its version."""
+    """All of `bundle.json` but its versions."""
 
     stage: str  # audio | emotion (the joint model)
     profile: str
@@ -59,8 +62,9 @@ class Bundle:
     model: MotionTransformer
     statistics: MotionStatistics
 
-    def generator(self, device: str = "cpu") -> MotionGenerator:
-        """The model ready to generate."""
+    def generator(self, device: str | None = None) -> MotionGenerator:
+        """The model ready to generate on `device`, by default the GPU where there is one."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
         return MotionGenerator(self.model.to(device), alpha_bar, diffusion["target"], self.statistics,
@@ -74,27 +78,28 @@ def save_bundle(folder: Path, config: BundleConfig, weights: dict[str, Tensor], 
               for name, value in weights.items()}
     stored |= {f"statistics.{name}": torch.from_numpy(np.array(value)) for name, value in statistics.tensors().items()}
     write_bytes(folder / WEIGHTS, save(stored))
-    write_json(folder / CONFIG, {"version": VERSION, **asdict(config)})
+    versions = {"version": VERSION, "playmate": installed_version("playmate-pipeline")}
+    write_json(folder / CONFIG, versions | asdict(config))
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; raises BundleError for a missing or altered file, an unknown version, other keys or shapes."""
     folder = Path(folder)
     config = read_config(folder)
-    tensors = _read_tensors(folder / WEIGHTS)
-    model = MotionTransformer(config.model)
-    _load_weights(model, _below(tensors, "model."), folder / WEIGHTS)
     try:
+        tensors = read_tensors(folder / WEIGHTS)
+    except CheckpointError as error:
+        raise BundleError(str(error)) from error
+    model = MotionTransformer(config.model)
+    try:
+        load_strictly(model, _below(tensors, "model."), str(folder / WEIGHTS))
         statistics = MotionStatistics.from_tensors(
             {name: value.numpy() for name, value in _below(tensors, "statistics.").items()})
+    except CheckpointError as error:
+        raise BundleError(f"{error}; the network is that of {CONFIG}") from error
     except KeyError as error:
         raise BundleError(f"{folder / WEIGHTS}: the statistic {error} is missing") from error
     return Bundle(config, model.eval(), statistics)
-
-
-def load_generator(folder: Path, device: str | None = None) -> MotionGenerator:
-    """A bundle's generator on `device`, by default the GPU where there is one; raises BundleError."""
-    return load_bundle(folder).generator(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def read_config(folder: Path) -> BundleConfig:
@@ -107,8 +112,10 @@ def read_config(folder: Path) -> BundleConfig:
     except ValueError as error:
         raise BundleError(f"{path} is not valid JSON: {error}") from error
     version = values.pop("version", None) if isinstance(values, dict) else None
-    if version not in (1, VERSION):
-        raise BundleError(f"{path}: bundle version {version}, this code reads 1 and {VERSION}")
+    if version not in READ:
+        raise BundleError(f"{path}: bundle version {version}, this code reads {', '.join(map(str, READ))}")
+    if version == VERSION:
+        values.pop("playmate", None)  # for people: nothing is read differently by it
     _same_keys(values, BundleConfig, str(path))
     if version == 1:  # it knew no limit
         values["sample"]["identity_limit"] = math.inf
@@ -123,26 +130,15 @@ def bundle_digest(folder: Path) -> str:
     return digest(*(file_sha256(Path(folder) / name) for name in (CONFIG, WEIGHTS)))
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (FileNotFoundError, SafetensorError, OSError) as error:
-        raise BundleError(f"{path} cannot be read: {error}") from error
+def trained_digest(folder: Path) -> str:
+    """Digest of what a training that starts from this bundle takes from it; raises BundleError.
 
-
-def _load_weights(model: MotionTransformer, weights: dict[str, Tensor], path: Path) -> None:
-    wanted = model.state_dict()
-    missing, unknown = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    shapes = [f"{name} is {list(weights[name].shape)}, the model wants {list(wanted[name].shape)}"
-              for name in sorted(wanted.keys() & weights.keys()) if weights[name].shape != wanted[name].shape]
-    problems = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(unknown)}"] * bool(unknown)
-    if problems + shapes:
-        raise BundleError(f"{path} does not fit the model in {CONFIG}: " + "; ".join(problems + shapes))
-    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
-    if broken:
-        raise BundleError(f"{path} has values that are not finite: {', '.join(sorted(broken))}")
-    model.load_state_dict(weights)
+    All but how it samples and what it says of itself (profile, fingerprints).
+    """
+    config = asdict(read_config(folder))
+    for name in ("sample", "profile", "fingerprints"):
+        del config[name]
+    return digest(config, file_sha256(Path(folder) / WEIGHTS))
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Make the parts that `params.yaml` names, with their weights; each seam's choice is made here and nowhere else."""
+"""The face space that `params.yaml` or a bundle names, with its weights: made here and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,55 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.motion.face_space import FaceSpace
-from models.speech.encoder import SpeechEncoder
-from pipeline.core.config import UNTRAINED, Speech
+from pipeline.core import paths
 from pipeline.core.config import FaceSpace as FaceSpaceParams
-from pipeline.core.fingerprint import code_of, file_sha256
-from pipeline.weights.table import WeightsError, weight_path, weight_sha256
+from pipeline.weights.table import WeightsError, weight_path
 
 if TYPE_CHECKING:
     from models.liveportrait.networks import Networks
 
 FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors"
-SPEECH_WEIGHTS = {"whisper": "whisper_tiny_en", "wav2vec2": "wav2vec2_base_960h", "hubert": "hubert_base_ls960"}
-CHECKPOINT_SUFFIXES = {".json", ".safetensors", ".bin"}
-
-
-def make_speech_encoder(section: Speech) -> SpeechEncoder:
-    """Load the encoder of `params.speech`; raises WeightsError, or ValueError where checkpoint and layer do not fit."""
-    if section.kind == "whisper":
-        from models.speech.whisper import WhisperSpeechEncoder
-
-        return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s)
-    from models.speech.huggingface import HuggingFaceSpeechEncoder
-    from models.speech.untrained import untrained_network
-
-    source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
-    return HuggingFaceSpeechEncoder(source, section.layer, section.piece_s, section.overlap_s)
-
-
-def speech_identity(section: Speech) -> dict:
-    """What the features depend on besides code: parameters and the sha256 of the weights; raises WeightsError."""
-    if section.kind == "whisper":
-        path, pinned = _whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
-        weights = {"whisper": pinned if section.checkpoint is None else file_sha256(path)}
-    elif section.untrained:
-        weights = {UNTRAINED: code_of("models.speech.untrained")}
-    else:
-        files = sorted(_checkpoint(section).iterdir())
-        weights = {path.name: file_sha256(path) for path in files if path.suffix in CHECKPOINT_SUFFIXES}
-    return {**section.model_dump(exclude={"checkpoint"}), "weights": weights}
-
-
-def _whisper_path(section: Speech) -> Path:
-    return Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS["whisper"])
-
-
-def _checkpoint(section: Speech) -> Path:
-    folder = Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS[section.kind])
-    if not folder.is_dir():
-        raise WeightsError(f"speech.checkpoint {folder} is missing")
-    return folder
 
 
 def make_face_space(kind: str, folder: Path) -> FaceSpace:
@@ -76,7 +35,7 @@ def make_face_space(kind: str, folder: Path) -> FaceSpace:
 def _liveportrait(folder: Path, described: dict) -> FaceSpace:
     import torch
 
-    from models.liveportrait.checkpoint import load_strictly, read_tensors
+    from models.formats.state_dict import load_strictly, read_tensors
     from models.liveportrait.networks import Networks
     from models.liveportrait.runtime import Runtime
     from models.liveportrait.space import LivePortraitFaceSpace
@@ -115,9 +74,22 @@ def liveportrait_folder(section: FaceSpaceParams) -> Path:
     return folder
 
 
+def face_space_near(bundle: Path) -> Path:
+    """A face space travels beside its bundle or inside it; in the project it has a place of its own.
+
+    Raises FileNotFoundError.
+    """
+    places = [bundle / "face_space", bundle.parent / "face_space", paths.FACE_SPACE]
+    for place in places:
+        if (place / FACE_SPACE_JSON).is_file():
+            return place
+    raise FileNotFoundError(f"no face space for the bundle {bundle}: looked in {', '.join(map(str, places))}")
+
+
 def face_space_identity(folder: Path) -> dict:
     """What motion depends on besides code: the bundle's own fingerprint; raises FileNotFoundError."""
-    return {"kind": _described(folder)["kind"], "fingerprint": _described(folder)["fingerprint"]}
+    described = _described(folder)
+    return {"kind": described["kind"], "fingerprint": described["fingerprint"]}
 
 
 def _described(folder: Path) -> dict:

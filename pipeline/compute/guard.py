@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 START_S = 300.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class ChildDied(Exception):
     """The child ended without an answer."""
+
+
+class CannotStart(RuntimeError):
+    """The child cannot even be made ready: that is no fault of a task."""
 
 
 class ChildLate(Exception):
@@ -47,14 +51,14 @@ class GuardedWorker:
     def __init__(self, module: str, settings: dict[str, Any], limit_s: float, memory_gb: float):
         self._module, self._settings = module, settings
         self._limit_s, self._memory_gb = limit_s, memory_gb
-        self._child: subprocess.Popen | None = None
-        self._errors = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
         self._rest = b""
 
     def run(self, task: dict[str, Any]) -> dict[str, Any] | Failure:
         """The answer, or why there is none. A task whose child dies gets one more try in a fresh child.
 
-        Raises RuntimeError where the child cannot even start: that is no fault of the task.
+        Raises CannotStart.
         """
         for attempt in (1, 2):
             try:
@@ -89,21 +93,22 @@ class GuardedWorker:
             self._send({"settings": self._settings, "limit_s": self._limit_s, "memory_gb": self._memory_gb})
             answer = self._answer(START_S)
         except (ChildDied, ChildLate) as error:
-            raise RuntimeError(f"the worker process cannot start: {error}\n{self._said()}") from error
+            raise CannotStart(f"the worker process cannot start: {error}\n{self._said()}") from error
         if "failed" in answer:
             self.close()
-            raise RuntimeError(f"the worker process cannot start: {answer['failed']}")
+            raise CannotStart(f"the worker process cannot start: {answer['failed']}")
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
-            self._child.stdin.write(json.dumps(message).encode() + b"\n")
-            self._child.stdin.flush()
+            to_child, _ = self._pipes()
+            to_child.write(json.dumps(message).encode() + b"\n")
+            to_child.flush()
         except BrokenPipeError as error:
             raise ChildDied(self._ended()) from error
 
     def _answer(self, limit_s: float) -> dict[str, Any]:
         end = time.monotonic() + limit_s
-        output = self._child.stdout
+        _, output = self._pipes()
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while b"\n" not in self._rest:
@@ -117,12 +122,18 @@ class GuardedWorker:
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
 
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
+        return self._child.stdin, self._child.stdout
+
     def _ended(self) -> str:
+        assert self._child is not None
         code = self._child.wait()
         self._child = None
         return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
 
     def _said(self) -> str:
+        assert self._errors is not None
         self._errors.seek(0)
         return self._errors.read()[-2000:].decode(errors="replace")
 
@@ -131,7 +142,7 @@ class GuardedWorker:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
+            for pipe in self._pipes():
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
             self._child = None

@@ -45,9 +45,11 @@ def end_after(seconds: float) -> None:
 
 
 def limit_memory(gigabytes: float) -> None:
-    """Bound the address space to what is used now and `gigabytes` more."""
+    """Bound the address space to what is used now and `gigabytes` more; a limit that is there already is not raised."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + int(gigabytes * 2**30)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

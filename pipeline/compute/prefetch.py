@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 _END = object()
 
 
-def prefetch(items: Iterator[Item], ahead: int = 1) -> Iterator[Item]:
+def prefetch(items: Iterator[Item], ahead: int = 1) -> Generator[Item, None, None]:
     """The same items in the same order, made up to `ahead` early; an exception passes through at its place.
 
     Worth it where the items are made by code that releases the GIL (torch, OpenCV, FFmpeg). The thread ends when the

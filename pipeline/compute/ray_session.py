@@ -9,9 +9,12 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -27,17 +30,21 @@ QUIET = {
     "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts processes slowly: no reason to fail
     "RAY_worker_register_timeout_seconds": "300",
 }
-NOT_CODE = ["/data", "/.playmate", "/.dvc", "/.git", "/.venv", "/reports", "/pretrained", "/docs/images", "/mlruns",
-            "__pycache__", "*.db"]
 # settings of the driver that every node needs; credentials are the nodes' own and are never sent
-CARRIED = ("PLAYMATE_CACHE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION",
-           "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
+CARRIED = ("PLAYMATE_CACHE", "PLAYMATE_COUNTED_GPUS", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
+           "AWS_REGION", "AWS_DEFAULT_REGION", "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
 STARTS, TOO_SLOW = 4, "timed out during startup"  # how often a local Ray is tried; what Ray says where it took too long
 PROJECT = "PLAYMATE_PROJECT"  # the driver's folder, for its workers
 
 
 class RayError(RuntimeError):
     """Ray cannot be used as `params.yaml` asks; the message says what to do."""
+
+
+def is_started() -> bool:
+    """Whether this process has a Ray: a session inside is that one."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
 
 
 @contextmanager
@@ -100,10 +107,22 @@ def _options(section: Ray) -> dict:
 
 
 def runtime_env() -> dict:
-    """What goes to every node: our code as it is here. Data and weights must lie where every node reaches them."""
+    """What goes to every node: our code as it is here. Data and weights must lie where every node reaches them.
+
+    Raises RayError where MLFLOW_TRACKING_URI holds a password: it would stand in Ray's own records.
+    """
     settings = {name: os.environ[name] for name in CARRIED if name in os.environ}
-    return {"working_dir": str(ROOT), "excludes": NOT_CODE, "env_vars": {PROJECT: os.getcwd(), **settings},
+    if "@" in urlsplit(settings.get("MLFLOW_TRACKING_URI", "")).netloc:
+        raise RayError("MLFLOW_TRACKING_URI holds a user name or password, and would be sent to every node: take them "
+                       "out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD on the nodes")
+    return {"working_dir": str(ROOT), "excludes": not_code(ROOT), "env_vars": {PROJECT: os.getcwd(), **settings},
             "worker_process_setup_hook": f"{__name__}.{enter_project.__name__}"}
+
+
+def not_code(root: Path) -> list[str]:
+    """What of the project folder stays here, as Ray's exclusions: all but its Python packages, wherever data lies."""
+    return [*(f"/{path.name}" for path in sorted(root.iterdir()) if not (path / "__init__.py").is_file()),
+            "__pycache__"]
 
 
 def enter_project() -> None:

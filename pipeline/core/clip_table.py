@@ -36,6 +36,8 @@ _FIELDS = [
     ("source_fps", pa.float64(), ""),
     ("source_width_px", pa.int32(), ""),
     ("source_height_px", pa.int32(), ""),
+    ("sound_damaged_s", pa.float64(), "of the source's sound: packets that no decoder takes"),
+    ("sound_missing_s", pa.float64(), "of the source's sound: holes in its clock, silent here"),
     ("crop_x_px", pa.float64(), "centre of the square in the upright source picture"),
     ("crop_y_px", pa.float64(), ""),
     ("crop_side_px", pa.float64(), ""),

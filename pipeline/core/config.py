@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os.path
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,6 +22,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 NotNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Gpus = Literal["auto"] | CountOrZero  # of all workers together; auto: those of this machine
 Reader = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf", "clips"]
 Use = Literal["audio", "emotion", "test"]
 CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -94,6 +96,7 @@ class Ray(Section):
     object_store_gb: Positive
     spill_folder: str | None
     dashboard: bool
+    max_wait_s: Positive
 
 
 class Embedded(Section):
@@ -153,6 +156,12 @@ class Split(Section):
     validation_share: Share
 
 
+def _check_gpus(workers: int, gpus: Gpus) -> None:
+    """Of a training: one GPU for each worker, or none."""
+    if gpus not in ("auto", 0, max(workers, 1)):
+        raise ValueError(f"gpus {gpus} must be auto, 0, or one for each of {max(workers, 1)} workers")
+
+
 class Tune(Section):
     steps: CountOrZero
     train: Annotated[list[Literal["motion", "appearance", "warping", "generator"]], Field(min_length=1)]
@@ -170,12 +179,14 @@ class Tune(Section):
     final_lr_share: Share
     grad_clip: Positive
     workers: CountOrZero
+    gpus: Gpus
     precision: Literal["fp32", "bf16"]
     checkpoint_every: Count
     log_every: Count
 
     @model_validator(mode="after")
     def _pairs(self) -> Tune:
+        _check_gpus(self.workers, self.gpus)
         if self.workers and self.batch % self.workers:
             raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
         return self
@@ -320,13 +331,16 @@ class Train(Section):
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
     workers: CountOrZero
+    gpus: Gpus
     min_workers: Count
     sharded: bool
     precision: Literal["fp32", "bf16"]
     accumulate: Count
     compile: bool
     prefetch: CountOrZero
+    loaders: Count
     cache_gb: Positive
+    unpacked: str | None
     checkpoints: str | None
     checkpoint_every: Count
     validate_every: Count
@@ -342,6 +356,9 @@ class Train(Section):
     def _pairs(self) -> Train:
         if self.batch < self.workers:
             raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
+        if self.loaders > 1 and self.unpacked is None:
+            raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
+        _check_gpus(self.workers, self.gpus)
         if not self.expression_weight + self.pose_weight:
             raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         return self
@@ -463,6 +480,16 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _gpus_of_a_cluster(self) -> Params:
+        tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
+        trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
+        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
+        if self.ray.address is not None and unsaid:
+            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
+                             f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
+        return self
+
+    @model_validator(mode="after")
     def _corpora_together(self) -> Params:
         if not self.used_for("audio"):
             raise ValueError("corpora: none has `audio` in its `use`: stage 1 has nothing to train on")
@@ -523,7 +550,7 @@ MOVED = {"raw": "is now the `path` of each corpus: corpora.NAME.path", "train_au
          "preprocess.sync_corpora": "is now corpora.NAME.sync, and preprocess.sync_filter for all"}   # keys of before
 
 
-def _explain(error: dict) -> str:
+def _explain(error: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "(whole file)"
     if key in MOVED:
         return f"  {key}: {MOVED[key]}"
@@ -535,9 +562,9 @@ def _explain(error: dict) -> str:
 
 
 def _accepted(location: tuple) -> list[str]:
-    section: type[BaseModel] = Params
+    section: Any = Params
     for part in location:
-        if isinstance(section, type):
+        if isinstance(section, type) and issubclass(section, BaseModel):
             section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
         else:   # a name in a mapping
             section = get_args(section)[1]

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline.core.atomic import write_text
 from pipeline.core.paths import CODE
@@ -81,10 +81,10 @@ def _imported(node: ast.AST) -> Iterable[str]:
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
         return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [node.value] if _names_module(node) else []
+    return [str(node.value)] if _names_module(node) else []
 
 
-def _names_module(node: ast.AST) -> bool:
+def _names_module(node: ast.AST) -> TypeGuard[ast.Constant]:
     if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
         return False
     head, dot, _ = node.value.partition(".")

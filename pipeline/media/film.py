@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.core.atomic import atomic_path
@@ -80,7 +80,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, wavef
 
 def _video_frame(image: np.ndarray, scaler: VideoReformatter) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return scaler.reformat(frame, format="yuv420p", dst_colorspace="ITU709", threads=1)
+    return scaler.reformat(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
 
 
 def _track(sound: np.ndarray | Soundtrack, rate_hz: int) -> Soundtrack:

@@ -21,7 +21,7 @@ class Lettering:
     """A text at one size: where its picture begins from the pen [px], how large it is, how thick its rim."""
 
     text: str
-    font: ImageFont.FreeTypeFont
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
     rim_px: int
     left: int
     top: int
@@ -64,7 +64,8 @@ class VisibleMark:
     def __init__(self, text: str):
         if not text.strip() or len(text) > MAX_LETTERS or not (text.isascii() and text.isprintable()):
             raise ValueError(f"the mark {text!r} cannot be drawn: up to {MAX_LETTERS} printable ASCII letters")
-        self._text, self._layer = text, None
+        self._text = text
+        self._layer: tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None = None
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """frame [H, W, 3] uint8 -> the same with the mark."""

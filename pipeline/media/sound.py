@@ -92,13 +92,14 @@ class Piece:
 
 
 def read_sound(path: Path, zero_s: Fraction, length_s: float, rate_hz: int, own_clock: bool,
-               speech_share: SpeechShare | None = None) -> np.ndarray:
+               speech_share: SpeechShare | None = None, tally: Tally | None = None) -> np.ndarray:
     """Mono float32 [N] with sample 0 at `zero_s`, at most `length_s` long; shorter where the sound ends earlier.
 
     `own_clock`: a separate sound file, whose own start stands for the video file's start (zero_s is then counted from
-    that). Sound that begins later is preceded by silence, what lies before zero is left out. Raises MediaError.
+    that). Sound that begins later is preceded by silence, what lies before zero is left out. `tally` is told
+    what became of it. Raises MediaError.
     """
-    track, tally = choose_track(path, None, speech_share), Tally()
+    track, tally = choose_track(path, None, speech_share), tally or Tally()
     with open_media(path) as container:
         zero_s = zero_s + start_s(container) if own_clock else zero_s
         if zero_s > 10:
@@ -124,7 +125,7 @@ def sound_streams(container: InputContainer) -> list[AudioStream]:
     """The sound tracks of a file; raises MediaError for none, and where no decoder takes any of them."""
     streams = list(container.streams.audio)
     if not streams:
-        raise MediaError("probe", "no_sound", "the file has no audio stream")
+        raise MediaError("probe", "no_sound", "it has no sound track")
     if all(stream.codec_context is None for stream in streams):
         raise MediaError("probe", "no_decoder", "its sound is of a kind that cannot be decoded here")
     return streams
@@ -140,7 +141,7 @@ def choose_track(source: Path | bytes, number: int | None = None, speech_share: 
         streams = sound_streams(container)
         count = len(streams)
         if number is not None and not 1 <= number <= count:
-            raise MediaError("probe", "no_such_track", f"track {number} was asked for, but the file has {count}")
+            raise MediaError("probe", "no_sound", f"it has {count} sound tracks, and track {number} was asked for")
         tracks = [Track(i, count, stream.codec_context.sample_rate, min(stream.codec_context.channels, 2))
                   for i, stream in enumerate(streams, 1)
                   if stream.codec_context is not None and number in (None, i)]
@@ -201,8 +202,7 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
     stream = container.streams.audio[track.number - 1]
     stream.codec_context.thread_count = 1
     trusted = container.format.name not in WITHOUT_CLOCK
-    end_s = zero_s   # of what was given so far
-    begun = False
+    end_s, begun = zero_s, False   # of what was given so far
     for time_s, piece in _decoded(container, stream, track, tally):
         rate, samples = piece.rate_hz, piece.samples
         if end_s is None:
@@ -210,17 +210,15 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
         gap = 0 if time_s is None or (begun and not trusted) else round((time_s - end_s) * rate)
         if begun and abs(gap) <= JITTER_S * rate:
             gap = 0
-        if abs(gap) > MAX_HOLE_S * rate or gap < 0:
-            if zero_s is None:   # a clock that jumps says nothing about the sound
-                end_s, gap = time_s, 0
-            elif gap > 0:
-                raise MediaError("decode", "timestamps", f"no sound for {gap / rate:.1f} s", gap / rate)
+        if zero_s is None and time_s is not None and (gap < 0 or gap > MAX_HOLE_S * rate):
+            end_s, gap = time_s, 0   # a clock that jumps says nothing about the sound
+        if gap > MAX_HOLE_S * rate:
+            raise MediaError("decode", "timestamps", f"no sound for {gap / rate:.1f} s", gap / rate)
         if gap > 0:
             yield Piece(rate, np.zeros((len(samples), gap), np.float32))
             tally.hole(gap / rate if begun else 0.0)
-        elif gap < 0:
-            samples = samples[:, -gap:]
         tally.before_s = tally.damaged_s
+        samples = samples[:, max(0, -gap):]
         if samples.shape[1]:
             yield Piece(rate, samples)
             begun = True
@@ -233,7 +231,7 @@ def _decoded(container: InputContainer, stream: AudioStream, track: Track,
              tally: Tally) -> Iterator[tuple[Fraction | None, Piece]]:
     """(presentation time in s, samples as they were stored); a format that changes gets a converter of its own."""
     layout = "mono" if track.channels == 1 else "stereo"
-    form, convert = None, None
+    form, convert = ("", "", 0), av.AudioResampler(format="fltp", layout=layout)
     for frame in _frames(container, stream, tally):
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if now != form:
@@ -277,22 +275,24 @@ class Resampler:
 
     def __init__(self, rate_hz: int):
         self.rate_hz = rate_hz
-        self._from, self._channels, self._resampler = 0, 1, None
+        self._from, self._channels = 0, 1
+        self._resampler: av.AudioResampler | None = None
 
     def __call__(self, piece: Piece) -> np.ndarray:
         """The samples that are ready; those that wait in the filter come later."""
         rest = np.zeros((len(piece.samples), 0), np.float32)
-        if self._resampler is None or piece.rate_hz != self._from:
-            rest = self.end() if self._resampler is not None else rest
+        resampler = self._resampler
+        if resampler is None or piece.rate_hz != self._from:
+            rest = rest if resampler is None else self.end()
             self._from, self._channels = piece.rate_hz, len(piece.samples)
-            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self.rate_hz)
+            resampler = self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self.rate_hz)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece.samples), format="fltp", layout=self._layout)
         frame.sample_rate, frame.time_base = piece.rate_hz, Fraction(1, piece.rate_hz)
-        return np.concatenate([rest, *_arrays(self._resampler.resample(frame))], axis=1)
+        return np.concatenate([rest, *_arrays(resampler.resample(frame))], axis=1)
 
     def end(self) -> np.ndarray:
         """What waits in the filter."""
-        flushed = [] if self._resampler is None else _arrays(self._resampler.resample(None))
+        flushed = _arrays([] if self._resampler is None else self._resampler.resample(None))
         self._resampler = None
         return np.concatenate([np.zeros((self._channels, 0), np.float32), *flushed], axis=1)
 

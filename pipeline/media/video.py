@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from pipeline.media.container import MediaError, open_media, start_s
 
@@ -128,7 +128,7 @@ def timed_frames(container, stream, from_s: Fraction | None = None) -> Iterator[
 
 
 def _time(frame: av.VideoFrame, stream, previous: Fraction | None) -> Fraction:
-    if frame.pts is not None:
+    if frame.pts is not None and frame.time_base is not None:
         return frame.pts * frame.time_base
     rate = stream.average_rate or stream.guessed_rate or 25
     return Fraction(0) if previous is None else previous + 1 / Fraction(rate)
@@ -137,7 +137,7 @@ def _time(frame: av.VideoFrame, stream, previous: Fraction | None) -> Fraction:
 def frame_duration(frame: av.VideoFrame, stream) -> Fraction:
     """How long a frame is shown, in s: by its own word unless that is far below the usual (last frames often lie)."""
     usual = min(1 / Fraction(stream.average_rate or 25), Fraction(1))
-    own = frame.duration * frame.time_base if frame.duration else usual
+    own = frame.duration * frame.time_base if frame.duration and frame.time_base is not None else usual
     return min(own, Fraction(1)) if 2 * own >= usual else usual
 
 
@@ -163,7 +163,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return Orientation()
-    a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
+    a, b, _, c, d = struct.unpack("=5i", bytes(cast(bytes, data))[:20])
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(False, a < 0, d < 0)
     return Orientation(True, c < 0, b < 0)
@@ -193,7 +193,7 @@ class Upright:
         width, height = self._square_pixels(frame)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         untagged = int(frame.colorspace) not in TAGGED
-        source = ("ITU709" if frame.height >= HD_HEIGHT_PX else "ITU601") if untagged else None
+        source = (Colorspace.ITU709 if frame.height >= HD_HEIGHT_PX else Colorspace.ITU601) if untagged else None
         scaler = self._scalers.setdefault((size, interpolation), VideoReformatter())
         image = scaler.reformat(frame, *size, format="rgb24", src_colorspace=source, interpolation=interpolation,
                                 threads=1).to_ndarray()

@@ -6,6 +6,7 @@ promise it (hard link; conditional put). boto3 is imported only in pipeline/stor
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -50,7 +51,7 @@ class Storage(Protocol):
     def scratch(self) -> dict:
         """Where a large file is made before `put_file`: arguments of `tempfile`."""
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> builtins.list[str]:
         """What writers that were killed left behind: names for `sweep`."""
 
     def sweep(self, unfinished: str) -> None:

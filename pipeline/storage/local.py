@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.core.atomic import link_or_copy
 from pipeline.core.fingerprint import file_sha256
 from pipeline.storage.base import ObjectDamaged, ObjectMissing, checked_key
 
@@ -41,7 +43,7 @@ class LocalStorage:
         target = self._path(key)
         if target.is_file() and file_sha256(target) == sha256:
             return False
-        _link(path, target)
+        link_or_copy(path, target)
         return True
 
     def get_file(self, key: str, path: Path, sha256: str) -> None:
@@ -50,7 +52,7 @@ class LocalStorage:
             raise ObjectMissing(key)
         if file_sha256(source) != sha256:
             raise ObjectDamaged(f"{source}: its bytes are not those that were stored")
-        _link(source, path)
+        link_or_copy(source, path)
 
     def keys(self, prefix: str) -> Iterator[str]:
         for folder, _, names in os.walk(self._path(prefix)):
@@ -74,7 +76,7 @@ class LocalStorage:
         self.root.mkdir(parents=True, exist_ok=True)
         return {"dir": self.root, "prefix": ".making-"}  # the same file system: `put_file` links
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> builtins.list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob(".*"))
 
     def sweep(self, unfinished: str) -> None:
@@ -100,17 +102,3 @@ class LocalStorage:
             temporary.unlink(missing_ok=True)
             raise
         return temporary
-
-
-def _link(source: Path, target: Path) -> None:
-    """One more name for the same bytes; a copy where the file system has no hard links or is another one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ while they are read are tried again here. Errors that trying again cannot mend a
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 import random
@@ -101,7 +102,7 @@ class S3Storage:
     def scratch(self) -> dict:
         return {}
 
-    def unfinished(self) -> list[str]:
+    def unfinished(self) -> builtins.list[str]:
         """Multipart uploads that were never completed: invisible, but their parts cost storage."""
         with self._explained("multipart uploads"):
             pages = list(self.client.get_paginator("list_multipart_uploads").paginate(

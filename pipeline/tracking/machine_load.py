@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pipeline.tracking.runs import Run
+from collections.abc import Callable
+from typing import Any
 
 log = logging.getLogger(__name__)
 EVERY_S = 10.0
 PREFIX = "system/"
+LOAD = f"{PREFIX}cpu_utilization_percentage"  # measured everywhere: its last step is that of all
 
 
 class SystemMonitor(threading.Thread):
-    """Measures every ten seconds with MLflow's monitors (processor, memory, disk, network, NVIDIA GPUs)."""
+    """Measures every ten seconds with MLflow's monitors (processor, memory, disk, network, NVIDIA GPUs).
 
-    def __init__(self, run: Run, every_s: float = EVERY_S):
+    MLflow's own `SystemMetricsMonitor` asks the server after every sample and ends where it does not answer; here the
+    record is a file first.
+    """
+
+    def __init__(self, record: Callable[[dict[str, float], int], None], first_step: int, every_s: float = EVERY_S):
+        """`record(values, step)` is called from `first_step` on."""
         super().__init__(name="system metrics", daemon=True)
-        self._tracked, self._every_s, self._stopped = run, every_s, threading.Event()
+        self._record, self._step, self._every_s, self._stopped = record, first_step, every_s, threading.Event()
 
     def stop(self) -> None:
         """Measure no more; an import that is under way is not waited for."""
@@ -32,12 +36,11 @@ class SystemMonitor(threading.Thread):
             return
         try:
             monitors = _monitors()
-            step = self._tracked.next_step(f"{PREFIX}cpu_utilization_percentage")
             while not self._stopped.is_set():
                 values = _measure(monitors)
                 if not self._stopped.is_set():
-                    self._tracked.metrics(values, step)
-                step += 1
+                    self._record(values, self._step)
+                self._step += 1
                 self._stopped.wait(self._every_s)
         except Exception:  # whatever a monitor meets on this machine, the run goes on
             log.warning("tracking: the machine's load is not recorded any more", exc_info=True)

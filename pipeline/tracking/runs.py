@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.core import paths
 from pipeline.tracking.client import TrackingUnavailable, artifact_root, connect, is_local, shown, tracking_uri
 from pipeline.tracking.lineage import code_changes, environment, run_tags
-from pipeline.tracking.machine_load import SystemMonitor
+from pipeline.tracking.machine_load import LOAD, SystemMonitor
 from pipeline.tracking.sender import Sender
 from pipeline.tracking.sender import sync as _sync
 from pipeline.tracking.spool import Spool, find_spools, spool_name
@@ -109,7 +109,7 @@ def run(experiment: str, name: str, params: dict[str, Any], tags: dict[str, Any]
     _describe(tracked, root)
     sender.start()
     sender.wake()
-    monitor = SystemMonitor(tracked)
+    monitor = SystemMonitor(tracked.metrics, tracked.next_step(LOAD))
     monitor.start()
     status = "FAILED"
     try:

@@ -54,8 +54,8 @@ def look_up(name: str, revision: str) -> Repository:
         try:
             info = HfApi(endpoint=endpoint()).model_info(name, revision=revision or NEWEST, files_metadata=True,
                                                          timeout=TIMEOUT_S[1])
-            return Repository(name, info.sha, {file.rfilename: file.lfs.sha256 if file.lfs else ""
-                                               for file in info.siblings})
+            return Repository(name, info.sha or "", {file.rfilename: file.lfs.sha256 if file.lfs else ""
+                                                     for file in info.siblings or ()})
         except HfHubHTTPError as error:
             asked_s = asked_wait_s(error.response.headers)
             wait_s = 2.0**tried - 1 if asked_s is None else asked_s

@@ -22,8 +22,9 @@ THEME = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospac
 LARGEST = "the largest"
 
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a function
-AT_ONCE = {"api_visibility": "private", "queue": False}  # quick, touches no upload
-LOOK = {"api_visibility": "private", "concurrency_limit": 1, "show_progress": "hidden"}  # looks at an upload
+# quick, touches no upload; looks at an upload
+AT_ONCE: dict[str, Any] = {"api_visibility": "private", "queue": False}
+LOOK: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 1, "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,30 @@
 """What guidance and training switches change, on a few test clips: `python -m stages.ablate.stage`.
 
 Table 2's guidance grid and the error over long speech of the model in use; with `ablate.variants`, models trained anew
-with one switch changed (Figures 7 and 9). Writes data/ablation/{ablation.csv, variants.csv, long.csv, ablation.json}.
+with one switch changed (Figures 7 and 9). What is measured is kept under .playmate: killed and run again it goes on.
+Writes data/ablation/{ablation.csv, variants.csv, long.csv, ablation.json}.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.ablation.clip import AblationSettings, ablate_clip, grid_metrics
+from evaluation.ablation.clip import AblationSettings, GridJob, grid_metrics, measured
 from evaluation.ablation.grid import NOTES, Measured, Setting, guidance_grid, table
-from evaluation.ablation.long_speech import Passage, error_over_time, make_passage
+from evaluation.ablation.long_speech import PassageJob, make_passage
 from evaluation.ablation.variants import UNCHANGED, switch_text, variant_table
-from evaluation.jobs.clip import FPS, ClipJob
-from evaluation.jobs.parts import Parts, load_parts
+from evaluation.jobs.clip import FPS, Clip
+from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import clip_jobs, test_clips
+from evaluation.jobs.saved import has_result, load_result, remove_others
+from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
 from evaluation.metrics.judges import judge_weights
 from evaluation.results import files as results
 from feature_store.reader import FeatureStore
-from models.motion.face_space import FaceNotFound
-from pipeline.components.bundle import bundle_digest, load_generator
+from pipeline.components.bundle import bundle_digest
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -34,28 +32,7 @@ from pipeline.core.split_table import read_split
 from pipeline.core.stage import run_as_stage
 
 IN_USE = "in use"  # the model of stage 2
-Rows = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One clip over a grid of guidance scales, or one long passage, with one model."""
-
-    model: str
-    bundle: Path
-    work: ClipJob | Passage
-    grid: tuple[Setting, ...]
-    emotion: str  # that is asked for in rows with an emotion scale
-
-
-@dataclass(frozen=True)
-class Done:
-    """What task number `index` gave: its clip at every setting, rows of its passage, or why there is nothing."""
-
-    index: int
-    measured: list[Measured]
-    passage: Rows
-    failure: dict[str, Any] | None
+WORK = paths.WORK / "ablation"
 
 
 def main(say: Callable[[str], None] = print) -> None:
@@ -66,17 +43,13 @@ def main(say: Callable[[str], None] = print) -> None:
     store = FeatureStore(paths.FEATURES / corpus for corpus in params.corpora)
     clips = test_clips(store, read_split(paths.SPLIT), params, section.max_clips, section.max_duration_s)
     bundles = {IN_USE: paths.EMOTION_BUNDLE, **_variants(params, say)}
-    asked = section.emotions
-    tasks = [Task(model, bundle, work, tuple(grid) if model == IN_USE else (Setting(params.sample.audio_scale, None),),
-                  asked[index % len(asked)])
-             for model, bundle in bundles.items()
-             for index, work in enumerate((*clip_jobs(clips),
-                                           *([make_passage(clips, section.long_s)] if section.long_s else [])))]
-    done, began = [], time.monotonic()
-    for count, one in enumerate(_run(tasks, params), start=1):
-        done.append(one)
-        say(f"ablate: {count} of {len(tasks)} tasks, {time.monotonic() - began:.0f} s")
-    _write(tasks, sorted(done, key=lambda one: one.index), grid, bundles, params)
+    spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, _metrics(params),
+                     AblationSettings(section.frame_stride, params.evaluate.frame_stride,
+                                      params.evaluate.max_lag_frames, params.evaluate.emo_a))
+    tasks = make_tasks(_jobs(clips, grid, bundles, params), spec, WORK.resolve())
+    failures = run_missing(tasks, spec, params, "ablate", say, "tasks")
+    _write(tasks, failures, clips, grid, bundles, params)
+    remove_others(WORK, {task.folder.name for task in tasks})
 
 
 def _variants(params: Params, say: Callable[[str], None]) -> dict[str, Path]:
@@ -87,66 +60,54 @@ def _variants(params: Params, say: Callable[[str], None]) -> dict[str, Path]:
     return train_variants(params, [UNCHANGED, *params.ablate.variants], params.evaluate.workers, say)
 
 
-def _write(tasks: list[Task], done: list[Done], grid: list[Setting], bundles: dict[str, Path], params: Params) -> None:
+def _metrics(params: Params) -> tuple[str, ...]:
+    return grid_metrics(params.evaluate.metrics, params.ablate.frame_stride)
+
+
+def _jobs(clips: list[Clip], grid: list[Setting], bundles: dict[str, Path],
+          params: Params) -> list[GridJob | PassageJob]:
+    """The whole grid with the model in use, the chosen w_a without emotion with every variant; long speech with all."""
+    jobs: list[GridJob | PassageJob] = []
+    for model, folder in bundles.items():
+        settings = tuple(grid) if model == IN_USE else (Setting(params.sample.audio_scale, None),)
+        bundle = None if model == IN_USE else folder.resolve()
+        jobs += [GridJob(job.clip, job.wrong_speech, job.wrong_clip_id, settings, emotion, model, bundle)
+                 for job, emotion in zip(clip_jobs(clips), cycle(params.ablate.emotions), strict=False)]
+        if params.ablate.long_s:
+            jobs.append(PassageJob(make_passage(clips, params.ablate.long_s), model, bundle))
+    return jobs
+
+
+def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: list[Setting],
+           bundles: dict[str, Path], params: Params) -> None:
     """The three tables, and everything behind them in one JSON file."""
-    rows = [{"model": tasks[one.index].model, **found.row} for one in done for found in one.measured]
-    long = [{"model": tasks[one.index].model, **row} for one in done for row in one.passage]
-    in_use = [found for one in done for found in one.measured if tasks[one.index].model == IN_USE]
-    asked = [(task.work.clip, task.emotion) for task in tasks
-             if task.model == IN_USE and isinstance(task.work, ClipJob)]
-    failures, variants = [one.failure for one in done if one.failure], [name for name in bundles if name != IN_USE]
+    rows: list[dict[str, Any]] = []
+    long: list[dict[str, Any]] = []
+    in_use: list[Measured] = []
+    for task in (task for task in tasks if has_result(task.folder)):
+        job, result = task.job, load_result(task.folder)
+        if isinstance(job, GridJob):
+            found = measured(result)
+            rows += [{"model": job.model, **one.row} for one in found]
+            in_use += found if job.model == IN_USE else []
+        elif isinstance(job, PassageJob):
+            long += [{"model": job.model, **row} for row in result.row["repeats"]]
+    emotions = {task.job.clip.clip_id: task.job.emotion for task in tasks
+                if isinstance(task.job, GridJob) and task.job.model == IN_USE}
+    variants = [name for name in bundles if name != IN_USE]
     for name, lines, columns in (
             ("ablation", table(in_use, grid), ("w_a", "w_e", "mouth_r")),
             ("variants", variant_table(rows, variants), ("model", "switch", "mouth_r")),
             ("long", long, ("model", "repeat", "expression_error"))):
         results.write_csv(paths.ABLATION / f"{name}.csv", lines, () if lines else columns)
     write_json(paths.ABLATION / "ablation.json", results.rounded({
-        "notes": [*NOTES, *(f"Clip {failure['clip_id']} failed: {failure['detail']}." for failure in failures)],
-        "rows": rows, "failures": failures, "emotions": {clip.clip_id: emotion for clip, emotion in asked},
+        "notes": [*NOTES, *(f"Clip {failure.clip_id} failed: {failure.detail}." for failure in failures)],
+        "rows": rows, "failures": [vars(failure) for failure in failures], "emotions": emotions,
         "variants": {name: switch_text(name) for name in variants},
-        "protocol": {"clips": [clip.clip_id for clip, _ in asked], "frames": sum(len(clip) for clip, _ in asked),
-                     "seed": params.seed,
+        "protocol": {"clips": [clip.clip_id for clip in clips], "frames": sum(map(len, clips)), "seed": params.seed,
                      "frame_stride": params.ablate.frame_stride, "variant_steps": params.ablate.variant_steps,
                      "models": {name: bundle_digest(bundle) for name, bundle in bundles.items()},
                      "weights_sha256": judge_weights(_metrics(params))}}))
-
-
-def _run(tasks: list[Task], params: Params) -> Iterator[Done]:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
-    section = params.evaluate
-    settings = AblationSettings(params.ablate.frame_stride, section.frame_stride, section.max_lag_frames,
-                                section.emo_a)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(params.evaluate.workers, len(tasks)), context, _start,
-                             (params.face_space.kind, _metrics(params))) as pool:
-        for future in as_completed([pool.submit(_one, index, task, settings) for index, task in enumerate(tasks)]):
-            yield future.result()
-
-
-_parts: list[Parts] = []  # of this process
-
-
-def _metrics(params: Params) -> tuple[str, ...]:
-    return grid_metrics(params.evaluate.metrics, params.ablate.frame_stride)
-
-
-def _start(kind: str, metrics: tuple[str, ...]) -> None:
-    _parts.append(load_parts(kind, paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, metrics))
-
-
-def _one(index: int, task: Task, settings: AblationSettings) -> Done:
-    """Rows of one task, or its failure."""
-    parts, work = _parts[0], task.work
-    if task.model != IN_USE:
-        parts = replace(parts, generator=load_generator(task.bundle))
-    if isinstance(work, Passage):
-        return Done(index, [], error_over_time(work, parts.generator), None)
-    try:
-        measured = ablate_clip(work.clip, work.wrong_speech, task.grid, task.emotion, parts, settings)
-        return Done(index, measured, [], None)
-    except (FaceNotFound, ValueError, OSError, RuntimeError) as error:
-        return Done(index, [], [], {"clip_id": work.clip.clip_id, "model": task.model, "code": type(error).__name__,
-                                "detail": str(error)})
 
 
 if __name__ == "__main__":

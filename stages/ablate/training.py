@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from feature_store.reader import open_store
 from feature_store.statistics import clip_moments, group_of, motion_statistics
 from models.motion.normalization import MotionStatistics
 from pipeline.components.bundle import save_bundle
+from pipeline.compute.work import run
 from pipeline.core import paths
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import digest
@@ -33,13 +31,8 @@ def train_variants(params: Params, names: Sequence[str], workers: int, say: Call
     """Bundle folder of every variant, trained on one thread each; one that is trained already is found."""
     if not names:
         return {}
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the children load their libraries
     say(f"ablate: {len(names)} models of {params.ablate.variant_steps} steps: {', '.join(names)}")
-    context, folders = multiprocessing.get_context("spawn"), {}
-    with ProcessPoolExecutor(min(workers, len(names)), context) as pool:
-        futures = {pool.submit(train_variant, params, name): name for name in names}
-        for future in as_completed(futures):
-            folders[futures[future]] = future.result()
+    folders = dict(run(names, partial(partial, train_variant, params), workers))
     return {name: folders[name] for name in names}
 
 
@@ -49,11 +42,11 @@ def train_variant(params: Params, name: str) -> Path:
     statistics = _statistics(changed)
     stage = Stage("audio", partial(audio_job, statistics=statistics), BUNDLES)
     prints = fingerprints(stage, changed) | {"switch": switch_text(name)}
-    run = f"ablate-{name}-{digest(prints)[:16]}"
-    folder = BUNDLES / run
+    run_id = f"ablate-{name}-{digest(prints)[:16]}"
+    folder = BUNDLES / run_id
     storage = open_storage(str(RUNS))
-    job = stage.make_job(changed, storage, run)
-    state = CheckpointStore(storage, run).load_latest()
+    job = stage.make_job(changed, storage, run_id)
+    state = CheckpointStore(storage, run_id).load_latest()
     if state is None or not state["finished"]:
         state = train(job, PlainContext(report=lambda row: _say(name, params, row)))
     save_bundle(folder, bundle_config(stage, changed, job, prints), state["model"], statistics)

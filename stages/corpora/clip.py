@@ -6,14 +6,11 @@ written last, so where it is, the clip is whole.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 
 from models.landmark.space import LandmarkFaceSpace
@@ -32,19 +29,6 @@ TAGS = {"comment": "synthetic: made by Playmate's corpora stage"}
 CHUNK_FRAMES = 25
 CRF = 18
 SPEECH = "speech"  # folder beside `work` that keeps spoken sentences: other code may use them again
-
-
-def start_worker() -> None:
-    """One thread per process, as the stage runs one process per core; a worker ends with the stage, even if killed."""
-    cv2.setNumThreads(1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def media_path(work: Path, plan: ClipPlan) -> Path:
@@ -67,7 +51,7 @@ def make_clip(plan: ClipPlan, work: Path) -> int:
     canvas = _canvas(plan, sitter)
     track = soundtrack(plan, speech) if plan.sound != "none" else None
     _write_truth(truth_path(work, plan), plan, speech, sitter, take, canvas)
-    if plan.sound == "separate":
+    if plan.sound == "separate" and track is not None:
         write_sound(sound_path(work, plan), track, plan.audio_hz)
     return write_video(media_path(work, plan), _frames(sitter, take, canvas), plan.rate,
                        track if plan.sound == "muxed" else None, plan.audio_hz, crf=CRF, tags=TAGS)
@@ -100,11 +84,11 @@ def _write_truth(path: Path, plan: ClipPlan, speech: Speech, sitter: Sitter, tak
     """What tests compare with, at the clip's own rate and (suffix _25) at 25 fps."""
     length = duration_s(plan, speech)
     at_25 = perform(plan, speech, sitter, np.arange(round(length * FPS)) / FPS)
-    truth = {"emotion": plan.emotion, "level": plan.level, "identity": plan.identity.number,
-             "text": " ".join(plan.texts),
-             "phonemes": np.array([phoneme.ipa for phoneme in speech.phonemes], dtype="U8"),
-             "phoneme_spans_s": np.array([(p.start_s, p.end_s) for p in speech.phonemes]),
-             "face_box": canvas.face_box(*_extent(take))}
+    truth: dict[str, Any] = {
+        "emotion": plan.emotion, "level": plan.level, "identity": plan.identity.number, "text": " ".join(plan.texts),
+        "phonemes": np.array([phoneme.ipa for phoneme in speech.phonemes], dtype="U8"),
+        "phoneme_spans_s": np.array([(p.start_s, p.end_s) for p in speech.phonemes]),
+        "face_box": canvas.face_box(*_extent(take))}
     for suffix, curves in (("", take), ("_25", at_25)):
         truth |= {f"{name}{suffix}": getattr(curves, name)
                   for name in ("times_s", "opening", "angles_deg", "intensity", "blink")}

@@ -9,15 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.core.atomic import write_bytes, write_text
+from pipeline.core.atomic import link_or_copy, write_bytes, write_text
 from stages.corpora.clip import media_path, sound_path, truth_path
 from stages.corpora.label_sheet import write_label_sheet
 from stages.corpora.plan import ClipPlan
@@ -46,16 +44,6 @@ def finished(work: Path, plan: ClipPlan) -> Clip:
     return Clip(plan, media_path(work, plan), sound_path(work, plan), float(frames / plan.rate), box)
 
 
-def place(source: Path, target: Path) -> None:
-    """Hard-link `source` to `target`; copy where the file system refuses."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 def video_id(*parts: object) -> str:
     """Eleven characters as in a YouTube address, made from a hash: no such video is meant."""
     return base64.urlsafe_b64encode(hashlib.sha256(repr(parts).encode()).digest())[:11].decode()
@@ -74,7 +62,7 @@ def avspeech(clips: list[Clip], root: Path) -> None:
         start = 12.5 + 30.0 * index
         end = round(start + clip.duration_s, 6)
         left, top, right, bottom = clip.face_box
-        place(clip.media, root / f"{person_id(clip)}_{start:010.6f}-{end:010.6f}.mp4")
+        link_or_copy(clip.media, root / f"{person_id(clip)}_{start:010.6f}-{end:010.6f}.mp4")
         lines.append(f"{person_id(clip)},{start:g},{end:.6f},{(left + right) / 2:.6f},{(top + bottom) / 2:.6f}")
     lines.insert(2, f"{video_id('dead')},87,92.433333,0.46875,0.303977")
     write_text(root / "avspeech_train.csv", "\n".join(lines[:-2]) + "\n")
@@ -86,9 +74,9 @@ def celebv_text(clips: list[Clip], root: Path) -> None:
     info = {}
     for index, clip in enumerate(clips):
         key = f"{person_id(clip)}_{index}"
-        place(clip.media, root / "processed" / f"{key}.mp4")
+        link_or_copy(clip.media, root / "processed" / f"{key}.mp4")
         if clip.plan.sound == "separate":
-            place(clip.sound, root / "audio" / f"{key}.m4a")
+            link_or_copy(clip.sound, root / "audio" / f"{key}.m4a")
         start = round(4.0 + 17.31 * index, 2)
         left, top, right, bottom = (round(value, 6) for value in clip.face_box)
         info[f"{key}.mp4" if index == 1 else key] = {
@@ -104,7 +92,8 @@ def acappella(clips: list[Clip], root: Path) -> None:
         name, first = person_id(clip), 31 + 19 * index
         length = round(clip.duration_s)
         init, fin = _minutes_seconds(first), _minutes_seconds(first + length)
-        place(clip.media, root / "samples" / f"{name}_{init}_to_{fin}.mp4".replace(".", "_", init.count(".") + 1))
+        file = f"{name}_{init}_to_{fin}.mp4".replace(".", "_", init.count(".") + 1)
+        link_or_copy(clip.media, root / "samples" / file)
         gender = "Female" if clip.plan.identity.woman else "Male"
         lines.append(f"{name},{index},{init},{fin},{length},Sentence {index + 1} (spoken),youtube.com/watch?v={name},"
                      f",Synthetic {clip.plan.identity.number},English,{gender}")
@@ -125,9 +114,9 @@ def mead(clips: list[Clip], root: Path) -> None:
         plan = clip.plan
         actor = f"{'W' if plan.identity.woman else 'M'}{plan.identity.number + 1:03d}"
         below = Path(plan.emotion) / f"level_{plan.level}" / f"{index + 1:03d}"
-        place(clip.media, (root / actor / "video" / "front" / below).with_suffix(".mp4"))
+        link_or_copy(clip.media, (root / actor / "video" / "front" / below).with_suffix(".mp4"))
         if index < len(clips) - 1:
-            place(clip.sound, (root / actor / "audio" / below).with_suffix(".m4a"))
+            link_or_copy(clip.sound, (root / actor / "audio" / below).with_suffix(".m4a"))
 
 
 def mafw(clips: list[Clip], root: Path) -> None:
@@ -135,7 +124,7 @@ def mafw(clips: list[Clip], root: Path) -> None:
     labels = {}
     for index, clip in enumerate(clips):
         name = f"{FIRST_MAFW_CLIP + 7 * index:05d}.mp4"
-        place(clip.media, root / "data" / "clips" / name)
+        link_or_copy(clip.media, root / "data" / "clips" / name)
         labels[name] = MAFW_NAME.get(clip.plan.emotion, clip.plan.emotion)
     write_label_sheet(root / "Labels" / "single_set.xlsx", labels)
     lines = [f"{name} {label}" for name, label in labels.items()]
@@ -149,7 +138,7 @@ def hdtf(clips: list[Clip], root: Path) -> None:
     (their tool leaves the sound out) and a file that was cut off."""
     person = f"Synthetic{clips[0].plan.identity.number}"
     for index, clip in enumerate(clips):
-        place(clip.media, root / "clips" / f"WDA_{person}_{index:03d}.mp4")
+        link_or_copy(clip.media, root / "clips" / f"WDA_{person}_{index:03d}.mp4")
     data = clips[0].media.read_bytes()
     write_bytes(root / "clips" / f"WDA_{person}_{len(clips):03d}.mp4", data[:int(TRUNCATED_SHARE * len(data))])
     times = [f"{_clock(30 * n)}-{_clock(30 * n + round(clip.duration_s))}" for n, clip in enumerate([*clips, clips[0]])]

@@ -6,15 +6,16 @@ deletes `data/embedded` before a run: a killed stage goes on where it was, and e
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
+import cv2
+
+from pipeline.compute.progress import Progress
+from pipeline.compute.work import run
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import code_of, digest
@@ -22,13 +23,11 @@ from pipeline.core.paths import EMBEDDED, WORK
 from pipeline.core.stage import run_as_stage
 from pipeline.weights.table import weight_path, weight_sha256
 from stages.corpora import kokoro
-from stages.corpora.clip import make_clip, media_path, start_worker
+from stages.corpora.clip import make_clip, media_path
 from stages.corpora.identities import PORTRAITS, make_identities
 from stages.corpora.layouts import LAYOUTS, finished
 from stages.corpora.plan import ClipPlan, make_plans
 from stages.corpora.voices import Speaker
-
-SAY_EVERY_S = 5.0
 
 
 def main() -> None:
@@ -65,40 +64,28 @@ def work_folder(speaker: Speaker) -> Path:
     return WORK / "work" / "corpora" / digest(code_of("stages.corpora.clip"), sha256s)
 
 
+class ClipMaker:
+    """A worker of the stage (`pipeline.compute.work`): writes clips under `work`, on one thread."""
+
+    def __init__(self, work: Path):
+        cv2.setNumThreads(1)
+        self.work = work
+
+    def __call__(self, plan: ClipPlan) -> int:
+        """The clip's number of frames."""
+        return make_clip(plan, self.work)
+
+
 def make_clips(plans: list[ClipPlan], work: Path) -> None:
     """Make the clips that are not there yet, one process per core; the first failure stops the stage."""
     todo = [plan for plan in plans if not media_path(work, plan).exists()]
     print(f"corpora: {len(plans)} clips, {len(plans) - len(todo)} there already", file=sys.stderr)
-    if not todo:
-        return
-    for stale in (work / "clips").glob(".*"):  # left by a killed run
+    for stale in (work / "clips").glob(".*") if todo else ():  # left by a killed run
         stale.unlink()
-    os.environ["OMP_NUM_THREADS"] = "1"  # before the workers load their libraries
     todo.sort(key=lambda plan: plan.identity.number)  # a worker prepares a portrait once
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context, start_worker) as pool:
-        jobs = {pool.submit(make_clip, plan, work): plan for plan in todo}
-        try:
-            _follow(jobs)
-        except BrokenProcessPool as error:
-            raise RuntimeError("a worker of the corpora stage was killed (out of memory?): run the stage again, "
-                               "finished clips are kept") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _follow(jobs: dict) -> None:
-    """Wait for the clips and say how far it is; raises what a clip raised."""
-    began = said = time.monotonic()
-    frames = 0
-    for done, job in enumerate(as_completed(jobs), start=1):
-        frames += job.result()
-        now = time.monotonic()
-        if now - said > SAY_EVERY_S or done == len(jobs):
-            left = (now - began) / done * (len(jobs) - done)
-            print(f"corpora: {done}/{len(jobs)} clips, {frames / (now - began):.0f} frames/s, {left:.0f} s left",
-                  file=sys.stderr)
-            said = now
+    progress = Progress("corpora", len(todo), "clips", partial(print, file=sys.stderr))
+    for _, frames in run(todo, partial(ClipMaker, work), os.cpu_count() or 1):
+        progress.add(frames)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from types import ModuleType
 
 import numpy as np
 
-from pipeline.components.face_space import make_face_space, make_speech_encoder
+from pipeline.components.face_space import make_face_space
+from pipeline.components.speech import make_speech_encoder
 from pipeline.compute.ray_session import quiet_datasets, ray_session
 from pipeline.core.config import Params
 from pipeline.core.paths import FACE_SPACE, WORK

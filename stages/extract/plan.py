@@ -11,7 +11,8 @@ from pathlib import Path
 from feature_store.manifest import Reject
 from feature_store.schema import FAMILIES, MOTION, SPEECH, VERSION
 from feature_store.units import KeySet, UnitKey, existing, read_quarantine
-from pipeline.components.face_space import face_space_identity, speech_identity
+from pipeline.components.face_space import face_space_identity
+from pipeline.components.speech import speech_identity
 from pipeline.core.clip_table import KEPT, iterate_clip_table
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pipeline.core import heartbeat
+from feature_store.manifest import Reject
+from feature_store.units import write_quarantine
+from pipeline.compute.progress import Progress
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params
 from pipeline.core.paths import WORK
@@ -33,7 +35,7 @@ class Rate:
 class Rates:
     """Sums up the statuses of one run; `start_s` is the time until the first clip was finished."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sums: dict[str, Rate] = {}
         self.start_s: float | None = None
 
@@ -67,7 +69,6 @@ def _stored() -> dict:
     return json.loads(PATH.read_text()) if PATH.is_file() else {}
 
 
-SAY_EVERY_S = 5.0
 Jobs = Callable[[], Iterator[tuple[Clip, list[str]]]]
 
 
@@ -78,46 +79,11 @@ def computed(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], 
     clips, frames = 0, 0
     for clip, _ in jobs():
         clips, frames = clips + 1, frames + clip.row["frames"]
-    told = _Telling(clips, frames, say)
+    progress = Progress("extract", clips, "clips", say, frames)
     rates = Rates()
     for status in compute(jobs(), params, store_location(params)):
         if status.get("quarantine"):
-            _quarantine(storage, status, params)
-        rates.add(status, time.monotonic() - told.began)
-        told.one(status)
+            write_quarantine(storage, status["quarantine"], Reject(**json.loads(status["reject"])), limits_of(params))
+        rates.add(status, time.monotonic() - progress.began)
+        progress.add(status["frames"], bool(status["reject"]))
     rates.save()
-
-
-def _quarantine(storage: Storage, status: dict, params: Params) -> None:
-    value = {"reject": json.loads(status["reject"]), "limits": limits_of(params)}
-    storage.put(status["quarantine"], json.dumps(value, sort_keys=True).encode())
-
-
-class _Telling:
-    """One line every few seconds: clips, frames, rate, rejects, time left.
-
-    The rate is that since the first clip was finished: Ray's start and loading the models would make it look slow.
-    """
-
-    def __init__(self, clips: int, frames: int, say: Callable[[str], None]):
-        self.clips, self.frames, self.say = clips, frames, say
-        self.began, self.told, self.done, self.seen, self.lost = time.monotonic(), 0.0, 0, 0, 0
-        self.first_s, self.first_frames = 0.0, 0
-
-    def one(self, status: dict) -> None:
-        self.done, self.seen = self.done + 1, self.seen + status["frames"]
-        self.lost += bool(status["reject"])
-        elapsed = max(time.monotonic() - self.began, 1e-9)
-        if self.done == 1:
-            self.first_s, self.first_frames = elapsed, self.seen
-        left = (self.frames - self.seen) / self._rate(elapsed)
-        heartbeat.report(self.done, self.clips, "clips", self.lost, left_s=left)
-        if elapsed - self.told >= SAY_EVERY_S or self.done == self.clips:
-            self.told = elapsed
-            self.say(f"extract: {self.done} of {self.clips} clips, {self.seen} frames, "
-                     f"{self._rate(elapsed):.0f} frames/s, {self.lost} rejected, {left:.0f} s left")
-
-    def _rate(self, elapsed: float) -> float:
-        """Frames a second; the first line has nothing but the whole time to go by."""
-        since, frames = elapsed - self.first_s, self.seen - self.first_frames
-        return frames / since if since >= SAY_EVERY_S and frames else max(self.seen, 1) / elapsed

@@ -6,11 +6,11 @@ Writes data/face_space/{face_space.json, face_space.safetensors}; the tensor is 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from models.face.points import KEYPOINTS
 from models.landmark.basis import BasisSums, solve_basis
 from models.motion.face_space import FaceNotFound
 from pipeline.components.face_space import FACE_SPACE_JSON, FACE_SPACE_TENSORS
+from pipeline.compute.progress import Progress
+from pipeline.compute.work import run
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
@@ -34,22 +36,21 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
     """Fit and write the basis; raises WeightsError, ValueError where no face was found."""
     section, task = params.face_space, weight_path("face_landmarker")
     rows = spread(training_rows(params.corpora), section.max_clips)
-    people = _people(rows)
-    workers = min(len(people), params.ray.num_cpus or os.cpu_count() or 1)
-    jobs = [(task, paths, section.frame_stride) for paths in people.values()]
-    # not forked: the landmarker's threads do not survive a fork
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        parts = []
-        for done, part in enumerate(pool.map(_person, jobs), start=1):
-            parts.append(part)
-            say(f"face_space: {done} of {len(jobs)} people, {sum(p.frames for p in parts)} frames")
-    found = solve([part for part in parts if part.sums is not None], section.ridge)
-    rejects = sorted(reject for part in parts for reject in part.rejects)
+    people = list(_people(rows).values())
+    parts: dict[tuple[Path, ...], Person] = {}
+    progress = Progress("face_space", len(people), "people", say)
+    for paths, part in run(people, partial(partial, measure_person, task, section.frame_stride),
+                           params.ray.num_cpus or os.cpu_count() or 1):
+        parts[paths] = part
+        progress.add(part.frames)
+    measured = [parts[paths] for paths in people]
+    found = solve([part for part in measured if part.sums is not None], section.ridge)
+    rejects = sorted(reject for part in measured for reject in part.rejects)
     _write(found, rejects, len(rows), params)
     say(f"face_space: basis of {found.frames} frames of {len(people)} people explains {found.r2:.0%} of expression")
 
 
-def training_rows(corpora: list[str]) -> list[dict]:
+def training_rows(corpora: Iterable[str]) -> list[dict]:
     """Kept clips of the training split; raises FileNotFoundError, ValueError where there is none."""
     train = clips_of(read_split(SPLIT), TRAIN)
     rows = [row for corpus in corpora for row in read_clip_table(CROPS / corpus / "clips.parquet", KEPT)
@@ -76,10 +77,12 @@ def _in_turn(queues: list[list[dict]]) -> Iterator[dict]:
         yield from (queue[place] for queue in queues if place < len(queue))
 
 
-def _people(rows: list[dict]) -> dict[str, list[Path]]:
-    people: dict[str, list[Path]] = {}
+def _people(rows: list[dict]) -> dict[str, tuple[Path, ...]]:
+    """Identity -> the crops of a person."""
+    people: dict[str, tuple[Path, ...]] = {}
     for row in rows:
-        people.setdefault(row["identity"], []).append(CROPS / row["corpus"] / f"{row['clip_id']}.mp4")
+        crop = CROPS / row["corpus"] / f"{row['clip_id']}.mp4"
+        people[row["identity"]] = (*people.get(row["identity"], ()), crop)
     return people
 
 
@@ -96,10 +99,10 @@ class Person:
         return self.sums.frames if self.sums else 0
 
 
-def _person(job: tuple[Path, list[Path], int]) -> Person:
+def measure_person(task: Path, stride: int, paths: tuple[Path, ...]) -> Person:
+    """Every `stride`-th frame of one person's crops, seen by the landmarker at `task`."""
     from models.landmark.space import LandmarkFaceSpace
 
-    task, paths, stride = job
     space, scores, points, rejects = LandmarkFaceSpace(task), [], [], []
     for path in paths:
         try:
@@ -128,9 +131,7 @@ def solve(people: list[Person], ridge: float) -> Fit:
     """Ridge regression over all people; raises ValueError where nobody's face was found."""
     if not people:
         raise ValueError("no face was found in any training clip")
-    sums = people[0].sums
-    for person in people[1:]:
-        sums = sums + person.sums
+    sums = reduce(add, (person.sums for person in people if person.sums is not None))
     basis = solve_basis(sums, ridge)
     exact = basis.astype(np.float64)
     residual = -2 * (exact * sums.scores_points).sum() + (exact * (sums.scores_scores @ exact)).sum()

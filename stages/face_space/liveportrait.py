@@ -6,6 +6,7 @@ Writes data/face_space/{face_space.json, face_space.safetensors}; the tensors ar
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from models.liveportrait.checkpoint import official_files
 from models.liveportrait.widths import NUM_KEYPOINTS
@@ -26,7 +27,8 @@ def freeze(params: Params, say: Callable[[str], None]) -> None:
     if section.tune.steps:
         from training.decoupling.fit import tune
 
-        state, record = tune(params, say)
+        state, found = tune(params, say)
+        record = asdict(found)
     say(f"face_space: liveportrait, {sum(value.numel() for value in state.values()) / 1e6:.1f} M values"
         f"{', untrained toy' if section.untrained else ''}")
     write(state, record, params)

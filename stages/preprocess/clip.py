@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,16 +10,18 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.face.detectors import FaceDetector, InsightFaceDetector, MediaPipeDetector
+from models.face.face import FaceDetector
 from models.judges.voice import VoiceActivity
+from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.core.config import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
-from pipeline.media.sound import read_sound
+from pipeline.media.sound import Tally, read_sound
 from pipeline.media.video import Limits, Probe, probe
 from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
 from stages.preprocess.piece import PieceMaker, clip_id, thumbnail
 from stages.preprocess.shots import pieces, shots
+from stages.preprocess.task import Answer, ClipTask, Columns, Reason
 
 COVERED = 0.1         # share of a frame that the last one may lack
 SHORT_SOUND_S = 0.1   # sound that ends this little before the picture is filled up with silence
@@ -28,19 +29,20 @@ TRUNCATED_S, TRUNCATED_SHARE = 1.0, 0.05  # a file that ends this much before it
 MIN_SIDE_PX = 32      # smaller pictures hold no face that a detector could find
 
 
-def make_worker(settings: dict[str, Any]) -> ClipWorker:
+def make_worker(settings: dict[str, Any]) -> Callable[[Columns], Columns]:
+    """The worker of a guarded process: a task as JSON -> the answer as JSON."""
+    worker = load_worker(settings)
+    return lambda message: worker(ClipTask.of(message)).message()
+
+
+def load_worker(settings: dict[str, Any]) -> ClipWorker:
     """`settings`: params (the section `preprocess`), detector, voice and perhaps landmarks, sync (paths of weights)."""
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
-    detector = _detector(params, Path(settings["detector"]), settings["landmarks"])
+    landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
+    detector = make_detector(params.detector, params.detector_px, DetectorFiles(Path(settings["detector"]), landmarks))
     lip_sync = load_lip_sync(Path(settings["sync"])) if settings["sync"] else None
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
-
-
-def _detector(params: Preprocess, path: Path, landmarks: str | None) -> FaceDetector:
-    if params.detector == "mediapipe":
-        return MediaPipeDetector(path)
-    return InsightFaceDetector(path, params.detector_px, None if landmarks is None else Path(landmarks))
 
 
 class ClipWorker:
@@ -51,54 +53,50 @@ class ClipWorker:
         self.params, self.detector, self.speech_share, self.lip_sync = params, detector, speech_share, lip_sync
         self.limits = Limits(params.max_side_px, params.max_source_s)
 
-    def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
-        """{"source": columns known of the file, "pieces": [columns], "reject": columns or None} of one clip.
-
-        `task`: media, audio, start_s, end_s, hint, box, box_height_px, corpus, key, folder (where crops are written).
-        """
-        answer: dict[str, Any] = {"source": {}, "pieces": [], "reject": None}
+    def __call__(self, task: ClipTask) -> Answer:
+        """Crops of all pieces are written to the task's folder; a clip that cannot be read is an answer, too."""
+        known: Columns = {}
         try:
-            self._process(task, answer)
+            source = probe(task.media, self.limits, whole=task.end_s is None)
+            known = {"source_fps": source.fps, "source_width_px": source.width_px, "source_height_px": source.height_px}
+            return Answer(known, self._read(task, source, known))
         except MediaError as error:
-            answer["reject"] = {"stage": error.stage, "code": error.code, "detail": error.detail, "value": error.value}
-            answer["pieces"] = []
-        return json.loads(json.dumps(answer))
+            return Answer(known, [], Reason(error.stage, error.code, error.detail, error.value))
 
-    def _process(self, task: dict[str, Any], answer: dict[str, Any]) -> None:
-        source = probe(Path(task["media"]), self.limits, whole=task["end_s"] is None)
-        answer["source"] = {"source_fps": source.fps, "source_width_px": source.width_px,
-                            "source_height_px": source.height_px}
+    def _read(self, task: ClipTask, source: Probe, known: Columns) -> list[Columns]:
         try:
-            self._read(task, source, answer)
+            return self._pieces_of(task, source, known)
         except MediaError:
-            name = clip_id(task["corpus"], task["key"], task["start_s"], task["end_s"])
-            thumbnail(Path(task["folder"]) / f"{name}.jpg", source.first)
+            name = clip_id(task.corpus, task.key, task.start_s, task.end_s)
+            thumbnail(task.folder / f"{name}.jpg", source.first)
             raise
 
-    def _read(self, task: dict[str, Any], source: Probe, answer: dict[str, Any]) -> None:
-        media, is_whole = Path(task["media"]), task["end_s"] is None
+    def _pieces_of(self, task: ClipTask, source: Probe, known: Columns) -> list[Columns]:
+        """Columns of the pieces; what is learned of the file on the way goes into `known`, of a rejected clip too."""
+        media, is_whole = task.media, task.end_s is None
         if min(source.width_px, source.height_px) < MIN_SIDE_PX:
             raise MediaError("probe", "too_small", f"{source.width_px}x{source.height_px} px hold no face",
                              min(source.width_px, source.height_px))
         zero, length = _span(task, source, self.params.max_source_s)
-        waveform = self._sound(task, media, source, zero, length)
+        tally = Tally()
+        waveform = self._sound(task, source, zero, length, tally)
+        known |= {"sound_damaged_s": tally.damaged_s, "sound_missing_s": tally.missing_s}
         seen = look(media, zero, length, self.params.fps, self.detector, self.params.detect_every,
                     self.params.detector_px, not is_whole, self.params.keep_frames_gb * 2**30)
         if is_whole:
             _check_whole(media, max(seen.end_s, len(waveform) / self.params.sample_rate_hz) + float(zero))
         maker = PieceMaker(task, self.params, source, zero, waveform, seen, self.speech_share, self.lip_sync)
-        for first, end in self._pieces(seen, waveform):
-            answer["pieces"].append(maker.make(first, end))
+        return [maker.make(first, end) for first, end in self._spans(seen, waveform)]
 
-    def _sound(self, task, media: Path, source: Probe, zero: Fraction, length: float) -> np.ndarray:
-        if task["audio"] is None and not source.has_sound:
+    def _sound(self, task: ClipTask, source: Probe, zero: Fraction, length: float, tally: Tally) -> np.ndarray:
+        if task.audio is None and not source.has_sound:
             raise MediaError("probe", "no_sound", "the file has no audio stream and there is no sound file beside it")
         rate = self.params.sample_rate_hz
-        if task["audio"] is None:
-            return read_sound(media, zero, length, rate, False, self.speech_share)
-        return read_sound(Path(task["audio"]), zero - source.container_s, length, rate, True, self.speech_share)
+        if task.audio is None:
+            return read_sound(task.media, zero, length, rate, False, self.speech_share, tally)
+        return read_sound(task.audio, zero - source.container_s, length, rate, True, self.speech_share, tally)
 
-    def _pieces(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
+    def _spans(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
         """Frames [first, end) of every piece, also of those that are too short."""
         fps = self.params.fps
         sound_s = len(waveform) / self.params.sample_rate_hz + SHORT_SOUND_S
@@ -110,11 +108,11 @@ class ClipWorker:
         return [piece for shot in shots(inside, self.params.shot_threshold) for piece in pieces(*shot, longest)]
 
 
-def _span(task: dict[str, Any], source: Probe, max_source_s: float) -> tuple[Fraction, float]:
+def _span(task: ClipTask, source: Probe, max_source_s: float) -> tuple[Fraction, float]:
     """Presentation time of the clip's zero and its length; a span counts from the file's own start."""
-    if task["end_s"] is None:
+    if task.start_s is None or task.end_s is None:
         return source.start_s, max_source_s
-    return source.container_s + Fraction(task["start_s"]).limit_denominator(10**6), task["end_s"] - task["start_s"]
+    return source.container_s + Fraction(task.start_s).limit_denominator(10**6), task.end_s - task.start_s
 
 
 def _check_whole(media: Path, end_s: float) -> None:

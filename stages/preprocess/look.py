@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 
-from models.face.detectors import Face, FaceDetector
+from models.face.face import Face, FaceDetector
 from pipeline.media.container import MediaError, open_media
 from pipeline.media.video import Upright, frame_duration, steady, timed_frames, video_stream
 from stages.preprocess.shots import Look, distance

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ from stages.preprocess.likeness import moments, picture_hash, sound_hash
 from stages.preprocess.lip_sync import LipSync, boxes_in_crop
 from stages.preprocess.look import Seen
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05
+from stages.preprocess.task import ClipTask, Columns
 from stages.preprocess.tracks import boxes_per_frame, link, speaker
 
 THUMBNAIL_PX = 128
@@ -47,18 +47,18 @@ def thumbnail(path: Path, image: np.ndarray) -> None:
 class PieceMaker:
     """Makes the pieces of one clip."""
 
-    def __init__(self, task: dict[str, Any], params: Preprocess, source: Probe, zero: Fraction, waveform: np.ndarray,
+    def __init__(self, task: ClipTask, params: Preprocess, source: Probe, zero: Fraction, waveform: np.ndarray,
                  seen: Seen, speech_share: Callable[[np.ndarray], float], lip_sync: LipSync | None = None):
         self._task, self._params, self._source, self._zero = task, params, source, zero
         self._waveform, self._seen, self._speech_share, self._lip_sync = waveform, seen, speech_share, lip_sync
-        self._folder = Path(task["folder"])
+        self._folder = task.folder
 
-    def make(self, first: int, end: int) -> dict[str, Any]:
+    def make(self, first: int, end: int) -> Columns:
         """Write the crop of output frames [first, end) and return its columns; too short a piece has `reject`."""
-        params, offset = self._params, self._task["start_s"] or 0.0
+        params, offset = self._params, self._task.start_s or 0.0
         start_s, end_s = round(offset + first / params.fps, 3), round(offset + end / params.fps, 3)
-        name = clip_id(self._task["corpus"], self._task["key"], start_s, end_s)
-        row: dict[str, Any] = {"clip_id": name, "start_s": start_s, "end_s": end_s, "frames": end - first}
+        name = clip_id(self._task.corpus, self._task.key, start_s, end_s)
+        row: Columns = {"clip_id": name, "start_s": start_s, "end_s": end_s, "frames": end - first}
         if end - first < params.min_duration_s * params.fps:
             thumbnail(self._folder / f"{name}.jpg", self._source.first)
             return row | {"reject": _too_short((end - first) / params.fps, params.min_duration_s)}
@@ -80,7 +80,7 @@ class PieceMaker:
         sound = self._waveform[first * samples:end * samples]
         return np.pad(sound, (0, (end - first) * samples - len(sound)))
 
-    def _face(self, row: dict[str, Any], first: int, end: int) -> np.ndarray | None:
+    def _face(self, row: Columns, first: int, end: int) -> np.ndarray | None:
         """Measure the speaker's face; its box in every frame [end - first, 4], None without a face."""
         at = [frame for frame in self._seen.looks if first <= frame < end]
         looks = [self._seen.looks[frame] for frame in at]
@@ -100,9 +100,9 @@ class PieceMaker:
         seen, size_px = self._seen, self._params.crop_px
         if seen.frames is not None:
             return crop_kept(seen.frames, seen.upright, first, end, square, size_px)
-        return crop_frames(Path(self._task["media"]), self._zero, self._params.fps, first, end, square, size_px)
+        return crop_frames(self._task.media, self._zero, self._params.fps, first, end, square, size_px)
 
-    def _write(self, row: dict[str, Any], crops: Iterator[np.ndarray], sound: np.ndarray) -> list[np.ndarray]:
+    def _write(self, row: Columns, crops: Iterator[np.ndarray], sound: np.ndarray) -> list[np.ndarray]:
         """Write crop and speech, and measure the crop on the way; the pictures, where lips are to be compared."""
         params, name = self._params, row["clip_id"]
         video, speech = self._folder / f"{name}.mp4", self._folder / f"{name}.wav"
@@ -136,19 +136,19 @@ def _kept_in(shown: list[np.ndarray], crops: Iterator[np.ndarray]) -> Iterator[n
         yield crop
 
 
-def _too_short(seconds: float, wanted: float) -> dict[str, Any]:
+def _too_short(seconds: float, wanted: float) -> Columns:
     return {"stage": "decode", "code": "too_short", "value": seconds,
             "detail": f"{seconds:g} s, wanted at least {wanted:g} s"}
 
 
-def _target(task: dict[str, Any], source: Probe) -> np.ndarray | None:
+def _target(task: ClipTask, source: Probe) -> np.ndarray | None:
     """Where the manifest puts the speaker [2], in pixels of the upright picture."""
     size = np.array([source.width_px, source.height_px], np.float64)
-    if task["box"] is not None:
-        box = np.array(task["box"], np.float64)
+    if task.box is not None:
+        box = np.array(task.box, np.float64)
         centre = (box[:2] + box[2:]) / 2
         if box.max() <= 1.0:
             return centre * size
         # pixels of the picture that the list was made from, which may be of another height than this file
-        return centre * (source.height_px / task["box_height_px"] if task.get("box_height_px") else 1.0)
-    return np.array(task["hint"]) * size if task["hint"] is not None else None
+        return centre * (source.height_px / task.box_height_px if task.box_height_px else 1.0)
+    return np.array(task.hint) * size if task.hint is not None else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.face.detectors import Face
+from models.face.face import Face
 from pipeline.core.config import Preprocess
 
 

@@ -16,6 +16,7 @@ from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.core.known_sha256 import known_sha256
 from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.preprocess.readers.raw import Source, is_sha256
+from stages.preprocess.task import Answer, ClipTask, Columns
 
 # decided from stored measures: changing one decodes nothing again
 THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "max_roll_deg", "min_detection_share", "min_inside_share",
@@ -38,12 +39,11 @@ class Unit:
     media_sha256: str | None   # None: known when the file has been fetched
     media_bytes: int
 
-    def task(self, folder: Path, media: Path, audio: Path | None) -> dict[str, Any]:
-        """What the worker is told: where the files are now, what the corpus says of them, where crops go."""
+    def task(self, folder: Path, media: Path, audio: Path | None) -> ClipTask:
+        """What the worker is told, with the files at hand."""
         row = self.row
-        return {"media": str(media), "audio": str(audio) if audio else None, "start_s": row.start_s,
-                "end_s": row.end_s, "hint": row.hint, "box": row.box, "box_height_px": row.box_height_px,
-                "corpus": row.corpus, "key": row.key, "folder": str(folder)}
+        return ClipTask(row.corpus, row.key, media, audio, folder, row.start_s, row.end_s, row.hint, row.box,
+                        row.box_height_px)
 
 
 def make_units(rows: list[Row], raw: RawCorpus) -> tuple[list[Unit], list[RejectRow]]:
@@ -72,6 +72,10 @@ def _unit(row: ClipRow, raw: RawCorpus) -> Unit | RejectRow:
                          row.identity, row.emotion)
 
 
+def _limits(params: Preprocess) -> dict[str, float]:
+    return {name: getattr(params, name) for name in sorted(LIMITS)}
+
+
 @dataclass(frozen=True)
 class WorkFolder:
     """Resumable results of one version of code, weights and parameters."""
@@ -89,12 +93,11 @@ class WorkFolder:
     def folder(self, unit: Unit) -> Path:
         return self.root / unit.name
 
-    def write(self, unit: Unit, answer: dict[str, Any], params: Preprocess) -> None:
+    def write(self, unit: Unit, answer: Answer, params: Preprocess) -> None:
         """Commit a unit: its files are written already, the record says so."""
-        limits = {name: getattr(params, name) for name in sorted(LIMITS)}
-        write_json(self.folder(unit) / "record.json", answer | {"limits": limits})
+        write_json(self.folder(unit) / "record.json", answer.message() | {"limits": _limits(params)})
 
-    def record(self, unit: Unit, params: Preprocess, fresh: bool = False) -> dict[str, Any] | None:
+    def record(self, unit: Unit, params: Preprocess, fresh: bool = False) -> Answer | None:
         """What came of a unit; None where it is not done, a file of it is gone, or another try may help it.
 
         `fresh`: it was written by this run, so nothing is tried again.
@@ -103,14 +106,14 @@ class WorkFolder:
         if not path.exists():
             return None
         record = json.loads(path.read_text())
-        limits = {name: getattr(params, name) for name in sorted(LIMITS)}
-        if record["reject"] and record["reject"]["code"] == WORKER_ERROR and not fresh:
+        answer = Answer.of(record)
+        if answer.reject and answer.reject.code == WORKER_ERROR and not fresh:
             return None
-        if record["reject"] and record["reject"]["code"] in LIMIT_CODES and record["limits"] != limits:
+        if answer.reject and answer.reject.code in LIMIT_CODES and record["limits"] != _limits(params):
             return None
-        return record if all(self._is_whole(unit, piece) for piece in record["pieces"]) else None
+        return answer if all(self._is_whole(unit, piece) for piece in answer.pieces) else None
 
-    def _is_whole(self, unit: Unit, piece: dict[str, Any]) -> bool:
+    def _is_whole(self, unit: Unit, piece: Columns) -> bool:
         files = [(self.folder(unit) / f"{piece['clip_id']}{suffix}", piece[column])
                  for suffix, column in ((".mp4", "crop_sha256"), (".wav", "speech_sha256")) if column in piece]
         return all(path.exists() and known_sha256(path) == sha256 for path, sha256 in files)

@@ -7,28 +7,29 @@ be decoded. What has been done already is taken from `.playmate/work/preprocess`
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.core import heartbeat, paths
-from pipeline.core.atomic import write_text
+from pipeline.components.detector import detector_files
+from pipeline.compute.progress import Progress
+from pipeline.core import paths
+from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.clip_table import KEPT, REJECTED, write_clip_table
 from pipeline.core.config import Corpus, Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.stage import run_as_stage
-from pipeline.weights.table import WeightsError, weight_path
+from pipeline.weights.table import weight_path
 from stages.preprocess.duplicates import near_duplicates
 from stages.preprocess.histograms import histograms
 from stages.preprocess.piece import clip_id
 from stages.preprocess.quality import verdict
 from stages.preprocess.readers import ClipRow, RejectRow, Row, open_raw, read_folder
 from stages.preprocess.records import WORKER_ERROR, Unit, WorkFolder, make_units
+from stages.preprocess.task import Answer
 from stages.preprocess.workers import run_units
 
 MAX_ERRORS, MAX_ERROR_SHARE = 3, 0.02
@@ -47,13 +48,17 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     settings = worker_settings(params, chosen)
     work = WorkFolder.of(settings)
     units, rejects = make_units(rows, raw)
-    records = {unit.name: work.record(unit, params.preprocess) for unit in units}
-    todo = [unit for unit in units if records[unit.name] is None]
+    found = {unit.name: work.record(unit, params.preprocess) for unit in units}
+    records = {name: record for name, record in found.items() if record is not None}
+    todo = [unit for unit in units if unit.name not in records]
     print(f"{corpus}: {len(units)} clips, {len(units) - len(todo)} done before, {len(rejects)} ruled out by the corpus",
           flush=True)
-    for unit in _with_progress(run_units(todo, settings, params, work), len(todo), corpus):
-        records[unit.name] = work.record(unit, params.preprocess, fresh=True)
-        assert records[unit.name] is not None, unit.row.key
+    progress = Progress(corpus, len(todo), "clips", partial(print, flush=True))
+    for unit in run_units(todo, settings, params, work):
+        record = work.record(unit, params.preprocess, fresh=True)
+        assert record is not None, unit.row.key
+        records[unit.name] = record
+        progress.add()
     _check_errors(corpus, list(records.values()))
     table = _without_repeats([row for unit in units for row in _rows(unit, records[unit.name], params)], params)
     table += [_reject_row(row) for row in rejects]
@@ -63,9 +68,9 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     return table
 
 
-def _check_errors(corpus: str, records: list[dict]) -> None:
+def _check_errors(corpus: str, records: list[Answer]) -> None:
     """A mistake of ours that one file brings to light is that file's row; one that many meet ends the stage."""
-    errors = [r["reject"]["detail"] for r in records if r["reject"] and r["reject"]["code"] == WORKER_ERROR]
+    errors = [r.reject.detail for r in records if r.reject and r.reject.code == WORKER_ERROR]
     if len(errors) > max(MAX_ERRORS, MAX_ERROR_SHARE * len(records)):
         raise RuntimeError(f"{corpus}: {len(errors)} of {len(records)} clips met an error of the worker's own, "
                            f"the first: {errors[0]}")
@@ -81,57 +86,26 @@ def corpus_of(name: str, params: Params) -> Corpus:
 def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     sync = str(weight_path("syncnet")) if params.preprocess.sync_filter and corpus.sync else None
-    return {"params": params.preprocess.model_dump(), "detector": str(detector_path(params)),
-            "landmarks": landmarks_path(params), "voice": str(weight_path("silero_vad")), "sync": sync}
-
-
-def detector_path(params: Params) -> Path:
-    """The weight file of the chosen detector; raises WeightsError where it is not there."""
-    if params.preprocess.detector != "buffalo_l":
-        return weight_path({"mediapipe": "face_landmarker", "insightface": "scrfd"}[params.preprocess.detector])
-    pack = weight_path("buffalo_l")
-    found = sorted(pack.glob("det_*.onnx"))
-    if not found:
-        raise WeightsError(f"{pack} holds no det_*.onnx: unpack buffalo_l.zip there")
-    return found[0]
-
-
-def landmarks_path(params: Params) -> str | None:
-    """InsightFace's 106 landmarks, by which crops are cut where `buffalo_l` is chosen; raises WeightsError."""
-    if params.preprocess.detector != "buffalo_l":
-        return None
-    path = weight_path("buffalo_l") / "2d106det.onnx"
-    if not path.is_file():
-        raise WeightsError(f"{path.parent} holds no {path.name}: unpack buffalo_l.zip there")
-    return str(path)
-
-
-def _with_progress(done: Iterable[Unit], total: int, corpus: str) -> Iterable[Unit]:
-    start, told = time.monotonic(), 0.0
-    for count, unit in enumerate(done, start=1):
-        passed = time.monotonic() - start
-        heartbeat.report(count, total, "clips")
-        if passed - told > 5 or count == total:
-            told = passed
-            print(f"{corpus}: {count}/{total} clips, {count / passed:.2f} clips/s, "
-                  f"{(total - count) * passed / count:.0f} s left", flush=True)
-        yield unit
+    files = detector_files(params.preprocess.detector)
+    return {"params": params.preprocess.model_dump(), "detector": str(files.network),
+            "landmarks": None if files.landmarks is None else str(files.landmarks),
+            "voice": str(weight_path("silero_vad")), "sync": sync}
 
 
 def _base(row: Row) -> dict:
     return {"corpus": row.corpus, "identity": row.identity, "emotion": row.emotion}
 
 
-def _rows(unit: Unit, record: dict, params: Params) -> list[dict]:
+def _rows(unit: Unit, record: Answer, params: Params) -> list[dict]:
     row: ClipRow = unit.row
-    base = _base(row) | record["source"] | {
+    base = _base(row) | record.source | {
         "source": row.media, "level": row.level, "language": row.language, "official_split": row.official_split,
         "community_split": row.community_split, "youtube_id": row.youtube_id}
-    if record["reject"] is not None:
+    if record.reject is not None:
         name = clip_id(row.corpus, row.key, row.start_s, row.end_s)
-        return [base | record["reject"] | {"clip_id": name, "start_s": row.start_s, "end_s": row.end_s,
+        return [base | vars(record.reject) | {"clip_id": name, "start_s": row.start_s, "end_s": row.end_s,
                                            "status": REJECTED}]
-    return [_piece_row(base, piece, params) for piece in record["pieces"]]
+    return [_piece_row(base, piece, params) for piece in record.pieces]
 
 
 def _piece_row(base: dict, piece: dict, params: Params) -> dict:
@@ -166,17 +140,10 @@ def _publish(folder: Path, table: list[dict], units: list[Unit], work: WorkFolde
     for unit in units:
         for path in sorted(work.folder(unit).glob("*.*")):
             if status.get(path.stem) == KEPT and path.suffix in (".mp4", ".wav"):
-                _link(path, folder / path.name)
+                link_or_copy(path, folder / path.name)
             elif status.get(path.stem) == REJECTED and path.suffix == ".jpg":
-                _link(path, folder / "rejects" / path.name)
+                link_or_copy(path, folder / "rejects" / path.name)
     write_clip_table(folder / "clips.parquet", table)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)
 
 
 def _report(corpus: str, table: list[dict], params: Params) -> None:

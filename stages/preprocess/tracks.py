@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.face.detectors import Face
+from models.face.face import Face
 
 MAX_DISTANCE = 1.0     # between looks, in sides of the face
 MAX_SIZE_RATIO = 2.0

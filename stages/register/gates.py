@@ -34,7 +34,7 @@ class Gate:
 
 def check_gates(limits: Mapping[str, Any], metrics: Mapping[str, float]) -> list[Gate]:
     """Every `min_`/`max_` entry of `limits` against `metrics`; other entries are ignored."""
-    return [_check(*name.split("_", 1), limit, metrics) for name, limit in sorted(limits.items())
+    return [_check(name[:3], name[4:], limit, metrics) for name, limit in sorted(limits.items())
             if name.startswith(("min_", "max_"))]
 
 

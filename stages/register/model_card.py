@@ -8,6 +8,8 @@ from typing import Any
 
 import soundfile
 
+from evaluation.metrics.table import HEADLINE, full_label
+from evaluation.report.text import markdown_table
 from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.components.bundle import BundleConfig
 from pipeline.core import paths
@@ -15,10 +17,9 @@ from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
 from pipeline.media.crops import read_crop, read_wav
 from stages.register.gates import Gate
+from stages.register.previous import Changes
 
-SHOWN = ("mouth_r", "mouth_r_wrong_speech", "mouth_sync_c", "lip_vertex_error", "csim_mobilefacenet",
-         "emo_agree_facex", "emo_agree_facex_chance", "fd_efficientnet_lite0", "lpips_alexnet",
-         "audio_validation_expression", "audio_validation_wrong_speech", "emotion_validation_expression")
+SHOWN = (*HEADLINE, "audio_validation_expression", "audio_validation_wrong_speech", "emotion_validation_expression")
 
 TOY = "**Untrained.** {parts}: seeded toy networks. This model shows that the pipeline runs and can do nothing else."
 USE = """## Intended use
@@ -37,13 +38,15 @@ EMBEDDED = ("Trained on small corpora that the project makes itself from synthes
             "pipeline works and is no model for real speech in general.")
 
 
-def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[str, float], gates: list[Gate]) -> str:
+def model_card(name: str, config: BundleConfig, params: Params, metrics: dict[str, float], gates: list[Gate],
+               changes: Changes | None = None) -> str:
     """Markdown; the same inputs give the same text."""
     untrained = [TOY.format(parts=", ".join(params.untrained))] if params.untrained else []
     parts = [f"# {name}", *untrained,
              f"Stage: {config.stage}. Profile: {config.profile}. Face space: {config.face_space}. "
              f"Speech features: {config.speech['kind']}. Emotions: {', '.join(config.labels)}.",
-             "## Data", *_data(params), "## Numbers", _numbers(metrics), "## Gates",
+             "## Data", *_data(params), "## Numbers", _numbers(metrics),
+             *(["## Since the model before", *changes_lines(changes)] if changes else []), "## Gates",
              *([f"* {'passed' if gate.passed else 'refused'}: {gate.reason}" for gate in gates] or ["none"]),
              "## Limits", LIMITS[config.face_space], *([EMBEDDED] if params.all_embedded else []), USE]
     return "\n\n".join(parts) + "\n"
@@ -66,6 +69,14 @@ def _data(params: Params) -> list[str]:
 def _numbers(metrics: dict[str, float]) -> str:
     rows = [f"| {name} | {metrics[name]:.4g} |" for name in SHOWN if name in metrics]
     return "\n".join(["| metric | value |", "|---|---|", *rows]) if rows else "none were measured"
+
+
+def changes_lines(changes: Changes) -> list[str]:
+    """The note, and a table of the differences where there are any."""
+    rows = [[full_label(one.metric), f"{one.first:.4g}", f"{one.second:.4g}", f"{one.gap:+.4g}", f"{one.p:.3g}",
+             one.verdict] for one in changes.found]
+    columns = ["metric", "before", "now", "change", "p", "verdict"]
+    return [changes.note, *([markdown_table(columns, rows).strip()] if rows else [])]
 
 
 BY_PATH = {"portrait_path": "portrait.jpg", "speech_path": "speech.wav"}  # below the folder that requests may read

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.results.files import rounded
 from pipeline.animate import served
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
 from pipeline.core import paths
@@ -24,7 +25,7 @@ from pipeline.tracking.lineage import code_revision, data_version, file_digests,
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
 from stages.register.gates import Gate, check_gates, numbers
 from stages.register.model_card import example_request, model_card
-from stages.register.previous import keep_evaluation
+from stages.register.previous import Changes, changes_since_last, keep_evaluation
 
 METRICS = "metrics.json"
 REQUIRED = ("av", "c2pa-python", "cryptography", "insightface", "mediapipe", "mlflow", "numpy", "onnxruntime",
@@ -44,9 +45,11 @@ def main(say: Callable[[str], None] = print) -> None:
     """Register all three; raises TrackingUnavailable where the registry is away, FileNotFoundError without models."""
     params = load_params()
     metrics = measured()
-    rows = {plan.name: _register(plan, params, metrics, say) for plan in plans(params, metrics)}
     name = params.register_.name
-    keep_evaluation(name, rows[name]["version"])
+    changes = changes_since_last(name, bundle_digest(paths.EMOTION_BUNDLE), params)
+    rows = {plan.name: _register(plan, params, metrics, changes, say) for plan in plans(params, metrics)}
+    keep_evaluation(name, rows[name]["version"], rows[name]["bundle_digest"])
+    rows[name]["changes"] = rounded(asdict(changes))
     write_json(paths.REGISTRATION, rows)
 
 
@@ -84,14 +87,16 @@ def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
     return {name: str(value) for name, value in tags.items() if value is not None}
 
 
-def _register(plan: Plan, params: Params, metrics: dict[str, float], say: Callable[[str], None]) -> dict[str, Any]:
+def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Changes,
+              say: Callable[[str], None]) -> dict[str, Any]:
     config, digest = read_config(plan.bundle), bundle_digest(plan.bundle)
     passed = all(gate.passed for gate in plan.gates)
     reason = "; ".join(gate.reason for gate in plan.gates) or "no gate is set"
     tags = {**lineage_tags(params, config), "gates": "passed" if passed else "refused", "gates_reason": reason}
     version, new = register(Candidate(
         name=plan.name, digest=digest, folders={"bundle": plan.bundle, "face_space": paths.FACE_SPACE},
-        description=model_card(plan.name, config, params, metrics, plan.gates), tags=tags,
+        description=model_card(plan.name, config, params, metrics, plan.gates,
+                               changes if plan.name == params.register_.name else None), tags=tags,
         code=Path(served.__file__), signature=served.signature(),
         example=example_request(config, params), metrics=metrics, requirements=_requirements(),
         documents=_documents(plan, params), evaluation=_evaluation(plan, params)))

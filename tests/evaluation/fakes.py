@@ -10,6 +10,7 @@ from evaluation.jobs.parts import Parts
 from evaluation.metrics.judges import Judges
 from models.face.landmarker import Landmarks
 from models.face.points import KEYPOINTS, NUM_KEYPOINTS
+from models.generation.talking_head import TalkingHead
 from models.motion.camera import transform_head_keypoints
 from models.motion.face_space import Appearance
 from models.motion.motion import Motion
@@ -109,4 +110,4 @@ def fake_parts(broken: bool = False) -> Parts:
             np.float32)},
         lpips=lambda a, b: np.abs(a.astype(float) - b).mean((1, 2, 3)) / 255,
         expression=lambda faces: np.tile(np.float32([0.6, 0.3, 0.1]), (len(faces), 1)), expression_labels=LABELS)
-    return Parts(FakeSpace(), FakeGenerator(broken=broken), judges)
+    return Parts(judges, TalkingHead(FakeSpace(), FakeGenerator(broken=broken)))

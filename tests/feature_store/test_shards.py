@@ -211,4 +211,4 @@ def test_a_reader_keeps_a_bounded_number_of_bytes(folder, monkeypatch):
         for clip in CLIPS:
             np.testing.assert_array_equal(store.load(f"clip{clip:03d}").motion, motion_of(clip, frames_of(clip)))
             held = sum(table.nbytes for table in store._groups.values())
-            assert held == store._cached_bytes and (held <= 2000 or len(store._groups) == 1)
+            assert held <= 2000 or len(store._groups) == 1

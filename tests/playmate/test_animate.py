@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.portrait import PortraitError
 from pipeline.animate.provenance import inspect_media
@@ -20,7 +21,7 @@ from tests.pipeline.animate.fakes import FakeDetector, FakeEncoder, FakeGenerato
 @pytest.fixture
 def made(monkeypatch) -> Animator:
     faces = FakeDetector((0, 0, 30, 30), (40, 40, 95, 95))
-    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), faces, "t/1")
+    animator = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), faces, "t/1")
     monkeypatch.setattr(animate_command, "load_animator", lambda model, detector: (animator, "fake"))
     return animator
 
@@ -40,7 +41,7 @@ def test_one_film_with_preview_and_numbered_faces(made, tmp_path):
     facts = inspect_media(film)["credentials"]["facts"]
     assert (facts["model"], facts["seed"], facts["emotion"]) == ("t/1", 3, ["happy:0.7", "sad@0.5"])
     assert Image.open(tmp_path / "sheet.png").size == (1024, 768)
-    assert made.generator.requests[0].emotion.shape == (25, 4)
+    assert made.head.generator.requests[0].emotion.shape == (25, 4)
 
 
 def test_of_faces_alike_one_must_be_chosen(made, tmp_path):

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evaluation.jobs import pair, workers
+from evaluation.jobs.pair import PairParts
 from evaluation.jobs.reading import UnreadableVideo, VideoReader, VideoWorker
 from evaluation.jobs.workers import Worker
+from evaluation.results import compare as results_compare
 from evaluation.results.files import read_rows, read_summary
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
@@ -62,17 +65,15 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
             raise UnreadableVideo(answer["reject"])
         return np.load(films / "frames.npy"), np.load(films / "sound.npy")
 
-    def run_tasks(tasks, spec, workers, ray):
+    def run_here(tasks, make, count, ray):
         for task in tasks:
             computed.append(task)
-            found = Worker(spec.__class__(**{**vars(spec), "reading": None}), fake_parts())
-            found._reader = read
-            yield found.run(task)
+            yield task, Worker(make.args[0], PairParts(fake_parts().judges, read))(task)
 
-    for name, value in {"load_params": lambda: params.model_copy(update={"evaluate": section}), "run_tasks": run_tasks,
-                        "judge_weights": lambda metrics: {"lpips_alexnet": "0"}}.items():
-        monkeypatch.setattr(evaluate_pairs, name, value)
-    monkeypatch.setattr(evaluate_pairs.protocol, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
+    monkeypatch.setattr(evaluate_pairs, "load_params", lambda: params.model_copy(update={"evaluate": section}))
+    monkeypatch.setattr(workers, "run", run_here)
+    for module in (pair, results_compare):
+        monkeypatch.setattr(module, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
     monkeypatch.chdir(films)
     run = SimpleNamespace(go=lambda out: evaluate_pairs.evaluate_folders(
         films / "made", films / "true", films / out, lambda line: None))

@@ -8,7 +8,8 @@ from playmate.profile import leaves
 
 NEUTRAL = {
     "the user's own: place, machine": """
-        seed ray.address ray.num_cpus ray.spill_folder ray.dashboard feature_store.root
+        seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s
+        feature_store.root
         train_audio.checkpoints train_emotion.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
         embedded.speaker embedded.render_px
@@ -42,9 +43,8 @@ NEUTRAL = {
         preprocess.max_source_s extract.max_clip_s extract.max_memory_gb""",
     "how it is computed, not what": """
         preprocess.ray_min_clips extract.ahead extract.ray_min_clips speech.piece_s speech.overlap_s
-        train_audio.min_workers train_audio.sharded train_audio.accumulate train_audio.compile train_audio.prefetch
-        train_emotion.min_workers train_emotion.sharded train_emotion.accumulate train_emotion.compile
-        train_emotion.prefetch""",
+        train_audio.min_workers train_audio.sharded train_audio.accumulate train_audio.compile
+        train_emotion.min_workers train_emotion.sharded train_emotion.accumulate train_emotion.compile""",
     "what is told and shown; nothing ends or changes by it": """
         train_audio.video_every train_audio.min_improvement train_audio.plateau_after train_audio.stop_after
         train_emotion.video_every train_emotion.min_improvement train_emotion.plateau_after train_emotion.stop_after

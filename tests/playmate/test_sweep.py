@@ -13,6 +13,8 @@ from pipeline.core.config import ParamsError
 from playmate.sweep import run_sweep
 from tests.toy_project import environment, run
 
+pytestmark = pytest.mark.processes
+
 TRAIN = """
 import json, yaml
 from pipeline.core.paths import WORK

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from evaluation.jobs import parts as evaluation_parts
+from evaluation.jobs import workers
 from evaluation.jobs.clip import FPS, RATE_HZ
 from evaluation.jobs.workers import Worker
 from evaluation.report.data import collect
@@ -54,17 +57,20 @@ def stage(tmp_path, project, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done, parts = [], [fake_parts()]
 
-    def run_tasks(tasks, spec, workers, ray):
+    def run_here(tasks, make, count, ray):
         for task in tasks:
             done.append(task)
-            yield Worker(spec, parts[0]).run(task)
+            yield task, Worker(make.args[0], parts[0])(task)
 
     split = dict.fromkeys("ab", "test") | dict.fromkeys("cdef", "train")
     for name, value in {"load_params": lambda: values.model_copy(update={"evaluate": section}),
-                        "FeatureStore": FakeStore, "read_split": lambda folder: split, "run_tasks": run_tasks,
-                        "bundle_digest": lambda folder: "bundle", "judge_weights": lambda metrics: {"lpips": "0"},
-                        "face_space_identity": lambda folder: {"kind": "landmark"}}.items():
+                        "FeatureStore": FakeStore, "read_split": lambda folder: split}.items():
         monkeypatch.setattr(evaluate, name, value)
+    monkeypatch.setattr(workers, "run", run_here)
+    for module in (evaluate, evaluation_parts):
+        monkeypatch.setattr(module, "bundle_digest", lambda folder: "bundle")
+        monkeypatch.setattr(module, "face_space_identity", lambda folder: {"kind": "landmark"})
+    monkeypatch.setattr(evaluation_parts, "judge_weights", lambda metrics: {"lpips": "0"})
     for clip_id in "ab":
         crop = tmp_path / "data/crops/hdtf" / f"{clip_id}.mp4"
         write_video(crop, (picture(value) for value in mouth(ord(clip_id))), FPS, crf=1)
@@ -109,8 +115,8 @@ def test_a_model_that_renders_no_face_leaves_rows_and_no_numbers(stage):
     def nothing(frames):
         raise FaceNotFound(0)
 
-    judges = SimpleNamespace(**{**vars(stage.parts[0].judges), "landmarks": nothing})
-    stage.parts[0] = SimpleNamespace(**{**vars(stage.parts[0]), "judges": judges})
+    judges = replace(stage.parts[0].judges, landmarks=nothing)
+    stage.parts[0] = replace(stage.parts[0], judges=judges)
     stage.run()
     metrics = json.loads((stage.folder / "data/evaluation/metrics.json").read_text())
     assert metrics["failed_videos"] == 4 and metrics["clips"] == 0 and "mouth_r" not in metrics

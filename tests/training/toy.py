@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,21 @@ from tests.chosen import keep_corpora
 from training.engine.checkpoint import CheckpointStore
 from training.engine.optimiser import OptimiserSettings
 from training.motion.batches import BatchSettings
-from training.motion.clips import TrainingClip, fit_inputs
+from training.motion.clips import StoredClips, TrainingClip, fit_inputs
 from training.motion.job import Job
 from training.motion.losses import Objective
 
 K, SPEECH_DIM = 3, 6
 MOTION_DIM = 3 * K + RHO_DIM
 EMOTIONS = ("neutral", "happy", "sad", "angry")
+
+
+class Untracked:
+    """Takes what a tracked run takes, and forgets it."""
+
+    def metrics(self, values: dict[str, float], step: int) -> None: ...
+    def tags(self, tags: dict) -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None: ...
 
 
 def shape(**changes) -> ModelShape:
@@ -56,6 +65,12 @@ def clips(count: int = 5, frames: int = 20, emotion: bool = False, seed: int = 0
         x_c = random.standard_normal((K, 3)).astype(np.float32)
         made.append(TrainingClip(f"clip{index}", x_c, speech @ mix, speech, index % 8 if emotion else -1))
     return made
+
+
+def stored(data: list[TrainingClip], load: Callable[[str], TrainingClip], cache_bytes: int = 10**9) -> StoredClips:
+    """`data` as a store's clips, each given by `load`."""
+    return StoredClips([clip.clip_id for clip in data], [len(clip) for clip in data], [clip.emotion for clip in data],
+                       "toy", load, cache_bytes)
 
 
 def statistics() -> MotionStatistics:

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.judges.vgg import VggFeatures, feature_distance, full, resized
-from models.liveportrait.networks import HeadMotion
+from models.liveportrait.networks import HeadMotion, Networks
+
+Distance = Literal["mean_square", "l2", "l1"]
 
 
 def driven(canonical: HeadMotion, pose: HeadMotion, expression: HeadMotion) -> Tensor:
@@ -54,7 +57,8 @@ class Weights:
 class DecouplingObjective(nn.Module):
     """The loss of pairs. `networks` are LivePortrait's (`models.liveportrait.networks.Networks`)."""
 
-    def __init__(self, networks: nn.Module, features: VggFeatures, weights: Weights, distance: str, picture_px: int):
+    def __init__(self, networks: Networks, features: VggFeatures, weights: Weights, distance: Distance,
+                 picture_px: int):
         super().__init__()
         self.networks, self.features = networks, features
         self.untuned = copy.deepcopy(networks.motion).requires_grad_(False)
@@ -105,7 +109,7 @@ def choose_trained(networks: nn.Module, parts: list[str]) -> list[nn.Parameter]:
 
 
 @torch.inference_mode()
-def leakage(networks: nn.Module, first: Tensor, second: Tensor) -> dict[str, float]:
+def leakage(networks: Networks, first: Tensor, second: Tensor) -> dict[str, float]:
     """What of the expression gets lost when only the pose is swapped, as M itself sees it in the pictures made.
 
     `expression_kept`: distance of delta in the posed picture from delta of i, in units of the distance between i and j

@@ -1,13 +1,12 @@
 """Pairs of frames of one clip for motion decoupling, as a pure function of (seed, step).
 
 Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation (as in
-training/motion/batches.py); its two frames come from a generator seeded by (seed, step, index).
+training/engine/order.py); its two frames come from a generator seeded by (seed, step, index).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.media.crops import read_crop
-from training.motion.batches import clip_order, share_of
+from training.engine.order import clip_order, share_of
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,21 @@ class PairBatch:
     """Frames i and j [B, 3, H, W] uint8 RGB."""
 
     clip_ids: list[str]
+    frames: Tensor  # [B, 2] their numbers in the clip
     first: Tensor
     second: Tensor
 
-    def pictures(self, device: torch.device) -> tuple[Tensor, Tensor]:
+    def to(self, device: torch.device) -> PairBatch:
+        return replace(self, first=self.first.to(device, non_blocking=True),
+                       second=self.second.to(device, non_blocking=True))
+
+    def pinned(self) -> PairBatch:
+        """In page-locked memory, from which a GPU copies without stopping."""
+        return replace(self, first=self.first.pin_memory(), second=self.second.pin_memory())
+
+    def pictures(self) -> tuple[Tensor, Tensor]:
         """Both in [0, 1], float32."""
-        return tuple(frames.to(device, non_blocking=True).float() / 255 for frames in (self.first, self.second))
+        return self.first.float() / 255, self.second.float() / 255
 
 
 def draw_pair(frames: int, min_gap: int, random: np.random.Generator) -> tuple[int, int]:
@@ -54,7 +62,7 @@ def read_pairs(clips: list[PairClip], pairs: list[tuple[int, int]]) -> PairBatch
     """Decode the two frames of every clip."""
     frames = np.stack([read_crop(clip.path, pair) for clip, pair in zip(clips, pairs, strict=True)])
     pictures = torch.from_numpy(frames).permute(1, 0, 4, 2, 3).contiguous()  # [2, B, 3, H, W]
-    return PairBatch([clip.clip_id for clip in clips], pictures[0], pictures[1])
+    return PairBatch([clip.clip_id for clip in clips], torch.tensor(pairs), pictures[0], pictures[1])
 
 
 def pair_batch(clips: list[PairClip], batch: int, min_gap: int, seed: int, step: int, rank: int = 0,
@@ -72,9 +80,3 @@ def fixed_pairs(clips: list[PairClip], count: int, min_gap: int, seed: int) -> l
     return [(clip := clips[index % len(clips)],
              draw_pair(clip.frames, min_gap, np.random.default_rng([seed, 2**32 - 1, index])))
             for index in range(count)]
-
-
-def batches(clips: list[PairClip], batch: int, min_gap: int, seed: int, steps: range, rank: int,
-            world_size: int) -> Iterator[PairBatch]:
-    """The batches of many steps, for `pipeline.compute.prefetch`."""
-    return (pair_batch(clips, batch, min_gap, seed, step, rank, world_size) for step in steps)

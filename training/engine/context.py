@@ -76,11 +76,12 @@ class WorkerContext:
         """
         if self.world_size == 1 or self.device.type != "cpu":
             return
-        flat = torch.cat([p.grad.flatten() for p in parameters])
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
         torch.distributed.all_reduce(flat)
         flat /= self.world_size
-        for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad.copy_(mean.view_as(parameter))
+        for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         if self.world_size > 1:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +35,9 @@ class AdamW:
     def step(self, lr: float) -> None:
         """One update with every gradient, then drop the gradients."""
         torch._foreach_add_(self.steps, 1)
-        mine = [[local(tensor) for tensor in tensors] for tensors in (
-            self.parameters, [p.grad for p in self.parameters], self.first, self.second)]
-        torch._fused_adamw_(*mine, [], self.steps, lr=lr, beta1=BETAS[0], beta2=BETAS[1],
+        weights, gradients, first, second = ([local(tensor) for tensor in tensors] for tensors in (
+            self.parameters, [p.grad for p in self.parameters], self.first, self.second))
+        torch._fused_adamw_(weights, gradients, first, second, [], self.steps, lr=lr, beta1=BETAS[0], beta2=BETAS[1],
                             weight_decay=self.weight_decay, eps=EPS, amsgrad=False, maximize=False)
         for parameter in self.parameters:
             parameter.grad = None
@@ -87,7 +88,7 @@ class MovingAverage:
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """The keys of `train_audio` and `train_emotion` that the loop goes by; each has its comment in params.yaml."""
+    """The keys of `train_audio` and `train_emotion` that a run goes by; each has its comment in params.yaml."""
 
     steps: int
     lr: float
@@ -107,7 +108,20 @@ class OptimiserSettings:
     stop_after: int
 
 
-def learning_rate(settings: OptimiserSettings, step: int) -> float:
+class Rate(Protocol):
+    """What the rate goes by: up in `warmup_steps`, then down along a cosine to `final_lr_share` of `lr`."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def final_lr_share(self) -> float: ...
+
+
+def learning_rate(settings: Rate, step: int) -> float:
     """The rate of step `step`, counted from 0."""
     if step < settings.warmup_steps:
         return settings.lr * (step + 1) / settings.warmup_steps

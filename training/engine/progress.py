@@ -7,11 +7,11 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from pipeline.compute.background import Background
 from pipeline.core import heartbeat
 from pipeline.storage import ObjectMissing, Storage
+from training.engine.record import Tracked
 
 log = logging.getLogger(__name__)
 EVERY_S = 5.0
@@ -27,7 +27,7 @@ class Reporter:
     A storage that is slow is asked again at the next row; the training never waits for it.
     """
 
-    def __init__(self, storage: Storage, run: str, tracked: Any):
+    def __init__(self, storage: Storage, run: str, tracked: Tracked):
         self.key, self.storage, self.tracked = progress_key(run), storage, tracked
         self.writer = Background("progress")
 
@@ -48,16 +48,17 @@ class Reporter:
 class Watch:
     """Prints the newest row of a run while the block runs."""
 
-    def __init__(self, storage: Storage, run: str, steps: int, plateau_after: int, say: Callable[[str], None]):
+    def __init__(self, storage: Storage, run: str, steps: int, plateau_after: int, unit: str,
+                 say: Callable[[str], None]):
         self.storage, self.key, self.steps, self.say = storage, progress_key(run), steps, say
-        self.plateau_after = plateau_after
+        self.plateau_after, self.unit = plateau_after, unit
         self.done, self.last = threading.Event(), 0
 
     def __enter__(self) -> None:
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.done.set()
         self.thread.join()
 
@@ -73,8 +74,9 @@ class Watch:
         """One row as a line: step, loss, rate, data wait, time left, and a plateau where there is one."""
         left_s = (self.steps - row["step"]) * row["seconds_per_step"]
         heartbeat.report(int(row["step"]), self.steps, "steps", rate_per_s=1 / row["seconds_per_step"], left_s=left_s)
-        text = (f"  step {row['step']} of {self.steps}, loss {row['loss']:.4f}, {row['samples_per_s']:.0f} windows/s, "
-                f"data wait {row['data_wait_share']:.1%}, {left_s:.0f} s left")
+        text = (f"  step {row['step']} of {self.steps}, loss {row['loss']:.4f}, "
+                f"{row['samples_per_s']:.0f} {self.unit}/s, data wait {row['data_wait_share']:.1%}, "
+                f"{left_s:.0f} s left")
         stale = row["validations_since_best"]
         if self.plateau_after and stale >= self.plateau_after:
             text += f"; PLATEAU: no progress in {stale:.0f} validations"

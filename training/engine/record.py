@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from pipeline.core.atomic import atomic_path
+from pipeline.core.atomic import write_text
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import file_sha256
+from pipeline.media.plot import Cell, Series, line_plot, sheet
 from pipeline.tracking.lineage import dvc_output
 from training.engine.history import CURVE, write_history
 from training.engine.verdict import Verdict
@@ -19,11 +20,20 @@ PANELS = {"training loss": ("loss", "loss_expression", "loss_pose"),
           "training loss by noise (3: most)": ("loss_noise_0", "loss_noise_1", "loss_noise_2", "loss_noise_3"),
           "held-out expression loss": ("validation_expression", "validation_wrong_speech", "validation_wrong_emotion"),
           "sampled r": ("validation_r", "validation_r_wrong_speech", "validation_mouth_r")}
+STYLES = ("s1", "s2", "s3", "s4")
+
+
+class Tracked(Protocol):
+    """What a training asks of its record."""
+
+    def metrics(self, values: dict[str, float], step: int) -> None: ...
+    def tags(self, tags: dict[str, Any]) -> None: ...
+    def artifact(self, path: Path, folder: str = "") -> None: ...
 
 
 @contextmanager
 def tracked_run(experiment: str, params: Params, run: str, data: dict[str, Path],
-                prints: dict[str, str]) -> Iterator[Any]:
+                prints: dict[str, str]) -> Iterator[Tracked]:
     """Track run `run` of `experiment` (face_space | train_audio | train_emotion) with every corpus as a data set.
 
     `data`: corpus -> the file that names what of it is trained on, in the folder that DVC knows.
@@ -38,28 +48,25 @@ def tracked_run(experiment: str, params: Params, run: str, data: dict[str, Path]
         yield tracked
 
 
-def record_end(tracked: Any, history: list[dict[str, float]], found: Verdict) -> None:
+def record_end(tracked: Tracked, history: list[dict[str, float]], found: Verdict) -> None:
     """The finished run's verdict as tags, its curve as a table and a picture."""
     tracked.tags({"learned_nothing": not found.learned, "verdict": found.sentence})
     with tempfile.TemporaryDirectory() as folder:
         write_history(Path(folder), history, {})
         tracked.artifact(Path(folder) / CURVE, "plots")
-        plot_history(Path(folder) / "curves.png", history)
-        tracked.artifact(Path(folder) / "curves.png", "plots")
+        write_text(Path(folder) / "curves.svg", plot_history(history))
+        tracked.artifact(Path(folder) / "curves.svg", "plots")
 
 
-def plot_history(path: Path, history: list[dict[str, float]]) -> None:
-    """The curves as a PNG; drawing costs a second, so only a finished run is drawn."""
-    from matplotlib.figure import Figure
+def plot_history(history: list[dict[str, float]]) -> str:
+    """The curves as an SVG picture, a panel for each kind."""
+    return sheet([_panel(title, names, history) for title, names in PANELS.items()])
 
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    for axes, (title, names) in zip(figure.subplots(2, 2).flat, PANELS.items(), strict=True):
-        for name in names:
-            rows = [row for row in history if name in row]
-            if rows:
-                axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=name)
-        axes.set(title=title, xlabel="step")
-        if axes.lines:
-            axes.legend(fontsize="small")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=90, metadata={"Software": None})
+
+def _panel(title: str, names: tuple[str, ...], history: list[dict[str, float]]) -> Cell:
+    rows = {name: [row for row in history if name in row] for name in names}
+    lines = [Series(name, [row["step"] for row in rows[name]], [row[name] for row in rows[name]], style)
+             for name, style in zip(names, STYLES, strict=False) if rows[name]]
+    if not lines:
+        return Cell(title, None, "not measured")
+    return Cell(title, line_plot(lines, "step", "", title), legend=tuple((line.name, line.style) for line in lines))

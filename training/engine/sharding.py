@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -25,33 +26,35 @@ class ShardedContext(WorkerContext):
         from torch.distributed.fsdp import fully_shard
 
         mesh = init_device_mesh(self.device.type, (self.world_size,))
-        for layer in model.conformer:
+        for layer in model.get_submodule("conformer").children():
             fully_shard(layer, mesh=mesh)
-        return fully_shard(model, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+        return model
 
     @contextmanager
     def without_sync(self, model: nn.Module) -> Iterator[None]:
-        model.set_requires_gradient_sync(False)
+        sharded: Any = model  # an FSDPModule since `wrap`
+        sharded.set_requires_gradient_sync(False)
         try:
             yield
         finally:
-            model.set_requires_gradient_sync(True)
+            sharded.set_requires_gradient_sync(True)
 
     def sync_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Nothing: every worker has its part of the mean gradient already."""
 
 
-def local(tensor: Tensor) -> Tensor:
+def local(tensor: Any) -> Tensor:
     """This worker's part, in the same memory; a tensor that is not shared out is its own."""
     return tensor.to_local() if _is_shared(tensor) else tensor
 
 
-def whole(tensor: Tensor) -> Tensor:
+def whole(tensor: Any) -> Tensor:
     """All of it. Where it is shared out every worker must ask at the same time."""
     return tensor.full_tensor() if _is_shared(tensor) else tensor
 
 
-def write(target: Tensor, value: Tensor) -> None:
+def write(target: Any, value: Tensor) -> None:
     """Copy `value`, which is whole, into `target`, of a shared one this worker's part; ValueError for another shape."""
     if target.shape != value.shape:
         raise ValueError(f"a tensor {tuple(value.shape)} cannot be written into one {tuple(target.shape)}")

@@ -1,17 +1,14 @@
 """Training batches as a pure function of (seed, step): a sample never depends on how many workers share the batch.
 
-Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation, so every clip comes
-once an epoch. Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its
-noise from PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time.
-Worker r of R computes the indices floor(r * batch / R) to floor((r + 1) * batch / R), so any number of workers up to
-the batch's size sees the same batches in the same order.
+Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its noise from
+PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time. Which clip a
+sample takes is in training/engine/order.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +16,7 @@ import torch
 from torch import Tensor
 
 from models.motion.motion import RHO_DIM
+from training.engine.order import clip_order, share_of
 from training.motion.clips import TrainingClip
 
 
@@ -50,7 +48,7 @@ class Batch:
     motion: Tensor  # [B, W, D] clean
     noise: Tensor  # [B, W, D]
     time: Tensor  # [B]
-    speech: Tensor  # [B, L, A]
+    speech: Tensor  # [B, L, A] as it is stored, often float16; float32 on the device
     identity: Tensor  # [B, 3K]
     previous: Tensor  # [B, P, D] clean
     previous_noise: Tensor  # [B, P, D]
@@ -65,7 +63,9 @@ class Batch:
         return len(self.clip_ids)
 
     def to(self, device: torch.device) -> Batch:
-        return self._each(lambda value: value.to(device, non_blocking=True))
+        """There, with speech in float32: stored halves travel as they are."""
+        moved = self._each(lambda value: value.to(device, non_blocking=True))
+        return replace(moved, speech=moved.speech.float())
 
     def pinned(self) -> Batch:
         """In page-locked memory, from which a GPU copies without stopping."""
@@ -80,17 +80,6 @@ class Batch:
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "clip_ids"}
-
-
-def clip_order(seed: int, step: int, batch: int, clips: int) -> np.ndarray:
-    """Clip indices [batch] of one step; consecutive steps walk through one permutation an epoch."""
-    samples = np.arange(step * batch, (step + 1) * batch)
-    return np.array([_permutation(seed, int(n // clips), clips)[n % clips] for n in samples])
-
-
-def share_of(batch: int, rank: int, world_size: int) -> range:
-    """The indices in a global batch that worker `rank` of `world_size` computes."""
-    return range(rank * batch // world_size, (rank + 1) * batch // world_size)
 
 
 def make_batch(clips: Sequence[TrainingClip], settings: BatchSettings, seed: int, step: int, rank: int = 0,
@@ -112,7 +101,6 @@ def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms
         noises.append(int(random.integers(2**32)))
         _draw_sample(rows, row, clip, settings, random, level)
     made = {name: torch.from_numpy(value) for name, value in rows.items()}
-    made["speech"] = made["speech"].float()  # all at once: eight times as fast as NumPy's from float16
     shape = (settings.previous + settings.window, clips[0].motion.shape[1])
     previous_noise, noise = draw_noise(noises, shape).split([settings.previous, settings.window], dim=1)
     return Batch([clip.clip_id for clip in clips], noise=noise, previous_noise=previous_noise, **made)
@@ -191,8 +179,3 @@ def dropped_conditions(settings: BatchSettings, of_audio: float, of_emotion: flo
     if settings.drop == "nested":
         return of_emotion < settings.drop_audio, of_emotion < settings.drop_audio + settings.drop_emotion
     return of_audio < settings.drop_audio, of_emotion < settings.drop_emotion
-
-
-@lru_cache(maxsize=4)
-def _permutation(seed: int, epoch: int, clips: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch, clips]).permutation(clips)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
+from feature_store.manifest import NAME as MANIFEST
 from feature_store.reader import ClipRow, FeatureStore, open_store
 from feature_store.statistics import pose_normalizers
 from models.diffusion.schedule import alpha_bars
@@ -21,6 +24,7 @@ from models.motion.normalization import MotionStatistics, Normalizer
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.components.bundle import load_bundle
 from pipeline.core.config import Params, Train
+from pipeline.core.fingerprint import digest, file_sha256
 from pipeline.core.paths import AUDIO_BUNDLE, SPLIT, STATISTICS
 from pipeline.core.split_table import TRAIN, VALIDATION, clips_of, read_split
 from pipeline.storage import Storage
@@ -31,6 +35,7 @@ from training.motion.clips import StoredClips, TrainingClip, fit_inputs
 from training.motion.initial import initial_audio, initial_emotion
 from training.motion.job import Job
 from training.motion.losses import Objective
+from training.motion.unpacked import unpack
 
 CENTRE_CLIPS = 50  # of one label, that its mean expression is taken from
 
@@ -60,7 +65,7 @@ def emotion_job(params: Params, storage: Storage, name: str) -> Job:
     initial_emotion(model, params)
     made = _job(params, section, model, train, validation, CheckpointStore(storage, name), stage_one.statistics,
                 section.drop_emotion, section.drop)
-    made.emotion_centres = emotion_centres(train)
+    made.emotion_centres = emotion_centres(train, train.emotions)
     return made
 
 
@@ -100,28 +105,31 @@ def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistic
     return parts[0], parts[1]
 
 
-def emotion_centres(clips: Sequence[TrainingClip]) -> dict[int, np.ndarray]:
-    """Mean normalised expression [3K] of every label that clips carry, over 50 clips of it at most."""
+def emotion_centres(clips: Sequence[TrainingClip], emotions: Sequence[int]) -> dict[int, np.ndarray]:
+    """Mean normalised expression [3K] of every label that clips carry, over its first 50 clips; no other is loaded."""
     found: dict[int, list[np.ndarray]] = defaultdict(list)
-    for clip in clips:
-        if len(found[clip.emotion]) < CENTRE_CLIPS:
-            found[clip.emotion].append(clip.motion[:, :-RHO_DIM].mean(axis=0, dtype=np.float64))
+    for index, emotion in enumerate(emotions):
+        if len(found[emotion]) < CENTRE_CLIPS:
+            found[emotion].append(clips[index].motion[:, :-RHO_DIM].mean(axis=0, dtype=np.float64))
     return {label: np.mean(means, axis=0) for label, means in sorted(found.items())}
 
 
 def _stored(store: FeatureStore, rows: list[ClipRow], statistics: MotionStatistics, labels: tuple[str, ...] | None,
             cache_bytes: int) -> StoredClips:
     by_id, pose = {row.clip_id: row for row in rows}, pose_normalizers(store, rows, statistics)
-    return StoredClips(list(by_id), lambda clip_id: _training_clip(
-        store, by_id[clip_id], statistics, pose[clip_id], labels), cache_bytes)
+    emotions = {row.clip_id: labels.index(row.emotion) if labels and row.emotion else -1 for row in rows}
+    content = digest({str(folder): file_sha256(folder / MANIFEST) for folder in store.manifests}, list(by_id),
+                     {name: value.tolist() for name, value in statistics.tensors().items()})
+    return StoredClips(list(by_id), [row.frames for row in rows], list(emotions.values()), content,
+                       lambda clip_id: _training_clip(store, clip_id, statistics, pose[clip_id], emotions[clip_id]),
+                       cache_bytes)
 
 
-def _training_clip(store: FeatureStore, row: ClipRow, statistics: MotionStatistics, pose: Normalizer,
-                   labels: tuple[str, ...] | None) -> TrainingClip:
-    features = store.load(row.clip_id)
+def _training_clip(store: FeatureStore, clip_id: str, statistics: MotionStatistics, pose: Normalizer,
+                   emotion: int) -> TrainingClip:
+    features = store.load(clip_id)
     motion = statistics.normalize(features.motion, pose).astype(np.float32)
-    return TrainingClip(row.clip_id, features.x_c, motion, features.speech,
-                        labels.index(row.emotion) if labels else -1)
+    return TrainingClip(clip_id, features.x_c, motion, features.speech, emotion)
 
 
 def _job(params: Params, section: Train, model: MotionTransformer, train: StoredClips,
@@ -139,8 +147,11 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
         previous_noise_form=diffusion.previous_noise_form, weight_of=section.weight_of,
         expression_weight=section.expression_weight, pose_weight=section.pose_weight,
         pose_velocity_weight=section.pose_velocity_weight, use_emotion=shape.num_emotions > 0)
+    state_every = section.video_every if validation else 0
     optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
-    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics)
+    return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics,
+               state_every=state_every, loaders=section.loaders,
+               unpack=partial(unpack, train, Path(section.unpacked)) if section.unpacked else None)
 
 
 def read_statistics() -> MotionStatistics:

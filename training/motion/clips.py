@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import overload
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 
 from models.transformer.motion_transformer import MotionTransformer
 
@@ -34,11 +35,17 @@ class TrainingClip:
 
 
 class StoredClips(Sequence[TrainingClip]):
-    """Clips by index, loaded on first use; the last `cache_bytes` used stay in memory. For one thread at a time."""
+    """Clips by index, loaded on first use; the last `cache_bytes` used stay in memory. For one thread at a time.
 
-    def __init__(self, clip_ids: Sequence[str], load: Callable[[str], TrainingClip], cache_bytes: int):
-        self.clip_ids, self._load, self._room = list(clip_ids), load, cache_bytes
-        self._kept: OrderedDict[int, TrainingClip] = OrderedDict()
+    `frames` and `emotions` are those of each clip, known without loading it; `content` is a digest of all arrays.
+    """
+
+    def __init__(self, clip_ids: Sequence[str], frames: Sequence[int], emotions: Sequence[int], content: str,
+                 load: Callable[[str], TrainingClip], cache_bytes: int):
+        self.clip_ids, self.frames, self.emotions = list(clip_ids), list(frames), list(emotions)
+        self.content, self._load = content, load
+        self._kept: LRUCache[int, TrainingClip] = LRUCache(
+            cache_bytes, getsizeof=lambda clip: min(clip.nbytes, cache_bytes))  # one that is larger stays alone
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -52,18 +59,11 @@ class StoredClips(Sequence[TrainingClip]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        if index in self._kept:
-            self._kept.move_to_end(index)
-            return self._kept[index]
-        clip = self._load(self.clip_ids[index])
-        self._keep(index, clip)
+        clip = self._kept.get(index)
+        if clip is None:
+            clip = self._load(self.clip_ids[index])
+            self._kept[index] = clip
         return clip
-
-    def _keep(self, index: int, clip: TrainingClip) -> None:
-        self._kept[index] = clip
-        self._room -= clip.nbytes
-        while self._room < 0 and len(self._kept) > 1:
-            self._room += self._kept.popitem(last=False)[1].nbytes
 
 
 def fit_inputs(model: MotionTransformer, clips: Sequence[TrainingClip], motion_mask: np.ndarray) -> None:
@@ -86,4 +86,4 @@ def _moments(arrays: Callable[[], Iterator[np.ndarray]]) -> tuple[torch.Tensor, 
 
 
 def _total(values: Iterable[np.ndarray]) -> np.ndarray:
-    return sum(values)
+    return reduce(np.add, values)

@@ -13,10 +13,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pipeline.core.atomic import atomic_path
 from pipeline.core.paths import CROPS
+from training.engine.loop import State
+from training.engine.record import Tracked
 
 log = logging.getLogger(__name__)
 LAST_WAIT_S = 300.0  # for the film of the last step, when the training is over
@@ -25,17 +26,17 @@ LAST_WAIT_S = 300.0  # for the film of the last step, when the training is over
 class Films:
     """`take` every state that was written; finished films become artifacts of the run."""
 
-    def __init__(self, every: int, clip_id: str, write_bundle: Callable[[Path, dict[str, Any]], None], tracked: Any):
+    def __init__(self, every: int, clip_id: str, write_bundle: Callable[[Path, State], None], tracked: Tracked):
         self.every, self.write_bundle, self.tracked = every, write_bundle, tracked
         self.folder = Path(tempfile.mkdtemp(prefix="playmate-films-"))
         self.crop = next(iter(sorted(CROPS.glob(f"*/{clip_id}.mp4"))), None)
         self.process: subprocess.Popen | None = None
-        self.waiting: dict[str, Any] | None = None  # the newest state whose film is due
+        self.waiting: State | None = None  # the newest state whose film is due
         self.film = self.folder / "none.mp4"
         if self.crop is None:
             log.warning("no film will be made: there is no crop of clip %s in %s", clip_id, CROPS)
 
-    def take(self, state: dict[str, Any]) -> None:
+    def take(self, state: State) -> None:
         """Make a film of this state where its step asks for one: at once, or when the one being made is finished."""
         self._collect(0)
         if self.crop is not None and state["step"] % self.every == 0:
@@ -50,7 +51,7 @@ class Films:
         shutil.rmtree(self.folder)
 
     def _start(self) -> None:
-        if self.waiting is None or self.process is not None:
+        if self.waiting is None or self.process is not None or self.crop is None:
             return
         state, self.waiting = self.waiting, None
         bundle, portrait = self.folder / "bundle", self.folder / "portrait.png"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pipeline.components.bundle import bundle_digest
+from pipeline.components.bundle import trained_digest
 from pipeline.core.config import Params, Train
 from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
@@ -16,8 +16,8 @@ from training.motion.initial import initial_bundle
 from training.motion.job import Job
 
 # keys of `train_*` that say how the work is done, not what comes out: a run goes on where one of them is changed
-HOW = ("workers", "min_workers", "sharded", "prefetch", "cache_gb", "checkpoints", "checkpoint_every", "video_every",
-       "bundle", "plateau_after", "min_learned")
+HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "loaders", "cache_gb", "unpacked", "checkpoints",
+       "checkpoint_every", "video_every", "bundle", "plateau_after", "min_learned")
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,26 @@ class Stage:
 
 
 def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
-    """Digests of all that enters the training: parameters, data, code, and the bundles it starts from."""
+    """Digests of all that enters the training: parameters, data, code, and the bundles it starts from.
+
+    How motion is sampled, and what the profile is called, enter no training.
+    """
     section = stage.section(params)
     train = {name: value for name, value in section.model_dump().items() if name not in HOW}
-    chosen = {"seed": params.seed, "model": params.model, "diffusion": params.diffusion, "speech": params.speech,
-              "face_space": params.face_space.kind, "emotion": params.emotion, "train": train}
-    values = {key: getattr(value, "model_dump", lambda v=value: v)() for key, value in chosen.items()}
+    values: dict[str, Any] = {
+        "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),
+        "speech": params.speech.model_dump(), "face_space": params.face_space.kind, "train": train}
+    if stage.name == "emotion":
+        values["emotion"] = params.emotion.model_dump()
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": code_of("training.motion.loop", "training.motion.build")}
     start = initial_bundle(section.init, stage.name)
     if start is not None:
-        prints["init"] = bundle_digest(start)
+        prints["init"] = trained_digest(start)
     if stage.name == "emotion":
-        prints["stage_one"] = bundle_digest(AUDIO_BUNDLE)
+        prints["stage_one"] = trained_digest(AUDIO_BUNDLE)
     return prints
 
 

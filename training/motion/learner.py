@@ -1,10 +1,13 @@
-"""What learns: the model, its averaged weights and its optimiser; one step of them on a share of a batch."""
+"""What learns: the model, its averaged weights and its optimiser; one step of them on a share of a batch.
+
+All of torch's generators are seeded anew every step from (seed, step, worker).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,28 +19,33 @@ from models.transformer.motion_transformer import MotionTransformer
 from training.engine.context import Context
 from training.engine.optimiser import AdamW, MovingAverage, learning_rate
 from training.engine.sharding import whole, write
-from training.motion.batches import Batch
+from training.engine.verdict import Row
+from training.motion.batches import Batch, make_batch
 from training.motion.job import Job
-from training.motion.losses import loss_parts
+from training.motion.losses import by_noise_level, loss_parts
+from training.motion.validation import validate, validation_batch
 
 
 @dataclass(frozen=True)
 class Measured:
     """What a step measured on this worker, of n samples."""
 
-    means: Tensor  # [3] loss, expression, pose; their mean over workers is that over the global batch
+    clip_ids: list[str]
+    times: Tensor  # [n] of diffusion
     losses: Tensor  # [n]
-    time: Tensor  # [n]
+    means: Tensor  # [3] loss, expression, pose; their mean over workers is that over the global batch
     grad_norm: Tensor  # of all workers' mean gradient, before clipping
 
 
 class Learner:
-    """`gradients`, then `update` where they are finite: a pure function of the state and the number of the step."""
+    """The motion transformer as a `Trainee` of the loop."""
 
     def __init__(self, job: Job, context: Context):
+        self.job = job = replace(job, objective=job.objective.to(context.device))
         self.context, self.settings, self.seed = context, job.optimiser, job.seed
-        self.batch, self.previous = job.batches.batch, job.batches.previous
-        self.objective = job.objective.to(context.device)
+        self.clips = job.unpack() if job.unpack else job.clips
+        self.batch, self.previous, self.objective = job.batches.batch, job.batches.previous, job.objective
+        self.held_out = validation_batch(job).to(context.device) if job.validation_clips else None
         self.model = job.model.to(context.device)
         self.wrapped = context.wrap(self.model)
         trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
@@ -45,6 +53,9 @@ class Learner:
         self.ema = MovingAverage(trained, self.settings.ema_decay)
         self.optimiser = AdamW(self.parameters, self.settings.weight_decay)
         self.network = torch.compile(self.wrapped) if self.settings.compile else self.wrapped
+
+    def make_batch(self, step: int) -> Batch:
+        return make_batch(self.clips, self.job.batches, self.seed, step, self.context.rank, self.context.world_size)
 
     def gradients(self, batch: Batch, step: int) -> Measured:
         """Gradients of the global batch's mean loss, clipped; from this worker's share, in `accumulate` parts."""
@@ -60,12 +71,25 @@ class Learner:
         norm = whole(clip_grad_norm_(self.parameters, self.settings.grad_clip))
         losses, expression, pose = (torch.cat(values) for values in zip(*made, strict=True))
         means = torch.stack([values.mean() * self._weight(len(batch)) for values in (losses, expression, pose)])
-        return Measured(means, losses, batch.time, norm)
+        return Measured(batch.clip_ids, batch.time, losses, means, norm)
 
-    def update(self, step: int) -> None:
+    def update(self, step: int) -> float:
         """Take the step, and its weights into the average."""
-        self.optimiser.step(learning_rate(self.settings, step))
+        lr = learning_rate(self.settings, step)
+        self.optimiser.step(lr)
         self.ema.update(step)
+        return lr
+
+    def row(self, made: Measured) -> Row:
+        loss, expression, pose = self.context.mean(made.means).tolist()
+        levels = by_noise_level(made.losses, made.times, len(self.objective.alpha_bar), self.context.mean)
+        return {"loss": loss, "loss_expression": expression, "loss_pose": pose, **levels}
+
+    def validate(self) -> Row:
+        if self.held_out is None:
+            return {}
+        with self.averaged() as model:
+            return validate(model, self.job, self.held_out)
 
     def state(self) -> dict[str, Any]:
         """Copies on the CPU, which can be written while the training goes on; `model` has the averaged weights.
@@ -99,7 +123,8 @@ class Learner:
         """Add the gradient of these samples' share in the global mean; their loss, expression and pose parts [n]."""
         losses = self._losses(batch)
         (losses[0].mean() * self._weight(len(batch))).backward()
-        return tuple(values.detach() for values in losses)
+        loss, expression, pose = losses
+        return loss.detach(), expression.detach(), pose.detach()
 
     def _weight(self, samples: int) -> float:
         """So that the mean over workers of weighted means is the mean over the global batch; 1 for equal shares."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.diffusion.schedule import Target, add_noise, noise_previous, training_target
 from models.motion.motion import RHO_DIM
@@ -22,7 +22,7 @@ class Objective:
 
     alpha_bar: Tensor
     target: Target
-    previous_noise_form: str
+    previous_noise_form: Literal["sqrt", "literal"]
     weight_of: Literal["part", "dimension"]  # what the two weights are of
     expression_weight: float
     pose_weight: float
@@ -32,7 +32,7 @@ class Objective:
     def to(self, device: torch.device) -> Objective:
         return replace(self, alpha_bar=self.alpha_bar.to(device))
 
-    def predict(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def predict(self, model: Callable[..., Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
         """Noise the batch, run the model: prediction and target [B, W, D]."""
         level = self.alpha_bar[batch.time][:, None, None].to(batch.motion)
         noisy = add_noise(batch.motion, batch.noise, level)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, run_clip, tile
-from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob, run_emotion, run_true_emotion
+from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, tile
+from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.films import write_grid
-from evaluation.jobs.pose import POSES, PoseJob, run_pose
-from evaluation.jobs.saved import fresh_folder, load_result, remove_others, save_result
+from evaluation.jobs.pose import POSES, PoseJob
+from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_others, save_result
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
@@ -49,7 +50,7 @@ def sync():
 @pytest.fixture(scope="module")
 def result(clip, sync, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
-    return run_clip(ClipJob(clip, speech(1), "bb"), fake_parts(), sync, SETTINGS, folder), folder
+    return ClipJob(clip, speech(1), "bb").run(replace(fake_parts(), sync=sync), SETTINGS, folder), folder
 
 
 def test_the_right_speech_is_told_from_the_wrong_one(result):
@@ -86,7 +87,7 @@ def test_videos_hold_every_frame(result):
 
 def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
     folder = fresh_folder(tmp_path / "job")
-    assert load_result(folder) is None
+    assert not has_result(folder)
     save_result(folder, result[0])
     again = load_result(folder)
     assert again.row == result[0].row
@@ -119,7 +120,7 @@ def test_other_people_by_hand():
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
-    results = [run_emotion(EmotionJob(clip, name), fake_parts(broken), SETTINGS, tmp_path) for name in
+    results = [EmotionJob(clip, name).run(fake_parts(broken), SETTINGS, tmp_path) for name in
                ("neutral", "happy")]
     assert pose_is_identical([result.row for result in results]) is not broken
     rows = emotion_rows([result.row for result in results])
@@ -132,15 +133,16 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
     assert read_crop(tmp_path / "grid.mp4").shape == (FRAMES, 64, 128, 3)
 
 
-def test_a_true_clip_is_looked_at_without_being_generated(clip):
-    row = run_true_emotion(TrueEmotionJob(clip, "happy"), fake_parts().judges, SETTINGS).row
+def test_a_true_clip_is_looked_at_without_being_generated(clip, tmp_path):
+    row = TrueEmotionJob(clip, "happy").run(fake_parts(), SETTINGS, tmp_path).row
+    assert not list(tmp_path.iterdir())
     assert row["seen"] == "happy" and row["emotion"] == "happy" and row["identity"] == "hdtf/p1"
     assert row["logp_sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
 
 
 def test_poses_are_generated_still_or_driven(clip, tmp_path):
     driver = motion_of(np.zeros(40), 3 * np.sin(np.arange(40) / 5))[:, -7:]
-    rows = {pose: run_pose(PoseJob(clip, pose, driver), fake_parts(), SETTINGS, tmp_path).row for pose in POSES}
+    rows = {pose: PoseJob(clip, pose, driver).run(fake_parts(), SETTINGS, tmp_path).row for pose in POSES}
     assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
     assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]

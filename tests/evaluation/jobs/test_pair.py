@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.jobs.clip import JobSettings
-from evaluation.jobs.pair import PairJob, find_pairs, other_video_r, run_pair
+from evaluation.jobs.pair import PairJob, PairParts, find_pairs, other_video_r
 from evaluation.report.text import markdown_table, table_1
 from tests.evaluation.fakes import fake_parts, picture
 
@@ -40,11 +40,12 @@ def test_folders_that_cannot_be_used_say_why(tmp_path):
         find_pairs(tmp_path / "absent", true)
 
 
-def test_a_pair_is_cut_to_the_shorter_and_measured():
+def test_a_pair_is_cut_to_the_shorter_and_measured(tmp_path):
     mouth = np.clip(0.5 + 0.4 * np.sin(np.arange(60) ** 1.3), 0, 1)
     frames = np.stack([picture(value) for value in mouth])
     videos = {"m.mp4": (frames[:50], None), "t.mp4": (frames, np.zeros(60 * 640, np.float32))}
-    result = run_pair(PairJob("x", "m.mp4", "t.mp4"), fake_parts().judges, SETTINGS, lambda path: videos[path.name])
+    parts = PairParts(fake_parts().judges, lambda path: videos[path.name])
+    result = PairJob("x", "m.mp4", "t.mp4").run(parts, SETTINGS, tmp_path)
     row = result.row
     assert (row["frames"], row["frames_generated"], row["frames_reference"]) == (50, 50, 60)
     assert row["mouth_r"] == pytest.approx(1) and row["lpips_alexnet"] == 0 and row["has_sound"]

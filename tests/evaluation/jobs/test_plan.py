@@ -5,8 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from evaluation.jobs.clip import Clip
-from evaluation.jobs.plan import clip_jobs, emotion_jobs, job_digest, spread
+from evaluation.jobs import pair
+from evaluation.jobs.clip import Clip, JobSettings
+from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
+from evaluation.jobs.pair import PairSpec
+from evaluation.jobs.plan import clip_jobs, emotion_jobs, spread
+from evaluation.jobs.pose import PoseJob
+from evaluation.jobs.workers import make_tasks
 from tests.evaluation.fakes import motion_of, rest_keypoints
 
 
@@ -42,12 +47,19 @@ def test_picks_are_spread_and_never_repeat():
     assert spread(ids, 99) == ids and spread([], 3) == []
 
 
-def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path):
+def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(b"one")
-    jobs = clip_jobs([clip("a", "p", str(tmp_path / "a.mp4")), clip("b", "p")])
-    first = job_digest("base", jobs[0])
-    assert first == job_digest("base", jobs[0])
-    assert first != job_digest("other", jobs[0])
-    assert first != job_digest("base", replace(jobs[0], wrong_clip_id="c"))
+    one = clip("a", "p", str(tmp_path / "a.mp4"))
+    job = clip_jobs([one, one])[0]
+    pose = PoseJob(one, "driven", np.zeros((5, 7)))
+
+    def name(job, metrics=("lpips_alexnet",)) -> str:
+        settings = JobSettings(1, 5, 2, 2, 64, 27, "mean_logits")
+        return make_tasks([job], PairSpec(metrics, settings, {}), tmp_path)[0].folder.name
+
+    monkeypatch.setattr(pair, "judge_weights", list)
+    names = [name(job), name(job, ("fid",)), name(replace(job, wrong_clip_id="c")), name(EmotionJob(one, "happy")),
+             name(TrueEmotionJob(one, "happy")), name(pose), name(replace(pose, driver=np.ones((5, 7))))]
+    assert len(set(names)) == len(names) and name(job) == names[0]
     (tmp_path / "a.mp4").write_bytes(b"two")
-    assert first != job_digest("base", jobs[0])
+    assert name(job) != names[0]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evaluation.jobs.clip import FPS, JobSettings
-from evaluation.jobs.pair import PairJob
-from evaluation.jobs.workers import Task, Worker, WorkerSpec, run_tasks
+from evaluation.jobs.pair import PairJob, PairSpec
+from evaluation.jobs.workers import Task, Worker, run_missing
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from tests.needs import weight
@@ -32,19 +32,19 @@ def films(tmp_path, picture):
 def test_ray_and_this_process_give_the_same_bytes(films, project, ray_session):
     for name in ("face_landmarker", "mobilefacenet"):
         weight(name)
-    section = load_params(project / "params.yaml").ray.model_copy(update={"address": "auto"})
-    spec = WorkerSpec("", films, None, FPS, ("csim_mobilefacenet",), None,
-                      JobSettings(1, 5, 2, 2, 64, 27, "mean_logits"), READING)
+    params = load_params(project / "params.yaml")
+    params = params.model_copy(update={"ray": params.ray.model_copy(update={"address": "auto"})})
+    spec = PairSpec(("csim_mobilefacenet",), JobSettings(1, 5, 2, 2, 64, 27, "mean_logits"), READING)
 
     def tasks(folder):
         return [Task(PairJob(name, str(films / "made" / f"{name}.mp4"), str(films / "true" / f"{name}.mp4")),
                      films / folder / name) for name in "abc"]
 
-    done = {one.folder.name: one for one in run_tasks(tasks("ray"), spec, 2, section)}
-    assert [done[name].code for name in "abc"] == [None, None, "UnreadableVideo"]
+    failures = run_missing(tasks("ray"), spec, params, "evaluate", lambda line: None)
+    assert [(failure.clip_id, failure.code) for failure in failures] == [("c", "UnreadableVideo")]
     worker = Worker(spec)
     for task in tasks("here"):
-        worker.run(task)
+        worker(task)
     for name in "ab":
         for file in ("result.json", "arrays.npz"):
             assert (films / "ray" / name / file).read_bytes() == (films / "here" / name / file).read_bytes()

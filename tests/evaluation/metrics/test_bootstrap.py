@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
-from evaluation.metrics.bootstrap import mean_interval, paired_p_value
+from evaluation.metrics.bootstrap import mean_interval, paired_p_value, statistic_interval
 
 
 def test_interval_of_two_clips_is_their_range():
@@ -44,3 +46,17 @@ def test_many_clips_are_sampled_and_tell_a_difference():
     base = rng.normal(size=60)
     assert paired_p_value(list(base + 1), list(base + rng.normal(0, 0.1, 60)), 999, 0) == pytest.approx(0.001)
     assert paired_p_value(list(base), list(base + rng.normal(0, 1, 60)), 999, 0) > 0.01
+
+
+def test_samples_are_drawn_together():
+    """Of the pairs (0, 0) and (1, 1) every sample has a difference of zero; drawn apart they would have up to 1."""
+    pair = np.array([0.0, 1.0])
+    found = statistic_interval((pair, pair), lambda a, b, axis: a.mean(axis) - b.mean(axis), 200, 0)
+    assert (found.low, found.value, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_the_exact_test_counts_every_pattern():
+    gaps = np.array([0.3, -0.1, 0.7, 0.25, -0.4, 0.9])
+    sums = [abs(np.dot(signs, gaps)) for signs in itertools.product((1, -1), repeat=6)]
+    by_hand = np.mean([total >= abs(gaps.sum()) - 1e-12 for total in sums])
+    assert paired_p_value(gaps, np.zeros(6), draws=5, seed=0) == pytest.approx(by_hand, abs=1e-12)

@@ -11,7 +11,7 @@ from evaluation.metrics.frechet import frechet_of_features
 from evaluation.metrics.judges import load_judges
 from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
 from evaluation.metrics.seen_pose import head_angles_deg, seen_lip_error
-from pipeline.components.face_space import make_speech_encoder
+from pipeline.components.speech import make_speech_encoder
 from pipeline.core.config import load_params
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.weights.table import WeightsError

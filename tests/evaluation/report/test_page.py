@@ -10,7 +10,6 @@ import pytest
 
 from evaluation.metrics.bootstrap import Interval
 from evaluation.metrics.table import METRICS, full_label, group_of
-from evaluation.report import svg
 from evaluation.report.data import ReportData, collect
 from evaluation.report.page import flat_metrics, plot_files, render_html, render_markdown
 from evaluation.report.plots import measured_plots
@@ -21,6 +20,7 @@ from evaluation.results.files import Summary
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import write_clip_table
 from pipeline.core.split_table import write_split
+from pipeline.media import plot as svg
 from pipeline.media.film import write_video
 
 HOSTILE = "<script>alert('x')</script>"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from models.judges import hsemotion
+from models.judges import expression
 from models.judges.i3d import I3d, VideoLogits, prepare
 from models.judges.identity import ArcFace
 from models.judges.inception import FidFeatures, FidInception
@@ -125,8 +125,8 @@ def test_arcface_sees_red_first_in_minus_one_to_one(tmp_path):
 
 
 def test_hsemotion_sees_imagenets_normalisation(tmp_path):
-    logits = hsemotion.EmotionLogits(means_network(tmp_path / "enet.onnx", 8))([np.full((50, 50, 3), 255, np.uint8)])
-    assert np.allclose(logits[0, :3], (1 - hsemotion.MEAN) / hsemotion.STD, atol=1e-3)
-    assert tuple(sorted(hsemotion.LABELS, key=lambda name: {
+    logits = expression.HsemotionLogits(means_network(tmp_path / "enet.onnx", 8))([np.full((50, 50, 3), 255, np.uint8)])
+    assert np.allclose(logits[0, :3], (1 - expression.MEAN) / expression.STD, atol=1e-3)
+    assert tuple(sorted(expression.HSEMOTION_LABELS, key=lambda name: {
         "angry": "anger", "disgusted": "disgust", "happy": "happiness", "sad": "sadness",
-        "surprised": "surprise"}.get(name, name))) == hsemotion.LABELS
+        "surprised": "surprise"}.get(name, name))) == expression.HSEMOTION_LABELS

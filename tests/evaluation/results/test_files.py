@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from evaluation.metrics.bootstrap import Interval
 from evaluation.results.files import (
+    CurveFiles,
+    Result,
     Summary,
     read_csv,
     read_rows,
@@ -47,3 +50,22 @@ def test_rows_and_curves_round_trip(tmp_path):
 def test_rounding_keeps_six_digits_and_drops_what_json_cannot_say():
     assert rounded({"a": [1.23456789e-9, float("nan")], "b": 3, "c": True}) == {
         "a": [1.23457e-9, None], "b": 3, "c": True}
+
+
+def test_curves_are_written_as_they_come_and_the_first_one_apart(tmp_path):
+    """Six digits, an empty cell without a face, no third curve where it was not made."""
+    curves = CurveFiles(tmp_path)
+    for name, made in (("a", [0.12345678, np.nan]), ("00e1", [0.5, 0.25])):
+        curves.add(Result({"clip_id": name, "frames": 2}, {"reference": np.ones(2), "generated": np.array(made)}, {}))
+        assert not (tmp_path / "mouth_curves.csv").exists()
+    curves.close()
+    assert (tmp_path / "mouth_curve.csv").read_text() == (
+        "clip_id,frame,reference,generated,wrong_speech\n\"a\",0,1,0.123457,\n\"a\",1,1,,\n")
+    rows = read_csv(tmp_path / "mouth_curves.csv")
+    assert [(row["clip_id"], row["frame"], row["generated"]) for row in rows] == [
+        ("a", 0, 0.123457), ("a", 1, None), ("00e1", 0, 0.5), ("00e1", 1, 0.25)]
+
+
+def test_an_evaluation_without_clips_leaves_heads_alone(tmp_path):
+    CurveFiles(tmp_path).close()
+    assert read_csv(tmp_path / "mouth_curves.csv") == read_csv(tmp_path / "mouth_curve.csv") == []

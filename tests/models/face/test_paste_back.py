@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from models.face.face import Rect
 from models.face.paste_back import FEATHER, PasteBack, feathered_mask
-from models.face.portrait_crop import crop_matrix
+from models.face.source_crop import crop_matrix
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -30,7 +31,7 @@ def test_the_mask_is_a_raised_cosine_from_the_border_inwards():
     ((150.0, 120.0), 220.0, -15.0)])
 def test_a_crop_goes_back_to_where_it_was_cut(centre, side, angle_deg):
     picture = smooth(241, 321)
-    matrix = crop_matrix(np.array(centre), side, np.radians(angle_deg))
+    matrix = crop_matrix(Rect(np.array(centre), side, np.radians(angle_deg)))
     crop = cv2.warpAffine(picture, matrix, (512, 512), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     whole = PasteBack(picture, matrix)(crop)
     assert whole.shape == (240, 320, 3)  # even sides
@@ -39,7 +40,7 @@ def test_a_crop_goes_back_to_where_it_was_cut(centre, side, angle_deg):
 
 def test_nothing_outside_the_crop_changes_and_its_middle_is_the_frame():
     picture = smooth(200, 300)
-    matrix = crop_matrix(np.array([150.0, 100.0]), 100.0, 0.0)
+    matrix = crop_matrix(Rect(np.array([150.0, 100.0]), 100.0, 0.0))
     paste = PasteBack(picture, matrix)
     whole = paste(np.full((512, 512, 3), (255, 0, 0), np.uint8))
     inside = np.zeros((200, 300), bool)
@@ -51,7 +52,7 @@ def test_nothing_outside_the_crop_changes_and_its_middle_is_the_frame():
 
 def test_the_edge_is_soft():
     picture = np.zeros((200, 200, 3), np.uint8)
-    matrix = crop_matrix(np.array([100.0, 100.0]), 100.0, 0.0)
+    matrix = crop_matrix(Rect(np.array([100.0, 100.0]), 100.0, 0.0))
     row = PasteBack(picture, matrix)(np.full((512, 512, 3), 255, np.uint8))[100, :, 0].astype(int)
     assert row[49] == 0 and row[100] == 255
     assert np.abs(np.diff(row)).max() <= 40

@@ -19,6 +19,8 @@ from tests.models.generation.test_generator import generator as toy_generator
 from tests.needs import weight
 from tests.training.toy import SPEECH_DIM, K
 
+pytestmark = pytest.mark.processes
+
 FPS = 25
 
 

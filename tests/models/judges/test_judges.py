@@ -14,7 +14,7 @@ import torch
 
 from models.formats.numpy_pickle import read_numpy_pickle
 from models.judges.efficientnet_lite0 import EfficientNetLite0, FrameFeatures, prepare
-from models.judges.expression import LABELS, ExpressionClassifier
+from models.judges.expression import FACEX_LABELS, FacexProbabilities
 from models.judges.identity import IdentityVectors
 from models.judges.lpips import Lpips
 from tests.needs import weight
@@ -87,11 +87,11 @@ def test_identity_vectors_are_unit_and_fill_the_last_batch():
 
 
 def test_classifier_gives_probabilities_of_our_names():
-    network = ExpressionClassifier(weight("emotion_facex"))
+    network = FacexProbabilities(weight("emotion_facex"))
     faces = [np.full((side, side, 3), 120, np.uint8) for side in (90, 230)]
     probabilities = network(faces)
-    assert probabilities.shape == (2, len(LABELS)) and np.allclose(probabilities.sum(1), 1, atol=1e-3)
-    assert "contempt" not in LABELS
+    assert probabilities.shape == (2, len(FACEX_LABELS)) and np.allclose(probabilities.sum(1), 1, atol=1e-3)
+    assert "contempt" not in FACEX_LABELS
 
 
 def test_a_pickle_with_power_is_refused(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.liveportrait.checkpoint import FILES, RETARGETING, CheckpointError, load_official, load_strictly
+from models.formats.state_dict import CheckpointError, load_strictly
+from models.liveportrait.checkpoint import FILES, RETARGETING, load_official
 from models.liveportrait.networks import Networks, seeded_networks
 from models.liveportrait.widths import TOY
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from models.face.face import CENTRES, eyes_and_lips, face_rect
 from models.face.paste_back import PasteBack
-from models.face.source_crop import CENTRES, crop_matrix, eyes_and_lips, face_rect, source_rect
+from models.face.source_crop import crop_matrix, source_rect
 
 
 def landmarks(count: int, turn_rad: float = 0.0, at: tuple[float, float] = (500.0, 400.0)) -> np.ndarray:

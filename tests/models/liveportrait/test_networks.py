@@ -7,7 +7,7 @@ import torch
 
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime, ready
-from models.liveportrait.stitching import Retargeting, eye_ratios, lip_ratio
+from models.liveportrait.stitching import Retargeting
 from models.liveportrait.warping import heat, identity_grid, moved, sampled, sparse_flows
 from models.liveportrait.widths import TOY
 from tests.golden.filled import fill
@@ -114,21 +114,3 @@ def test_stitching_adds_a_delta_and_a_shift():
     change = retargeting.stitch(points(8, 1), x) - x
     assert change[0, 0].tolist() == pytest.approx([100, 201, 2], abs=1e-4)
     assert change[0, 20].tolist() == pytest.approx([160, 261, 62], abs=1e-4)
-
-
-def test_retargeting_networks_see_key_points_then_ratios():
-    retargeting, x = Retargeting(), points(9, 1)
-    with torch.no_grad():
-        wanted = retargeting.lip(torch.cat([x.reshape(1, 63), torch.tensor([[0.1, 0.4]])], 1)).reshape(1, 21, 3)
-        assert torch.equal(retargeting.retarget_lip(x, torch.tensor([[0.1, 0.4]])), wanted)
-        wanted = retargeting.eye(torch.cat([x.reshape(1, 63), torch.tensor([[0.1, 0.2, 0.4]])], 1)).reshape(1, 21, 3)
-        assert torch.equal(retargeting.retarget_eye(x, torch.tensor([[0.1, 0.2, 0.4]])), wanted)
-
-
-def test_ratios_of_eyes_and_lips_by_hand():
-    landmarks = torch.zeros(1, 203, 2)
-    for index, place in {6: (0, 1), 18: (0, -1), 0: (-4, 0), 12: (4, 0), 30: (9, 3), 42: (9, 0), 24: (6, 0),
-                         36: (12, 0), 90: (0, 0), 102: (0, 2), 48: (-2, 1), 66: (3, 1)}.items():
-        landmarks[0, index] = torch.tensor(place, dtype=torch.float32)
-    assert eye_ratios(landmarks)[0].tolist() == pytest.approx([2 / 8, 3 / 6], abs=1e-5)
-    assert lip_ratio(landmarks)[0].tolist() == pytest.approx([2 / 5], abs=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.face.detectors import Face
+from models.face.face import Face
 from models.generation.request import REPEATED, SampleSettings
 from models.generation.track import rewindow
 from models.motion.face_space import Appearance, FaceNotFound

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.generation.talking_head import TalkingHead
 from models.speech.level import levelled
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.features import whole_features
@@ -24,7 +25,7 @@ RATE = 16000
 
 
 def animator(detector=None) -> Animator:
-    return Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), detector or FakeDetector(), "test/1")
+    return Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), detector or FakeDetector(), "test/1")
 
 
 def tone(seconds: float, level: float = 0.5) -> np.ndarray:
@@ -97,8 +98,8 @@ def test_a_film_lets_hear_the_sound_in_its_own_quality(tmp_path, rate_hz, channe
 def test_settings_are_the_models_own_unless_given():
     made = animator()
     list(made.animate(PORTRAIT, tone(0.5), audio_scale=2.0, seed=7, pose="still"))
-    assert made.generator.overrides == [{"audio_scale": 2.0}]
-    request = made.generator.requests[0]
+    assert made.head.generator.overrides == [{"audio_scale": 2.0}]
+    request = made.head.generator.requests[0]
     assert (request.seed, request.pose, request.emotion) == (7, "still", None)
     np.testing.assert_array_equal(request.source_rho, [1, 0, 0, 0, 0, 0, 0])
 
@@ -136,7 +137,7 @@ def test_pose_of_a_driving_video_is_relative_to_its_first_frame(tmp_path):
     write_video(video, pictures, 30, crf=1)
     made = animator()
     list(made.animate(PORTRAIT, tone(0.8), pose=video))
-    yaw = made.generator.requests[0].pose[:, 5]
+    yaw = made.head.generator.requests[0].pose[:, 5]
     np.testing.assert_allclose(yaw, 3 * (np.ceil(1.2 * np.arange(20) + 0.6) - 1), atol=2.1)
     assert abs(yaw[0]) < 1e-4
 

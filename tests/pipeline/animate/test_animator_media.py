@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.face.detectors import InsightFaceDetector
+from models.generation.talking_head import TalkingHead
 from models.landmark.space import LandmarkFaceSpace
 from pipeline.animate.animator import Animator
 from pipeline.animate.pose import driving_pose
@@ -20,7 +21,7 @@ DURATIONS_S = {"ditto_audio_24k.wav": 24000, "fasterliveportrait_a-01_32k.wav": 
 
 @pytest.fixture(scope="module")
 def real() -> Animator:
-    return Animator(LandmarkFaceSpace(weight("face_landmarker")), FakeEncoder(), FakeGenerator(),
+    return Animator(TalkingHead(LandmarkFaceSpace(weight("face_landmarker")), FakeGenerator()), FakeEncoder(),
                     InsightFaceDetector(weight("scrfd"), 640), "test/1")
 
 
@@ -28,7 +29,7 @@ def real() -> Animator:
 def test_portraits_are_cropped_as_liveportrait_does(media, real, name):
     """In LivePortrait's source crop the face spans 1 / 2.3 of the side; the crop may be tighter at picture borders."""
     portrait = real.portrait(media / "portraits" / name)
-    points = portrait.keypoints[:, :2]
+    points = portrait.source.keypoints[:, :2]
     width = np.ptp(points[:, 0]) / 2
     assert portrait.crop.shape == (512, 512, 3)
     assert 0.3 < width < 0.65
@@ -54,7 +55,7 @@ def test_a_video_without_sound_is_refused(media):
 
 def test_pose_of_a_real_video(media, real):
     source = np.array([1.0, 0, 0, 0, 0, 0, 0])
-    rho = driving_pose(media / "talking" / "styletalk_Obama_clip1.mp4", 50, 25, source, real.space, real.detector)
+    rho = driving_pose(media / "talking" / "styletalk_Obama_clip1.mp4", 50, 25, source, real.head.space, real.detector)
     assert rho.shape == (50, 7)
     np.testing.assert_allclose(rho[0], source, atol=1e-4)
     assert 0.5 < np.ptp(rho[:, 4:], axis=0).max() < 40 and np.ptp(rho[:, 0]) < 0.3

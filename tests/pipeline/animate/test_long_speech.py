@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.stream import AnimatorStream
 from pipeline.core import paths
@@ -28,7 +29,7 @@ class SmallSpace(FakeSpace):
 
 
 def small() -> Animator:
-    return Animator(SmallSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "test/1")
+    return Animator(TalkingHead(SmallSpace(), FakeGenerator()), FakeEncoder(), FakeDetector(), "test/1")
 
 
 def voice(seconds: float) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.face.detectors import Face
-from models.face.portrait_crop import CROP_PX, crop_matrix, crop_portrait, face_square, landmark_square
+from models.face.face import Face
+from models.face.source_crop import CROP_PX, crop_matrix, crop_portrait, face_square, landmark_square
 from pipeline.animate import picture
 from pipeline.animate.picture import PortraitError, read_picture
 from pipeline.animate.portrait import by_size, choose_face, draw_numbers, find_faces, read_portrait, rivals
@@ -133,25 +133,26 @@ def test_a_face_nearly_as_large_is_a_rival():
 
 def test_square_of_an_upright_face():
     """Box of 100 px around (200, 150): side 230, moved up by 0.125 x 230 = 28.75."""
-    centre, side, angle = face_square(face(150, 100, 250, 200))
-    np.testing.assert_allclose([*centre, side, angle], [200, 121.25, 230, 0], atol=1e-9)
+    square = face_square(face(150, 100, 250, 200))
+    np.testing.assert_allclose([*square.centre, square.side, square.angle_rad], [200, 121.25, 230, 0], atol=1e-9)
 
 
 def test_square_of_a_turned_face_moves_along_its_own_axis():
     """Turned clockwise by 90 degrees, the chin points to the left: up for the face is right on the picture."""
-    centre, side, angle = face_square(face(150, 100, 250, 200, turn_deg=90))
-    np.testing.assert_allclose([*centre, side, np.degrees(angle)], [228.75, 150, 230, 90], atol=1e-9)
+    square = face_square(face(150, 100, 250, 200, turn_deg=90))
+    found = [*square.centre, square.side, np.degrees(square.angle_rad)]
+    np.testing.assert_allclose(found, [228.75, 150, 230, 90], atol=1e-9)
 
 
 @pytest.mark.parametrize("turn_deg", [0.0, 25.0, -70.0])
 def test_the_upright_crop_puts_eyes_level_above_the_mouth(turn_deg):
     turned = face(150, 100, 250, 200, turn_deg)
-    centre, side, angle = face_square(turned)
-    matrix = crop_matrix(centre, side, angle)
+    rect = face_square(turned)
+    matrix = crop_matrix(rect)
     eyes_to_mouth = turned.points @ matrix[:, :2].T + matrix[:, 2]
     assert np.isclose(eyes_to_mouth[0, 1], eyes_to_mouth[1, 1])
     assert eyes_to_mouth[0, 0] < eyes_to_mouth[1, 0] and eyes_to_mouth[3, 1] > eyes_to_mouth[0, 1]
-    np.testing.assert_allclose(centre @ matrix[:, :2].T + matrix[:, 2], [CROP_PX / 2] * 2)
+    np.testing.assert_allclose(rect.centre @ matrix[:, :2].T + matrix[:, 2], [CROP_PX / 2] * 2)
 
 
 def test_a_crop_stays_inside_the_picture_where_it_can():
@@ -174,13 +175,13 @@ def test_landmarks_give_liveportraits_own_square():
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     outline = np.array([[-50.0, -60], [50, -60], [-50, 60], [50, 60]]) @ rotation + 100
     turned = Face(plain.box, 0.9, plain.points, outline)
-    centre, side, angle_rad = landmark_square(turned)
-    assert side == pytest.approx(276) and np.degrees(angle_rad) == pytest.approx(30)
-    assert centre == pytest.approx([100 + 34.5 * 0.5, 100 - 34.5 * np.sqrt(0.75)])
+    found = landmark_square(turned)
+    assert found.side == pytest.approx(276) and np.degrees(found.angle_rad) == pytest.approx(30)
+    assert found.centre == pytest.approx([100 + 34.5 * 0.5, 100 - 34.5 * np.sqrt(0.75)])
     picture = np.zeros((300, 300, 3), np.uint8)
     for upright, square in ((True, landmark_square(turned)), (False, face_square(turned))):
         scale = np.sqrt(np.linalg.det(crop_portrait(picture, turned, upright)[1][:, :2]))
-        assert scale == pytest.approx(CROP_PX / square[1]) or not upright
+        assert scale == pytest.approx(CROP_PX / square.side) or not upright
 
 
 def test_a_file_is_decoded_in_a_process_of_its_own(monkeypatch):

@@ -73,7 +73,7 @@ def test_lips_meet_and_pose_stays():
     rng = np.random.default_rng(0)
     x_c, motion = rng.normal(0, 0.1, (NUM_KEYPOINTS, 3)), rng.normal(0, 0.01, (50, 3 * NUM_KEYPOINTS + 7))
     upper, lower = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
-    x_c[lower, 1] = x_c[upper, 1] + 0.1
+    x_c[lower, 1] = x_c[upper, 1] + np.array([0.1, 0.1, 0.1, 0.1, -0.02])  # one pair is pressed together
 
     class Space:
         shut_mouth = staticmethod(shut_lips)

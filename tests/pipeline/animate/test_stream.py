@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.speech import SpeechError
 from pipeline.animate.stream import RIGHT_S, AnimatorStream
@@ -17,7 +18,7 @@ PORTRAIT = np.full((120, 100, 3), 200, np.uint8)
 
 @pytest.fixture
 def animator() -> Animator:
-    return Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "test/1")
+    return Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), FakeDetector(), "test/1")
 
 
 def speech(seconds: float) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_emotion_can_change_on_the_way(animator):
     with AnimatorStream(animator, animator.portrait(PORTRAIT), emotion={"happy": 1.0}) as stream:
         stream.push(speech(1.0))
         stream.set_emotion("sad:0.5")
-        np.testing.assert_allclose(animator.generator.requests[0].emotion, [0, 0, 0.5, 0.5])
+        np.testing.assert_allclose(animator.head.generator.requests[0].emotion, [0, 0, 0.5, 0.5])
     with AnimatorStream(animator, animator.portrait(PORTRAIT)) as stream, pytest.raises(ValueError, match="begin the"):
         stream.set_emotion("sad")
 

@@ -1,4 +1,5 @@
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from pipeline.components.bundle import (
     BundleError,
     bundle_digest,
     load_bundle,
-    load_generator,
     save_bundle,
 )
 from tests.training.toy import SPEECH_DIM, K, model, shape, statistics
@@ -46,7 +46,7 @@ def test_everything_comes_back(saved):
 def test_it_generates_without_anything_else(saved):
     speech = np.zeros((10, SPEECH_DIM), np.float32)
     request = Request(speech, np.zeros((K, 3), np.float32), np.zeros(7), emotion_weights({"happy": 1}, CORE8))
-    assert np.isfinite(load_generator(saved[0]).generate(request)).all()
+    assert np.isfinite(load_bundle(saved[0]).generator().generate(request)).all()
 
 
 def test_same_content_same_bytes(saved, tmp_path):
@@ -71,11 +71,11 @@ def edit(folder, change):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda v: v.update(version=3), "version 3, this code reads 1 and 2"),
+    (lambda v: v.update(version=4), "version 4, this code reads 1, 2, 3"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
-    (lambda v: v["model"].update(dim=32), r"motion_projection.weight is \[16, 16\], the model wants \[32, 16\]"),
-    (lambda v: v["model"].update(num_emotions=0), "unknown: emotion.blocks.0"),
+    (lambda v: v["model"].update(dim=32), r"wrong shape: audio.*out.bias is \[16\], not \[32\].*that of bundle.json"),
+    (lambda v: v["model"].update(num_emotions=0), "unexpected: emotion.blocks.0"),
     (lambda v: v["model"].update(layers=2), "missing: conformer.1"),
 ])
 def test_what_does_not_fit_is_named(saved, change, message):
@@ -87,10 +87,15 @@ def test_what_does_not_fit_is_named(saved, change, message):
 def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
     def to_version_1(values):
         values.update(version=1)
-        del values["sample"]["identity_limit"]
+        del values["sample"]["identity_limit"], values["playmate"]
 
     edit(saved[0], to_version_1)
     assert load_bundle(saved[0]).config.sample.identity_limit == np.inf
+
+
+def test_a_bundle_names_the_playmate_that_wrote_it(saved, project):
+    declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]["version"]
+    assert json.loads((saved[0] / "bundle.json").read_text())["playmate"] == declared
 
 
 def test_damaged_or_absent_files_are_named(saved, tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.components.face_space import make_face_space, make_speech_encoder, speech_identity
+from pipeline.components.face_space import make_face_space
+from pipeline.components.speech import make_speech_encoder, speech_identity
 from pipeline.core.config import Speech
 from pipeline.core.fingerprint import file_sha256
 from pipeline.weights.table import WeightsError, weight_sha256

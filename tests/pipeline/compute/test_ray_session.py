@@ -11,8 +11,9 @@ import pytest
 from pipeline.compute import ray_session as ray_runtime
 from pipeline.compute.ray_session import RayError
 from pipeline.core.config import Ray
+from pipeline.core.fingerprint import PACKAGES, ROOT
 
-LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, dashboard=False)
+LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, dashboard=False, max_wait_s=60.0)
 
 
 class SlowRay(SimpleNamespace):
@@ -67,6 +68,24 @@ def test_another_error_of_ray_is_its_own():
 def test_a_cluster_that_does_not_answer_is_named():
     with pytest.raises(RayError, match=r"no Ray cluster answers at ray.address 'host:6379'"):
         ray_runtime._start(slow(99, ConnectionError("nobody")), LOCAL.model_copy(update={"address": "host:6379"}))
+
+
+def test_only_packages_of_the_project_folder_are_sent_to_the_nodes(tmp_path):
+    for name in ("pipeline", "data", "my_corpora", ".venv"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pipeline/__init__.py").touch()
+    (tmp_path / "mlflow.db").touch()
+    assert ray_runtime.not_code(tmp_path) == ["/.venv", "/data", "/mlflow.db", "/my_corpora", "__pycache__"]
+    assert not {f"/{name}" for name in PACKAGES} & set(ray_runtime.not_code(ROOT))
+
+
+def test_where_runs_are_tracked_goes_to_the_nodes_and_no_password_does(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://tracking.example")
+    assert ray_runtime.runtime_env()["env_vars"]["MLFLOW_TRACKING_URI"] == "https://tracking.example"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@tracking.example")
+    with pytest.raises(RayError, match="MLFLOW_TRACKING_PASSWORD on the nodes") as raised:
+        ray_runtime.runtime_env()
+    assert "secret" not in str(raised.value)
 
 
 def test_a_client_address_is_refused():

@@ -15,6 +15,8 @@ from tests import s3_faults as faults
 from tests.s3_faults import faulty
 from tests.s3_server import READER, WRITER
 
+pytestmark = pytest.mark.processes
+
 DATA = bytes(range(256)) * 40
 
 

@@ -13,6 +13,8 @@ from pipeline.storage import s3 as storage_s3
 from pipeline.storage.local import LocalStorage
 from pipeline.storage.s3 import S3Storage
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(params=["local", "s3", "s3 without prefix"])
 def storage(request, tmp_path):

@@ -23,6 +23,8 @@ from pipeline.tracking.client import TrackingUnavailable, connect, shown, tracki
 from pipeline.tracking.deliver import _batches
 from pipeline.tracking.spool import Sent, Spool, find_spools, spool_name
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch):

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.provenance import inspect_media
 from playmate.web.studio import Limits
@@ -40,7 +41,7 @@ def site(tmp_path) -> Iterator[tuple[str, Path]]:
     uvicorn = pytest.importorskip("uvicorn")
     from playmate.web.server import make_app
 
-    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), OneOrTwo(), "test/1")
+    animator = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), OneOrTwo(), "test/1")
     folder = tmp_path / "uploads"
     folder.mkdir()
     with socket.socket() as probe:

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.provenance import inspect_media
 from playmate.web.studio import Limits, Studio, Wish
@@ -20,7 +21,7 @@ from tests.pipeline.animate.fakes import LABELS, FakeDetector, FakeEncoder, Fake
 
 @pytest.fixture
 def studio(tmp_path) -> Studio:
-    animator = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "t/1")
+    animator = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), FakeDetector(), "t/1")
     folder = tmp_path / "uploads"
     folder.mkdir()
     Image.new("RGB", (100, 120), "white").save(folder / "face.png")
@@ -40,7 +41,7 @@ def test_a_film_is_made_below_the_uploads(studio):
     assert film.is_relative_to(studio.uploads)
     assert seen == [(i + 1, 25) for i in range(25)]
     assert inspect_media(film)["credentials"]["facts"]["emotion"] == ["happy:0.5@0"]
-    assert studio.animator.generator.overrides == [{"audio_scale": 1.5, "emotion_scale": 1.5}]
+    assert studio.animator.head.generator.overrides == [{"audio_scale": 1.5, "emotion_scale": 1.5}]
 
 
 def test_files_elsewhere_are_not_read(studio, tmp_path):

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from evaluation.ablation.clip import AblationSettings, ablate_clip
+from evaluation.ablation import clip as ablation_clip
+from evaluation.ablation import long_speech
+from evaluation.ablation.clip import AblationSettings, GridJob, measured
 from evaluation.ablation.grid import Setting, table
+from evaluation.jobs import parts as evaluation_parts
+from evaluation.jobs import workers
 from evaluation.jobs.clip import FPS, Clip
+from evaluation.jobs.workers import Worker
 from evaluation.results.files import read_csv
 from models.face.points import NUM_KEYPOINTS
+from models.generation.talking_head import TalkingHead
 from models.motion.normalization import Normalizer
 from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from stages.ablate import stage as ablate
-from tests.evaluation.fakes import LABELS, FakeGenerator, fake_parts, motion_of, picture, rest_keypoints
+from tests.evaluation.fakes import LABELS, FakeGenerator, FakeSpace, fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES, DIM = 50, 3 * NUM_KEYPOINTS
 SETTINGS = AblationSettings(frame_stride=2, network_stride=5, max_lag_frames=2, emo_a="mean_logits")
@@ -40,19 +47,37 @@ def clip(folder, name: str, seed: int) -> Clip:
 def run(tmp_path, project, monkeypatch):
     params = load_params(project / "params.yaml")
     section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0})
-    clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "missing.mp4"))]
-    parts = replace(fake_parts(), generator=Generator())
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "broken.mp4"))]
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ablate, "_parts", [parts])
+    done: list[str] = []
+
+    def run_here(tasks, make, workers, ray):
+        for task in tasks:
+            done.append(task.job.stage)
+            yield task, Worker(make.args[0], parts)(task)
+
+    monkeypatch.setattr(workers, "run", run_here)
+    for module in (ablate, ablation_clip, long_speech, evaluation_parts):
+        monkeypatch.setattr(module, "bundle_digest", str)
+    monkeypatch.setattr(ablation_clip, "load_bundle", lambda folder: SimpleNamespace(generator=Generator))
+    monkeypatch.setattr(evaluation_parts, "face_space_identity", lambda folder: {"kind": "landmark"})
+    monkeypatch.setattr(evaluation_parts, "judge_weights", lambda metrics: {})
     for name, value in {
             "load_params": lambda: params.model_copy(update={"ablate": section}), "read_split": lambda folder: {},
             "FeatureStore": lambda folders: None, "test_clips": lambda *arguments: clips,
-            "bundle_digest": str, "judge_weights": lambda metrics: {}, "load_generator": lambda folder: Generator(),
-            "_variants": lambda params, say: {"unchanged": tmp_path / "one", "noise_off": tmp_path / "two"},
-            "_run": lambda tasks, params: [ablate._one(index, task, SETTINGS)
-                                           for index, task in reversed(list(enumerate(tasks)))]}.items():
+            "judge_weights": lambda metrics: {},
+            "_variants": lambda params, say: {"unchanged": tmp_path / "one", "noise_off": tmp_path / "two"}}.items():
         monkeypatch.setattr(ablate, name, value)
-    return lambda: ablate.main(lambda line: None)
+
+    def go() -> list[str]:
+        """What was computed."""
+        done.clear()
+        ablate.main(lambda line: None)
+        return list(done)
+
+    return go
 
 
 def test_tables_by_model_and_a_clip_that_fails_is_named(run):
@@ -70,23 +95,28 @@ def test_tables_by_model_and_a_clip_that_fails_is_named(run):
     assert stored["variants"] == {"unchanged": "nothing changed", "noise_off": "diffusion.previous_noise_t_max: 0"}
 
 
+def measured_on(one: Clip, wrong_speech, grid, emotion: str, parts):
+    job = GridJob(one, wrong_speech, "other", tuple(grid), emotion, "in use", None)
+    return measured(job.run(parts, SETTINGS, Path()))
+
+
 def test_emo_a_is_over_all_emotions_that_are_asked_for(tmp_path):
     """Four clips ask for happy, neutral, happy, neutral; the judge sees happy in all of them: half are right."""
     judge = replace(fake_parts().judges, emotion=lambda faces: np.tile([9.0, 0.0, 0.0], (len(faces), 1)),
                     emotion_labels=LABELS)
-    parts = replace(fake_parts(), generator=Generator(), judges=judge)
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()), judges=judge)
     grid, clips = [Setting(1.0, None), Setting(1.0, 2.0)], [clip(tmp_path, name, i) for i, name in enumerate("abcd")]
     found = [one for index, (each, asked) in enumerate(zip(clips, ["happy", "neutral"] * 2, strict=True))
-             for one in ablate_clip(each, clips[index - 1].speech, grid, asked, parts, SETTINGS)]
+             for one in measured_on(each, clips[index - 1].speech, grid, asked, parts)]
     without, with_emotion = table(found, grid)
     assert without["emo_a"] is None and with_emotion["emo_a"] == 50.0
     assert with_emotion["p_asked_facex"] == pytest.approx((0.6 + 0.3) / 2)
 
 
 def test_an_emotion_that_facex_does_not_know_has_no_probability(tmp_path):
-    parts = replace(fake_parts(), generator=replace(Generator(), labels=(*LABELS, "contempt")))
+    parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), replace(Generator(), labels=(*LABELS, "contempt"))))
     one = clip(tmp_path, "a", 0)
-    [found] = ablate_clip(one, one.speech, [Setting(1.0, 2.0)], "contempt", parts, SETTINGS)
+    [found] = measured_on(one, one.speech, [Setting(1.0, 2.0)], "contempt", parts)
     assert found.row["p_asked_facex"] is None and table([found], [Setting(1.0, 2.0)])[0]["p_asked_facex"] is None
 
 
@@ -99,8 +129,32 @@ def test_emotions_are_dealt_to_the_clips_in_turn(run, monkeypatch):
     assert stored["emotions"] == {"a": "happy", "b": "sad"}
 
 
-def test_the_same_bytes_twice(run):
+def outputs() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in paths.ABLATION.iterdir()}
+
+
+def test_a_second_run_tries_what_failed_alone_and_gives_the_same_bytes(run):
+    assert len(run()) == 9  # three models, each on two clips and a passage
+    first = outputs()
+    assert run() == ["in use: guidance", "unchanged: guidance", "noise_off: guidance"]  # the clip without a film
+    assert outputs() == first
+
+
+def test_killed_it_goes_on(run):
     run()
-    first = {path.name: path.read_bytes() for path in paths.ABLATION.iterdir()}
+    first = outputs()
+    for result in ablate.WORK.glob("*/result.json"):  # what kill -9 leaves: everything but the last file
+        if "repeats" in json.loads(result.read_text()):
+            result.unlink()
+            break
+    computed = run()
+    assert len(computed) == 4 and sum(stage.endswith("long speech") for stage in computed) == 1
+    assert outputs() == first
+
+
+def test_what_is_no_longer_asked_for_is_removed(run, monkeypatch):
     run()
-    assert {path.name: path.read_bytes() for path in paths.ABLATION.iterdir()} == first
+    count = len(list(ablate.WORK.iterdir()))
+    monkeypatch.setattr(ablate, "_variants", lambda params, say: {})
+    run()
+    assert len(list(ablate.WORK.iterdir())) == count // 3

@@ -7,7 +7,7 @@ import pytest
 
 from stages.corpora.identities import make_identities
 from stages.corpora.label_sheet import write_label_sheet
-from stages.corpora.layouts import LAYOUTS, Clip, place, video_id
+from stages.corpora.layouts import LAYOUTS, Clip, video_id
 from stages.corpora.plan import make_plans
 from stages.preprocess.readers import acappella, avspeech, celebv_text, hdtf, mafw, mead
 from stages.preprocess.readers.folder import Folder
@@ -105,13 +105,6 @@ def test_the_label_sheet_has_the_same_bytes_at_any_time(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "localtime", lambda *args: real(86400 * 365 * 20))
     write_label_sheet(tmp_path / "b.xlsx", {"00151.mp4": "anger"})
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
-
-
-def test_placed_files_replace_what_was_there(tmp_path):
-    (tmp_path / "a").write_bytes(b"new")
-    (tmp_path / "b").write_bytes(b"old")
-    place(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").read_bytes() == b"new"
 
 
 def test_video_ids_are_stable_and_distinct():

@@ -21,6 +21,8 @@ from pipeline.storage import lease
 from stages.extract import stage as extract
 from tests.stages.extract import made
 
+pytestmark = pytest.mark.processes
+
 CORPUS, KINDS = "avspeech", ["good", "faceless", "good"]
 FEATURES, STORE = Path("data/features") / CORPUS, Path(".playmate/store")
 CALLS = ("link", "replace", "unlink")

@@ -22,6 +22,8 @@ from stages.extract import stage as extract
 from tests.stages.extract import made
 from tests.stages.extract.made import PRINTS
 
+pytestmark = pytest.mark.processes
+
 FEATURES = Path("data/features/avspeech")
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from feature_store.verify import verify
+from pipeline.compute.guard import CannotStart, Failure
 from stages.extract import compute as cluster
+from stages.extract import one_process
 from stages.extract import stage as extract
 from stages.extract.one_process import WorkerFailed
 from tests.stages.extract import made
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -49,12 +53,28 @@ def dies(params, storage):
     sys.exit(7)
 
 
-def test_a_process_that_never_gets_to_a_clip_is_not_started_for_ever(few, monkeypatch):
+def test_a_process_that_cannot_start_ends_the_stage(few, monkeypatch):
     made.write_corpus("avspeech", ["good"])
     monkeypatch.setattr(made, "make_extractor", dies)
-    monkeypatch.setattr("stages.extract.one_process.MAX_ATTEMPTS", 1)
-    with pytest.raises(WorkerFailed, match="ended 2 times before it began one"):
+    with pytest.raises(CannotStart, match="exit status 7"):
         extract.main("avspeech", few.append)
+
+
+class DiesOutside:
+    """A child that ends before it notes an attempt."""
+
+    tries = 0
+
+    def run(self, task):
+        self.tries += 1
+        return Failure("crash", "its process ended twice: by SIGKILL")
+
+
+def test_a_process_that_never_gets_to_a_clip_is_not_started_for_ever():
+    child = DiesOutside()
+    with pytest.raises(WorkerFailed, match="ended 6 times before it began one"):
+        one_process._status(child, 0)
+    assert child.tries == 3
 
 
 def test_many_clips_and_gpus_are_rays(params, tmp_path, monkeypatch):

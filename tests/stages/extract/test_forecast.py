@@ -141,7 +141,7 @@ def test_quarantined_clips_count_as_given_up_until_the_limits_change(params, pri
     made.write_corpus("avspeech", ["good"])
     (clip,) = kept_clips("avspeech", PRINTS)
     storage = open_storage(".playmate/store")
-    write_quarantine(storage, clip.keys["motion"], made.crashed(clip.clip_id), limits_of(params))
+    write_quarantine(storage, clip.keys["motion"].quarantine, made.crashed(clip.clip_id), limits_of(params))
     assert {line.given_up for line in forecast(params).lines} == {1}
     larger = params.model_copy(update={"extract": params.extract.model_copy(update={"max_clip_s": 99.0})})
     assert {(line.given_up, line.clips) for line in forecast(larger).lines} == {(0, 1)}

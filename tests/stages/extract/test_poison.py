@@ -21,6 +21,8 @@ from stages.extract.actor import ATTEMPTS, ExtractionActor, Work
 from stages.extract.jobs import spooled
 from tests.stages.extract import made
 
+pytestmark = pytest.mark.processes
+
 KINDS = ["good", "segfault", "good", "hang", "good", "faceless", "good", "hungry", "good", "killed", "good", "good"]
 REASONS = {"avspeech01": "crash", "avspeech03": "timeout", "avspeech05": "face_not_found", "avspeech07": "memory",
            "avspeech09": "crash"}

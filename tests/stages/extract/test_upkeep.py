@@ -99,7 +99,7 @@ def test_retry_forgets_quarantined_clips_alone(said, params, computed):
     storage = open_storage(STORE)
     clip = next(iter(kept_clips("avspeech", PRINTS)))
     storage.delete(str(clip.keys["motion"]))
-    write_quarantine(storage, clip.keys["motion"], made.crashed(clip.clip_id), limits_of(params))
+    write_quarantine(storage, clip.keys["motion"].quarantine, made.crashed(clip.clip_id), limits_of(params))
     computed.clear()
     assert [r.code for r in extract.main("avspeech", lambda _: None).rejects] == ["crash", "face_not_found"]
     assert computed == [] and upkeep.retry(params, said.append) == 1

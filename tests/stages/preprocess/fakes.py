@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import yaml
 
-from models.face.detectors import Face
+from models.face.face import Face
 from pipeline.core.config import Preprocess
 from stages.preprocess.clip import ClipWorker
+from stages.preprocess.task import ClipTask
 
 
 class MiddleFace:
@@ -32,6 +33,5 @@ def worker(project, **changes) -> ClipWorker:
     return ClipWorker(params.model_copy(update=plain | changes), MiddleFace(), speech_share)
 
 
-def task(media, folder, audio=None, **more) -> dict:
-    return {"media": str(media), "audio": str(audio) if audio else None, "start_s": None, "end_s": None, "hint": None,
-            "box": None, "corpus": "test", "key": "clip", "folder": str(folder)} | more
+def task(media, folder, audio=None, corpus="test", **more) -> ClipTask:
+    return ClipTask(corpus, "clip", media, audio, folder, **more)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.face.detectors import Face
+from models.face.face import Face
 from pipeline.media.crops import read_crop, read_wav
 from tests.stages.preprocess.fakes import task, worker
 from tests.stages.preprocess.makers import clicks, irregular, regular, write, write_sound
+
+pytestmark = pytest.mark.processes
 
 SECONDS = 4
 SOUND = clicks([Fraction(i, 2) for i in range(2 * SECONDS)], SECONDS, 48000)
@@ -37,7 +39,7 @@ def run(project, path, tmp_path, audio=None, **changes):
 
 
 def reason(answer):
-    reject = answer["reject"] or answer["pieces"][0].get("reject")
+    reject = vars(answer.reject) if answer.reject else answer.pieces[0].get("reject")
     return reject and f"{reject['stage']}/{reject['code']}"
 
 
@@ -150,7 +152,7 @@ def test_broken_files_are_rejected_with_their_reason(project, tmp_path, kind):
 
 def test_digital_silence_is_measured(project, tmp_path):
     answer, folder = run(project, clip(tmp_path / "a.mp4", sound=0 * SOUND), tmp_path)
-    [piece] = answer["pieces"]
+    [piece] = answer.pieces
     assert piece["speech_share"] == 0.0 and piece["blur"] > 0 and piece["inside_share"] == 1.0
     # cut out all the same: a lower threshold needs no second decoding
     assert sorted(path.suffix for path in folder.iterdir()) == [".jpg", ".mp4", ".wav"]
@@ -158,8 +160,8 @@ def test_digital_silence_is_measured(project, tmp_path):
 
 def kept(project, path, tmp_path, audio=None):
     answer, folder = run(project, path, tmp_path, audio)
-    assert answer["reject"] is None
-    [piece] = answer["pieces"]
+    assert answer.reject is None
+    [piece] = answer.pieces
     crop, speech = read_crop(folder / f"{piece['clip_id']}.mp4"), read_wav(folder / f"{piece['clip_id']}.wav")
     assert crop.shape == (piece["frames"], 256, 256, 3)
     assert len(speech) == 640 * piece["frames"]
@@ -198,7 +200,7 @@ def test_odd_files_are_read(project, tmp_path, kind):
 
 def test_odd_sides(project, tmp_path):
     answer, *_ = kept(project, clip(tmp_path / "a.mkv", size=(97, 73), codec="ffv1", pix_fmt="yuv444p"), tmp_path)
-    assert (answer["source"]["source_width_px"], answer["source"]["source_height_px"]) == (97, 73)
+    assert (answer.source["source_width_px"], answer.source["source_height_px"]) == (97, 73)
 
 
 def test_sound_and_picture_of_different_length(project, tmp_path):
@@ -217,13 +219,27 @@ def test_sound_file_with_numbers_that_are_none(project, tmp_path):
     soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
     answer, _ = run(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, tmp_path / "a.wav")
     assert reason(answer) == "decode/broken_sound"
-    assert answer["reject"]["value"] == 1.0
+    assert answer.reject.value == 1.0
 
 
 def test_sound_file_that_is_none(project, tmp_path):
     (tmp_path / "a.wav").write_text("not sound")
     answer, _ = run(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, tmp_path / "a.wav")
     assert reason(answer) == "probe/unreadable"
+
+
+def test_damaged_sound_is_skipped_and_counted(project, tmp_path):
+    """A sound file beside the picture of which some MP3 packets are overwritten."""
+    noise = np.random.default_rng(0).normal(0, 0.1, SOUND.shape).astype(np.float32)
+    path = write_sound(tmp_path / "a.mka", noise, codec="libmp3lame")
+    with av.open(str(path)) as media:
+        packets = [bytes(packet) for packet in media.demux() if packet.size]
+    data = path.read_bytes()
+    for packet in packets[40:44]:
+        data = data.replace(packet, b"\xff" * len(packet))
+    path.write_bytes(data)
+    answer, *_ = kept(project, clip(tmp_path / "a.mp4", sound=None), tmp_path, path)
+    assert 0.04 < answer.source["sound_damaged_s"] < 0.5 and answer.source["sound_missing_s"] < 0.05
 
 
 def test_rotation_is_applied(project, tmp_path):
@@ -233,7 +249,7 @@ def test_rotation_is_applied(project, tmp_path):
     times = regular(25, SECONDS)
     path = write(tmp_path / "a.mp4", [stored] * len(times), times, SOUND, rotation=90)
     answer, _, crop, _ = kept(project, path, tmp_path)
-    assert (answer["source"]["source_width_px"], answer["source"]["source_height_px"]) == (72, 96)
+    assert (answer.source["source_width_px"], answer.source["source_height_px"]) == (72, 96)
     middle = crop[50].mean(axis=2)
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).rotation == 90
@@ -242,7 +258,7 @@ def test_rotation_is_applied(project, tmp_path):
 
 def test_pixels_that_are_not_square(project, tmp_path):
     answer, *_ = kept(project, clip(tmp_path / "a.mp4", aspect=Fraction(2)), tmp_path)
-    assert answer["source"]["source_width_px"] == 192
+    assert answer.source["source_width_px"] == 192
 
 
 @pytest.mark.parametrize(("size", "expected"), [((96, 72), 601), ((1280, 720), 709)])
@@ -272,14 +288,14 @@ def test_a_cut_makes_two_pieces(project, tmp_path):
     both = [p // 3 for p in dark[:100]] + [p // 2 + 125 for p in light[100:]]
     sound = np.concatenate([SOUND, SOUND])
     answer, _ = run(project, write(tmp_path / "a.mp4", both, times, sound), tmp_path)
-    assert [(p["start_s"], p["end_s"]) for p in answer["pieces"]] == [(0.0, 4.0), (4.0, 8.0)]
+    assert [(p["start_s"], p["end_s"]) for p in answer.pieces] == [(0.0, 4.0), (4.0, 8.0)]
 
 
 def test_a_long_shot_is_cut_evenly(project, tmp_path):
     times = regular(25, 8)
     path = write(tmp_path / "a.mp4", pictures(times), times, np.concatenate([SOUND, SOUND]))
     answer, folder = run(project, path, tmp_path, max_duration_s=3.5, min_duration_s=2.0)
-    assert [p["frames"] for p in answer["pieces"]] == [66, 67, 67]
+    assert [p["frames"] for p in answer.pieces] == [66, 67, 67]
     assert len(list(folder.glob("*.mp4"))) == 3
 
 
@@ -290,7 +306,7 @@ def test_a_span_of_a_longer_file(project, tmp_path):
     path = write(tmp_path / "a.mp4", shades, times, clicks([Fraction(13)], 20, 48000), keys=30)
     (tmp_path / "out").mkdir()
     answer = worker(project)(task(path, tmp_path / "out", start_s=11.0, end_s=15.0))
-    [piece] = answer["pieces"]
+    [piece] = answer.pieces
     assert (piece["start_s"], piece["end_s"], piece["frames"]) == (11.0, 15.0, 100)
     speech = read_wav(tmp_path / "out" / f"{piece['clip_id']}.wav")
     assert abs(np.flatnonzero(np.abs(speech) > 0.2)[0] / 16000 - 2.0) < 0.002
@@ -316,7 +332,7 @@ def test_of_two_faces_the_one_that_the_manifest_means(project, tmp_path, said, x
     clip_worker = worker(project)
     clip_worker.detector = TwoFaces()
     (tmp_path / "out").mkdir()
-    [piece] = clip_worker(task(clip(tmp_path / "a.mp4"), tmp_path / "out", **said))["pieces"]
+    [piece] = clip_worker(task(clip(tmp_path / "a.mp4"), tmp_path / "out", **said)).pieces
     assert piece["crop_x_px"] == pytest.approx(96 * x) and piece["faces"] == 2.0
 
 

@@ -24,6 +24,8 @@ from tests.needs import weight
 from tests.stages.preprocess import test_hostile as kinds
 from tests.stages.preprocess.makers import clicks, regular, write
 
+pytestmark = pytest.mark.processes
+
 SECONDS = 3.2
 HEADER_BYTES = 2000
 SOUND = clicks([Fraction(i, 2) for i in range(6)], SECONDS, 16000)

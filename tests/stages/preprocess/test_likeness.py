@@ -54,7 +54,7 @@ def hashes(project, folder, size: int, gain: float, seed: int = 1, turned: bool 
                            interpolation=cv2.INTER_AREA) for i in range(len(times))]
     folder.mkdir()
     path = write(folder / "a.mp4", pictures, times, gain * sound(seed, 48000), **more)
-    [piece] = worker(project)(task(path, folder))["pieces"]
+    [piece] = worker(project)(task(path, folder)).pieces
     return piece
 
 

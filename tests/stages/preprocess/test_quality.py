@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from models.face.detectors import Face
+from models.face.face import Face
 from models.judges.voice import VoiceActivity
 from pipeline.core.config import Preprocess
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05, thresholds, verdict

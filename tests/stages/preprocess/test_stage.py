@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
+from pipeline.components import detector as components
 from pipeline.core.clip_table import read_clip_table
 from pipeline.core.config import Params, parse_params
 from pipeline.core.fingerprint import file_sha256
@@ -22,12 +23,15 @@ from pipeline.media.crops import read_crop, read_wav
 from pipeline.weights.table import WeightsError
 from stages.preprocess import stage
 from stages.preprocess import workers as preprocess_workers
-from stages.preprocess.clip import make_worker
+from stages.preprocess.clip import load_worker
 from stages.preprocess.records import WorkFolder
+from stages.preprocess.task import Answer, Reason
 from tests.chosen import raw_in
 from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.preprocess.makers import clicks, regular, write
+
+pytestmark = pytest.mark.processes
 
 NAMES = ["PmD-LzPS2rg", "-1wCGAxqT_4", "h-fSfAFufCo"]
 
@@ -204,10 +208,10 @@ def test_a_mistake_of_ours_is_one_clips_row_and_tried_again(first, project, corp
 
 
 def test_a_mistake_of_ours_that_many_clips_meet_ends_the_stage():
-    record = {"reject": {"code": "worker_error", "detail": "KeyError: 'x'"}}
-    stage._check_errors("mead", [record] * 3 + [{"reject": None}] * 5)
+    record, good = Answer({}, [], Reason("decode", "worker_error", "KeyError: 'x'")), Answer({}, [])
+    stage._check_errors("mead", [record] * 3 + [good] * 5)
     with pytest.raises(RuntimeError, match=r"4 of 9 clips .* KeyError"):
-        stage._check_errors("mead", [record] * 4 + [{"reject": None}] * 5)
+        stage._check_errors("mead", [record] * 4 + [good] * 5)
 
 
 @pytest.mark.slow
@@ -251,13 +255,14 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
     """A pack of that name with the embedded detector: without landmarks an error, with them faces have outlines."""
     (tmp_path / "det_10g.onnx").symlink_to(weight("scrfd"))
     there = {"silero_vad": weight("silero_vad"), "buffalo_l": tmp_path}
-    monkeypatch.setattr(stage, "weight_path", there.__getitem__)
+    for module in (stage, components):
+        monkeypatch.setattr(module, "weight_path", there.__getitem__)
     chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
     with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
         stage.worker_settings(chosen, chosen.corpora["avspeech"])
     landmark_network(tmp_path / "2d106det.onnx")
     settings = stage.worker_settings(chosen, chosen.corpora["avspeech"])
-    [face] = make_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
+    [face] = load_worker(settings).detector.detect(pytest.importorskip("skimage.data").astronaut())
     assert face.outline.shape == (106, 2)
     assert WorkFolder.of(settings) != WorkFolder.of(settings | {"landmarks": None})
 

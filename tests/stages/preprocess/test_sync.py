@@ -60,7 +60,7 @@ def test_a_worker_with_the_network_measures(project, tmp_path):
     clip_worker.lip_sync = lip_sync
     path = write(tmp_path / "a.mp4", pictures(times), times, clicks([Fraction(1)], 4, 48000))
     (tmp_path / "out").mkdir()
-    [piece] = clip_worker(task(path, tmp_path / "out", corpus="mead"))["pieces"]
+    [piece] = clip_worker(task(path, tmp_path / "out", corpus="mead")).pieces
     assert piece["sync_confidence"] == 6.0
     [(shape, box, samples)] = asked
     assert shape == (100, 256, 256, 3) and samples == 64000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.face.detectors import Face
+from models.face.face import Face
 from stages.preprocess.tracks import Track, boxes_per_frame, distance, link, speaker
 
 

@@ -26,12 +26,15 @@ from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
 from pipeline.storage.local import LocalStorage
 from tests.chosen import keep_corpora
-from training.decoupling.fit import decoupling_job, make_features, tune
+from training.decoupling.build import decoupling_job, make_features
+from training.decoupling.fit import tune
 from training.decoupling.loop import DecouplingJob, tune_networks
 from training.decoupling.pairs import PairClip, draw_pair, fixed_pairs, pair_batch
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext
 from training.engine.stops import TrainingStopped
+
+pytestmark = pytest.mark.processes
 
 SIDE = 64
 AWAY = "http://127.0.0.1:9"  # a tracking server that does not answer
@@ -64,7 +67,7 @@ def settings(**changes) -> Tune:
     values = {"steps": 4, "train": ["motion"], "features": "vgg19", "distance": "mean_square", "transfer_weight": 1.0,
               "reconstruction_weight": 1.0, "perceptual_weight": 1.0, "prior_weight": 1.0, "picture_px": 32,
               "min_gap": 3, "batch": 2, "lr": 1e-3, "warmup_steps": 0, "final_lr_share": 1.0, "grad_clip": 1.0,
-              "workers": 0, "precision": "fp32", "checkpoint_every": 2, "log_every": 1}
+              "workers": 0, "gpus": "auto", "precision": "fp32", "checkpoint_every": 2, "log_every": 1}
     return Tune(**{**values, **changes})
 
 
@@ -91,7 +94,7 @@ def test_a_batch_holds_the_frames_it_names_whoever_computes_it(clips):
     assert whole.clip_ids == [clip_id for part in parts for clip_id in part.clip_ids]
     assert torch.equal(whole.first, torch.cat([part.first for part in parts]))
     assert whole.first.shape == (4, 3, SIDE, SIDE) and not torch.equal(whole.first, whole.second)
-    first = whole.pictures(torch.device("cpu"))[0]
+    first = whole.pictures()[0]
     stored = read_crop(next(clip.path for clip in clips if clip.clip_id == whole.clip_ids[0]))
     assert any(np.array_equal(whole.first[0].permute(1, 2, 0).numpy(), frame) for frame in stored)
     assert first.min() >= 0 and first.max() <= 1 and first.dtype == torch.float32
@@ -146,6 +149,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path, clips):
     with pytest.raises(TrainingStopped, match=r"before step 1: .*c\d.* not finite.*recorded in run/stopped"):
         tune_networks(made, PlainContext())
     assert torch.equal(made.networks.motion.detector.fc_kp.weight, before)
+    record = json.loads((tmp_path / "run/stopped/rank_00000.json").read_text())
+    assert record["step"] == 1 and set(record["bad_clip_ids"]) <= set(record["clip_ids"])
+    assert [len(frames) for frames in record["times"]] == [2, 2]  # the pairs' frames
 
 
 def test_bf16_tunes(tmp_path, clips):
@@ -188,7 +194,7 @@ class Recorder:
 
     def __init__(self, monkeypatch):
         self.rows, self.given = [], None
-        monkeypatch.setattr("training.engine.run.tracked_run", self)
+        monkeypatch.setattr("training.engine.worker.tracked_run", self)
 
     def __call__(self, *given):
         self.given = given
@@ -204,14 +210,14 @@ def test_tuning_writes_its_record_and_a_second_call_only_reads(tmp_path, project
     said, tracked = [], Recorder(monkeypatch)
     state, record = tune(load_params(), said.append)
     assert [step for step, _ in tracked.rows] == [0, 1, 2]
-    assert tracked.rows[0][1]["expression_kept"] == record["before"]["expression_kept"]
+    assert tracked.rows[0][1]["expression_kept"] == record.before["expression_kept"]
     assert {"loss", "transfer", "lr", "expression_kept"} <= tracked.rows[2][1].keys()
     experiment, _, name, data, prints = tracked.given
-    assert (experiment, name, list(data)) == ("face_space", record["run"], ["avspeech"]) and "code" in prints
-    assert record["steps"] == 2 and record["features"] == "vgg19 (untrained)"
-    assert record["before"]["step"] == 0 and "expression_kept" in record["after"]
+    assert (experiment, name, list(data)) == ("face_space", record.run, ["avspeech"]) and "code" in prints
+    assert record.steps == 2 and record.features == "vgg19 (untrained)"
+    assert record.before["step"] == 0 and "expression_kept" in record.after
     assert "expression when the pose is swapped" in said[-1]
-    monkeypatch.setattr("training.decoupling.fit._here", None)  # a call would fail
+    monkeypatch.setattr("training.engine.run._here", None)  # a call would fail
     again, _ = tune(load_params(), said.append)
     assert all(torch.equal(value, again[name]) for name, value in state.items())
 

@@ -13,6 +13,8 @@ from models.liveportrait.widths import TOY
 from tests.training.toy_faces import HEAD, PX, drawn, frames, leaky_networks
 from training.decoupling.objective import DecouplingObjective, Weights, choose_trained, driven, head_motion, leakage
 
+pytestmark = pytest.mark.processes
+
 ALL = Weights(transfer=30, reconstruction=1, perceptual=1, prior=1)
 
 

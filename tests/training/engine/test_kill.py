@@ -14,6 +14,8 @@ from tests.training.engine.kill_child import STEPS, make
 from training.engine.context import PlainContext
 from training.motion.loop import train
 
+pytestmark = pytest.mark.processes
+
 MOMENTS = np.random.default_rng(0)
 WRITES = [f"{kind}:{number}" for kind in ("torn", "renaming", "renamed") for number in (1, 2, 4)]
 STEPPED = [f"step:{step}" for step in (1, 4, 7)]

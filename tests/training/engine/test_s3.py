@@ -12,12 +12,13 @@ import torch
 from pipeline.storage import open_storage
 from stages import statistics, train_audio
 from tests.s3_faults import faulty
-from tests.training.toy import clips, job, make_project, model
+from tests.training.toy import Untracked, clips, job, make_project, model
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext
-from training.engine.run import Untracked
 from training.motion.job import Job
 from training.motion.loop import train
+
+pytestmark = pytest.mark.processes
 
 
 class Killed(Exception):
@@ -71,7 +72,7 @@ def test_no_step_waits_for_s3(s3_server, s3_bucket, monkeypatch):
 
 
 def test_features_and_checkpoints_on_s3_give_the_same_model(s3_bucket, tmp_path, monkeypatch, project):
-    monkeypatch.setattr("training.engine.run.tracked_run", lambda *given: nullcontext(Untracked()))
+    monkeypatch.setattr("training.engine.worker.tracked_run", lambda *given: nullcontext(Untracked()))
     places = {"local": {}, "s3": {"root": f"s3://{s3_bucket}/features", "checkpoints": f"s3://{s3_bucket}/runs"}}
     models = []
     for name, where in places.items():

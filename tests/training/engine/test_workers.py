@@ -16,6 +16,8 @@ from training.engine.context import PlainContext
 from training.engine.optimiser import AdamW
 from training.motion.loop import train
 
+pytestmark = pytest.mark.processes
+
 
 def run(project, folder, workers, kind):
     done = subprocess.run([sys.executable, "-m", "tests.training.workers", str(folder), str(workers), kind],

@@ -3,15 +3,8 @@ import pytest
 import torch
 
 from tests.training.toy import clips
-from training.motion.batches import (
-    BatchSettings,
-    clip_order,
-    draw_noise,
-    draw_samples,
-    dropped_conditions,
-    make_batch,
-    share_of,
-)
+from training.engine.order import clip_order, share_of
+from training.motion.batches import BatchSettings, draw_noise, draw_samples, dropped_conditions, make_batch
 
 
 def settings(**changes) -> BatchSettings:

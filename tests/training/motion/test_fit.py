@@ -18,8 +18,7 @@ import yaml
 from pipeline.components.bundle import load_bundle
 from pipeline.core.config import load_params
 from stages import statistics, train_audio, train_emotion
-from tests.training.toy import SPEECH_DIM, K, make_project
-from training.engine.run import Untracked
+from tests.training.toy import SPEECH_DIM, K, Untracked, make_project
 from training.motion.build import audio_job, emotion_job
 
 
@@ -27,7 +26,7 @@ from training.motion.build import audio_job, emotion_job
 def toy(tmp_path, monkeypatch, project):
     make_project(tmp_path, project, workers=0)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("training.engine.run.tracked_run", lambda *given: nullcontext(Untracked()))
+    monkeypatch.setattr("training.engine.worker.tracked_run", lambda *given: nullcontext(Untracked()))
     statistics.main(lambda text: None)
     return tmp_path
 
@@ -62,12 +61,35 @@ def test_a_rerun_reads_the_result_and_a_changed_parameter_trains_anew(toy, monke
     folder = toy / "data/models/audio"
     first, bundle = run_of(folder), (folder / "bundle/model.safetensors").read_bytes()
     with monkeypatch.context() as forbid:
-        forbid.setattr("training.motion.fit.train_here", None)  # a call would fail
+        forbid.setattr("training.engine.run._here", None)  # a call would fail
         train_audio.main(lambda text: None)
     assert run_of(folder) == first and (folder / "bundle/model.safetensors").read_bytes() == bundle
     change("train_audio", lr=0.5)
     train_audio.main(lambda text: None)
     assert run_of(folder) != first and (folder / "bundle/model.safetensors").read_bytes() != bundle
+
+
+def test_how_motion_is_sampled_and_the_name_of_the_profile_train_nothing_anew(toy, monkeypatch):
+    """Both stand in bundle.json, which stage 2 starts from; a label set is no part of stage 1 alone."""
+    train_audio.main(lambda text: None)
+    train_emotion.main(lambda text: None)
+    folders = [toy / "data/models" / stage for stage in ("audio", "emotion")]
+    runs = [run_of(folder) for folder in folders]
+    change("sample", audio_scale=3.0, emotion_scale=0.5, solver="ddpm", steps=7, limit=4.0)
+    with open("params.yaml") as file:
+        params = yaml.safe_load(file) | {"profile": "renamed"}
+    (toy / "params.yaml").write_text(yaml.safe_dump(params))
+    with monkeypatch.context() as forbid:
+        forbid.setattr("training.engine.run._here", None)  # a call would fail
+        train_audio.main(lambda text: None)
+        train_emotion.main(lambda text: None)
+    assert [run_of(folder) for folder in folders] == runs
+    config = load_bundle(folders[1] / "bundle").config
+    assert (config.sample.steps, config.sample.audio_scale, config.profile) == (7, 3.0, "renamed")
+    change("train_audio", lr=0.5)  # what is trained of stage 1 does
+    train_audio.main(lambda text: None)
+    train_emotion.main(lambda text: None)
+    assert run_of(folders[1]) != runs[1]
 
 
 def test_clips_go_where_they_belong(toy):

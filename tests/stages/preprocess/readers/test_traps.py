@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ import pytest
 
 from stages.preprocess.piece import _target
 from stages.preprocess.readers import CorpusError
+from stages.preprocess.task import ClipTask
 from tests.stages.preprocess.readers.test_readers import HEAD, INFO, OFFICIAL, SHARES, lay, read, sheet
 
 # --- AVSpeech
@@ -253,9 +256,9 @@ def test_hdtf_odd_resolutions(tmp_path, resolution, height):
 def test_hdtf_crop_of_a_video_of_another_height_is_scaled():
     from types import SimpleNamespace
 
-    task = {"box": (400, 100, 600, 300), "box_height_px": 720, "hint": None}
+    task = ClipTask("hdtf", "a", Path("a.mp4"), None, Path(), box=(400, 100, 600, 300), box_height_px=720)
     assert _target(task, SimpleNamespace(width_px=1920, height_px=1080)) == pytest.approx(np.array([750, 300]))
-    assert _target(task | {"box_height_px": None}, SimpleNamespace(width_px=1920, height_px=1080)) \
+    assert _target(replace(task, box_height_px=None), SimpleNamespace(width_px=1920, height_px=1080)) \
         == pytest.approx(np.array([500, 200]))
 
 

@@ -1,4 +1,5 @@
-"""Small plots as inline SVG: colours come from the page's style sheet, so that they follow light and dark."""
+"""Small plots as SVG: inside a page colours come from its style sheet, so that they follow light and dark; a `sheet` of
+plots is a picture that needs nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +13,13 @@ from markupsafe import Markup
 WIDTH, HEIGHT = 480, 220  # drawn at 350 px on a phone and at 520 px on a desk: the style sheet sizes the text for both
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 12, 46
 MAX_POINTS = 600
+HEAD = 52  # above a plot of a sheet: its heading, and the legend or a note
+STYLE = Markup("""text { font: 13px sans-serif; fill: #222 } .heading { font-weight: bold } .tick { font-size: 12px }
+.note { fill: #666 } .end { text-anchor: end } .mid { text-anchor: middle } .grid { stroke: #ddd } path { fill: none }
+.line { stroke-width: 1.8 } .limit { stroke: #000; stroke-dasharray: 3 2 }
+.line.s1 { stroke: #1f78b4 } .line.s2 { stroke: #d95f02 } .line.s3 { stroke: #888 } .line.s4 { stroke: #2f8f83 }
+.bar.s1, tspan.s1 { fill: #1f78b4 } .bar.s2, tspan.s2 { fill: #d95f02 } tspan.s3 { fill: #888 }
+tspan.s4 { fill: #2f8f83 }""")
 
 
 @dataclass(frozen=True)
@@ -49,20 +57,52 @@ def line_plot(series: Sequence[Series], x_label: str, y_label: str, title: str, 
 
 
 def histogram(groups: Sequence[tuple[str, Sequence[float], str]], x_label: str, title: str, bins: int = 24,
-              limit: float | None = None) -> Markup:
-    """Shares of values per bin for (name, values, style) groups on common bins; `limit` is drawn as a line."""
-    groups = [(name, _finite(values), style) for name, values, style in groups]
-    everything = np.concatenate([values for _, values, _ in groups])
-    edges = np.linspace(*_span(np.append(everything, [] if limit is None else limit)), bins + 1)
-    shares = [np.histogram(values, edges)[0] / max(len(values), 1) for _, values, _ in groups]
+              limits: Sequence[float] = (), parts: bool = False) -> Markup:
+    """Shares of values per bin for (name, values, style) groups on common bins; `limits` are drawn as lines.
+
+    A bar's height is its share of its own group, or, where the groups are `parts` of one set, of all values.
+    """
+    finite = [_finite(values) for _, values, _ in groups]
+    everything = np.concatenate(finite)
+    edges = np.linspace(*_span(np.append(everything, list(limits))), bins + 1)
+    shares = [np.histogram(values, edges)[0] / max(len(everything if parts else values), 1) for values in finite]
     frame = _Frame((edges[0], edges[-1]), (0.0, max(float(np.max(shares)) * 1.1, 1e-9)))
     body = [_axes(frame, x_label, "share")]
     for (_, _, style), heights in zip(groups, shares, strict=True):
-        body += [_bar(frame, *edges[i:i + 2], height, style) for i, height in enumerate(heights) if height > 0]
-    if limit is not None:
+        body += [_bar(frame, edges[i], edges[i + 1], height, style) for i, height in enumerate(heights) if height > 0]
+    for limit in limits:
         (x, low), (_, high) = frame.at(limit, frame.y[0]), frame.at(limit, frame.y[1])
         body.append(Markup('<path class="limit" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, low, high))
     return _svg(Markup("").join(body), title)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A plot of a sheet under its heading, with the names of its styles, or a note; without a plot the note alone."""
+
+    heading: str
+    plot: Markup | None
+    note: str = ""
+    legend: tuple[tuple[str, str], ...] = ()  # name, style
+
+
+def sheet(cells: Sequence[Cell], columns: int = 2) -> str:
+    """Plots in rows as one SVG file."""
+    height = HEAD + HEIGHT
+    placed = [Markup('<g transform="translate({} {})">{}</g>').format(
+        index % columns * WIDTH, index // columns * height, _cell(cell)) for index, cell in enumerate(cells)]
+    return str(Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}">\n<style>{}</style>\n<rect '
+                      'width="100%" height="100%" fill="#fff"/>\n{}\n</svg>\n').format(
+        columns * WIDTH, -(-len(cells) // columns) * height, STYLE, Markup("\n").join(placed)))
+
+
+def _cell(cell: Cell) -> Markup:
+    names = Markup(" ").join(Markup('<tspan class="{}">{}</tspan>').format(style, name) for name, style in cell.legend)
+    head = Markup('<text class="heading" x="{}" y="20">{}</text>').format(LEFT, cell.heading)
+    head += Markup('<text class="note" x="{}" y="42">{}{}</text>').format(LEFT, names, cell.note)
+    plot = "" if cell.plot is None else Markup('<svg y="{}" width="{}" height="{}">{}</svg>').format(
+        HEAD, WIDTH, HEIGHT, cell.plot)
+    return head + plot
 
 
 def _bar(frame: _Frame, left: float, right: float, height: float, style: str) -> Markup:

@@ -7,8 +7,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from evaluation.metrics.feature_stream import GROUPS, FeatureStream, PairedStream
-from evaluation.metrics.frechet import Moments, frechet_of_features, frechet_of_moments
+from evaluation.metrics.frechet import (
+    GROUPS,
+    FeatureStream,
+    Moments,
+    PairedStream,
+    frechet_of_features,
+    frechet_of_moments,
+)
 
 
 @pytest.mark.parametrize("clips", [1, 4, 60])
