@@ -151,6 +151,10 @@ def test_dvc_yaml_names_the_parameters_that_a_stage_reads(name):
     assert not missing, f"dvc.yaml, {name}: parameters that it reads are not named"
 
 
+def test_dvc_yaml_can_be_read_at_one_sitting():
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 150
+
+
 def test_the_stage_code_looks_at_all_packages():
     assert set(dvc_stages()["code"]["deps"]) == {name for name in PACKAGES if (ROOT / name).is_dir()}
 
