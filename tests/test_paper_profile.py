@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy_project import change_params, run
+from tests.toy_project import TOY, change_params, run
 
 pytestmark = pytest.mark.e2e
 STAMP = "paper_toy (untrained: face_space, speech)"
-SHORT = {"model": {"previous": 5},
+SHORT = {"embedded": TOY["embedded"],      # the profile has its own, which would be other crops
+         "face_space": TOY["face_space"],
+         "model": {"previous": 5},
          "train_audio": {"workers": 0},
          "train_emotion": {"workers": 0},
          "evaluate": {"max_duration_s": 1.0, "emotion_duration_s": 1.0, "training_clips": 1, "true_emotion_clips": 0,

@@ -11,7 +11,7 @@ from models.diffusion.sampler import Solver
 from models.motion.motion import RHO_DIM
 from models.transformer.shape import ModelShape
 
-REPEATED = 1  # frames of the window before that a window begins with
+REPEATED = 3  # frames of the window before that a window begins with: a window's first frames are its roughest
 Pose = str | np.ndarray  # "generated", "still", or a rho [T, 7] to follow
 
 

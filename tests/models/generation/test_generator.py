@@ -59,7 +59,7 @@ def test_streaming_from_pieces_equals_generating_at_once():
     maker, whole = generator(), request()
     pieces = iter(np.split(whole.speech, [3, 4, 17]))
     windows = list(maker.stream(request(speech=pieces)))
-    assert [len(window) for window in windows] == [8, 7, 7, 7, 1]
+    assert [len(window) for window in windows] == [8, 5, 5, 5, 5, 2]
     assert np.array_equal(np.concatenate(windows), maker.generate(whole))
 
 
@@ -71,7 +71,7 @@ def test_windows_depend_on_the_motion_before_them():
 
 
 def test_a_joint_leads_over_from_the_frame_before():
-    """Without the fade the window's own motion; with it, the miss at the repeated frame times 3/4, 2/4, 1/4."""
+    """Without the fade the window's own motion; with it, the miss at the last repeated frame times 3/4, 2/4, 1/4."""
     settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0)
     track = Track(0, request(), model().shape, statistics(), settings)
     track.advance()
@@ -80,7 +80,7 @@ def test_a_joint_leads_over_from_the_frame_before():
     track.take(first, None)
     track.advance()
     track.take(np.ones((8, MOTION_DIM), np.float32), None)  # repeats it as 1: misses by 1
-    assert track.result[:, 0].tolist() == [1.75, 1.5, 1.25, 1, 1, 1, 1]
+    assert track.result[:, 0].tolist() == [1.75, 1.5, 1.25, 1, 1]
     assert np.array_equal(track.plain[-1], track.result[-1])
 
 
@@ -163,8 +163,8 @@ def test_frames_behind_the_end_are_not_computed_and_change_nothing():
     maker, seen = generator(), []
     trunk = maker.model.trunk
     maker.model.trunk = lambda noisy, *given: seen.append(noisy.shape[1]) or trunk(noisy, *given)
-    maker.generate(request(17, emotion=emotion("happy")))  # windows of 8, 7 and 2 new frames; 4 steps, two motions
-    assert seen == [8] * 8 + [8] * 8 + [3] * 8
+    maker.generate(request(17, emotion=emotion("happy")))  # windows of 8, 5 and 4 new frames; 4 steps, two motions
+    assert seen == [8] * 8 + [8] * 8 + [7] * 8
     torch.manual_seed(0)
     speech, noise = torch.randn(1, 11, SPEECH_DIM), torch.randn(1, 8, MOTION_DIM)
     given = Conditions(speech, torch.randn(1, EXPRESSION), torch.randn(1, 3, MOTION_DIM), torch.tensor([True]),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.generation.generator import MotionGenerator
-from models.generation.request import Request, SampleSettings
+from models.generation.request import REPEATED, Request, SampleSettings
 from models.speech.pieces import spans
 from models.speech.whisper import WhisperSpeechEncoder
 from pipeline.components.bundle import load_bundle
@@ -73,6 +73,6 @@ def test_joints_of_the_shipped_model_are_no_rougher_than_its_windows(project, me
     pose = bundle.statistics.pose_of_portrait(bundle.statistics.pose_mean)
     jumps = np.stack([np.diff(bundle.statistics.normalize(motion, pose), axis=0) for motion in motions])
     joint = np.zeros(frames - 1, bool)
-    joint[shape.window - 1::shape.window - 1] = True  # from a window's last frame to the next one's first
+    joint[shape.window - 1::shape.window - REPEATED] = True  # from a window's last frame to the next one's first
     at, inside = (np.sqrt(np.square(jumps[:, chosen]).mean()) for chosen in (joint, ~joint))
     assert joint.sum() >= 5 and at < 1.3 * inside

@@ -55,7 +55,8 @@ def test_a_video_without_sound_is_refused(media):
 
 def test_pose_of_a_real_video(media, real):
     source = np.array([1.0, 0, 0, 0, 0, 0, 0])
-    rho = driving_pose(media / "talking" / "styletalk_Obama_clip1.mp4", 50, 25, source, real.head.space, real.detector)
+    rho = driving_pose(media / "talking" / "styletalk_Obama_clip1.mp4", 50, 25, source, real.head.space,
+                       real.detector).rho
     assert rho.shape == (50, 7)
     np.testing.assert_allclose(rho[0], source, atol=1e-4)
     assert 0.5 < np.ptp(rho[:, 4:], axis=0).max() < 40 and np.ptp(rho[:, 0]) < 0.3

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from models.generation.talking_head import TalkingHead
 from pipeline.animate import uploads
 from pipeline.animate.animator import Animator
 from pipeline.animate.decoding import FilmWish
@@ -58,7 +59,7 @@ def test_speech_is_read_once(tmp_path):
     speech = read_speech(tmp_path / "a.wav")
     (tmp_path / "a.wav").unlink()
     assert read_speech(speech) is speech
-    made = Animator(FakeSpace(), FakeEncoder(), FakeGenerator(), FakeDetector(), "test/1")
+    made = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), FakeDetector(), "test/1")
     made.animate_to_file(np.full((120, 100, 3), 200, np.uint8), speech, tmp_path / "out.mp4", credentials=False)
     with av.open(str(tmp_path / "out.mp4")) as media:
         sound = media.streams.audio[0]
