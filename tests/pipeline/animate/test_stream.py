@@ -40,13 +40,13 @@ def test_the_same_frames_as_for_a_file(animator, chunk, window):
 
 
 def test_the_first_frames_come_after_a_window_and_its_right_context(animator):
-    """Window 10: 10 + 10 frames of speech give 10 frames, and every 9 more give 9."""
+    """Window 10: 10 + 10 frames of speech give 10 frames, and every 7 more give 7."""
     counts = []
     with AnimatorStream(animator, animator.portrait(PORTRAIT), window=10) as stream:
         assert stream.first_delay_s == pytest.approx(10 / 25 + RIGHT_S)
         counts += [len(stream.push(speech(0.04))) for _ in range(40)]
-    assert [index + 1 for index, count in enumerate(counts) if count] == [20, 29, 38]
-    assert [count for count in counts if count] == [10, 9, 9]
+    assert [index + 1 for index, count in enumerate(counts) if count] == [20, 27, 34]
+    assert [count for count in counts if count] == [10, 7, 7]
 
 
 def test_chunks_are_checked(animator):

@@ -60,6 +60,7 @@ def test_a_machine_without_the_paper_s_gpus_says_so_in_its_first_second(tmp_path
     monkeypatch.chdir(tmp_path)
     statistics.main(lambda text: None)
     monkeypatch.setattr("pipeline.compute.resources.machine_gpus", lambda: 0)
+    monkeypatch.setattr("training.engine.run.is_started", lambda: False)  # whatever other tests left
     monkeypatch.setattr("training.engine.run.ray_session", None)  # a call would fail
     with pytest.raises(RuntimeError, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus and"):
         train_audio.main(lambda text: None)
