@@ -94,7 +94,7 @@ def test_versions_aliases_gates_and_lineage(work):
     assert second["playmate-audio"]["champion"] and second["playmate-audio"]["version"] == "1"
     assert lineage("models:/playmate@candidate")["version"] == "2"
     assert lineage("playmate")["version"] == "1"  # the champion stays
-    assert "audio_validation_r 0.4 >= 0.3" in lineage("models:/playmate/2")["made_from"]["gates_reason"].split("; ")
+    assert "audio_validation_r 0.4 >= 0.2" in lineage("models:/playmate/2")["made_from"]["gates_reason"].split("; ")
 
     folder = download("models:/playmate@champion")
     assert bundle_digest(folder / "bundle") == made_from["bundle_digest"]
