@@ -59,12 +59,17 @@ class Settings:
     speech_share: Callable[[np.ndarray], float] | None = None
 
     def signer(self) -> Credentials | bool:
-        """Who signs the film, as `animate_to_file` takes it; raises ValueError for half a pair."""
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("--certificate and --private-key belong together: give both or none")
-        if self.certificate is not None and self.private_key is not None:
-            return own_credentials(self.certificate, self.private_key)
-        return self.credentials
+        """Who signs the film; raises as the function of that name."""
+        return signer(self.credentials, self.certificate, self.private_key)
+
+
+def signer(credentials: bool, certificate: Path | None, private_key: Path | None) -> Credentials | bool:
+    """Who signs a film, as `animate_to_file` takes it; raises ValueError for half a pair."""
+    if (certificate is None) != (private_key is None):
+        raise ValueError("--certificate and --private-key belong together: give both or none")
+    if certificate is not None and private_key is not None:
+        return own_credentials(certificate, private_key)
+    return credentials
 
 
 def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
@@ -82,7 +87,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
         raise ValueError(f"--pose {settings.pose}: generated, still, or a video file, and no such file is there")
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
-    signer = settings.signer()
+    signed = settings.signer()
     if settings.preview is not None:
         sheet_path(settings.preview, out, several)
     animator, which = load_animator(model, detector)
@@ -90,7 +95,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     films, failures = [], []
     for portrait, speech, path in jobs:
         try:
-            _one(animator, portrait, speech, path, settings, signer, several)
+            _one(animator, portrait, speech, path, settings, signed, several)
             films.append(path)
         except ValueError as error:
             if not several:
@@ -123,15 +128,15 @@ def sheet_path(preview: Path, out: Path, several: bool) -> Path:
 
 
 def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
-         signer: Credentials | bool, several: bool) -> None:
+         signed: Credentials | bool, several: bool) -> None:
     heard = read_speech(speech, track=settings.track)
-    _check_speech(heard.waveform, speech, settings.speech_share)
+    check_speech(heard.waveform, speech, settings.speech_share)
     source = _portrait(animator, portrait, out, settings.face)
     frames = frame_count(heard.waveform)
     sheet = ContactSheet(frames, FPS)
     pose = settings.pose if settings.pose in POSES else Path(settings.pose)
     emotion = list(settings.emotions) or None
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task(out.name, total=frames)
 
         def step(frame) -> None:
@@ -139,7 +144,7 @@ def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: 
             progress.advance(task)
 
         animator.animate_to_file(
-            source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
+            source, heard, out, progress=step, credentials=signed, mark=settings.mark, tell=_tell,
             emotion=emotion, pose=pose,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
             seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
@@ -157,7 +162,7 @@ def _tell(note: str) -> None:
     console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
+def check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
     """Raise SpeechError where nobody speaks."""
     if share is None:
         return
@@ -182,7 +187,7 @@ def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Po
         return portrait
     numbers = out.with_name(f"{out.stem}_faces.png")
     with atomic_path(numbers) as temporary:
-        _save(animator.numbered_faces(path), temporary)
+        save_picture(animator.numbered_faces(path), temporary)
     found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
     if rivals(portrait.faces):
         raise SeveralFacesError(f"{found}: choose one with --face N")
@@ -190,7 +195,8 @@ def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Po
     return portrait
 
 
-def _save(image, path: Path) -> None:
+def save_picture(image: np.ndarray, path: Path) -> None:
+    """Write a picture [H, W, 3] by the format that the name says."""
     from PIL import Image
 
     Image.fromarray(image).save(path)
@@ -202,6 +208,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f} fps")
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar with frames a second and the time that is left."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"),
                     TimeRemainingColumn(), console=console, transient=True)

@@ -175,6 +175,40 @@ def animate(
 
 
 @app.command()
+def dub(
+    video: Annotated[Path, typer.Option(help="the film; picture, camera, eyes and head stay")],
+    speech: Annotated[Path, typer.Option(help="the new speech: a sound file, or a film's sound")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4")],
+    face: Annotated[int | None, typer.Option(help="whose mouth, where several people could be meant")] = None,
+    fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
+    keep_sound: Annotated[float | None, typer.Option(
+        metavar="DB", help="keep the film's sound under the speech, changed by so many decibels (-12)")] = None,
+    emotion: Annotated[list[str] | None, typer.Option(help="as in `playmate animate`, of the mouth alone")] = None,
+    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
+    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
+    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
+    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
+    track: Annotated[int | None, typer.Option(help="which sound track of the speech's file")] = None,
+    detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds faces")] = None,
+    model: Annotated[str | None, typer.Option(help="as in `playmate animate`")] = None,
+    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet")] = None,
+    any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
+    mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="your chain for content credentials (PEM)")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
+    no_credentials: Annotated[bool, typer.Option("--no-credentials", help="no C2PA; the same bytes each time")] = False,
+) -> None:
+    """Give a film new speech. Only people who agreed to it; the film says that it is synthetic."""
+    from pipeline.dub.dubber import Direction
+    from playmate.dub import Settings, dub
+
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, rest=not any_sound)
+    settings = Settings(face, fit, keep_sound, track, preview, mark, not no_credentials, certificate, private_key,
+                        None if any_sound else _speech_share, direction)
+    dub(video, speech, out, model, settings, detector)
+
+
+@app.command()
 def web(
     host: Annotated[str, typer.Option(help="this machine alone unless you name another address")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port of the page")] = 7860,

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolated_x0
 from models.diffusion.schedule import Target, to_x0
-from models.motion.motion import RHO_DIM
 from models.transformer.motion_transformer import MotionTransformer
 
 
@@ -43,6 +42,14 @@ class Conditions:
     emotion_scale: float
 
 
+@dataclass(frozen=True)
+class KnownPath:
+    """Dimensions of motion that are not to be generated, and where they are all along."""
+
+    known: Tensor  # [B or 1, 1, D] bool
+    steps: list[Tensor]  # [B, W, D] before the first step, then one a step; read where `known`
+
+
 class Denoiser:
     """A model with its noise schedule and the solver's times, noisiest first."""
 
@@ -55,19 +62,19 @@ class Denoiser:
         self.next_levels = [*self.levels[1:], torch.tensor(1.0, dtype=torch.float64)]
 
     def run(self, conditions: Conditions, noise: Tensor, step_noise: Tensor | None,
-            pose_path: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
-        """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
+            given: KnownPath | None) -> tuple[Tensor, list[Tensor]]:
+        """Turn `noise` [B, W, D] into motion [B, W, D]; also return it before the first step and after every one.
 
         W may be fewer frames than the model's window, where no more are wanted.
-        `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
-        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
+        `step_noise` [steps, B, W, D] is DDPM's. What is `given` replaces its dimensions all along, so that the others
+        are generated to fit: expression to a pose, a mouth to the face around it.
         """
         doubled = self._doubled(conditions)
         x = noise * self.model.motion_mask
-        path, before = [x[..., -RHO_DIM:]], None  # of DPM-Solver++: the last step's x_0
+        path, before = [x], None  # of DPM-Solver++: the last step's x_0
         for index, time in enumerate(self.times):
-            if pose_path is not None:
-                x = torch.cat([x[..., :-RHO_DIM], pose_path[index]], dim=-1)
+            if given is not None:
+                x = torch.where(given.known, given.steps[index], x)
             level, next_level = self.levels[index], self.next_levels[index]
             x0 = to_x0(self._predict(x, time, doubled), x, level.to(x), self.target) * self.model.motion_mask
             x0 = x0.clamp(-self.limit, self.limit)
@@ -78,18 +85,18 @@ class Denoiser:
                 raise ValueError("DDPM wants `step_noise`")
             else:
                 x = ddpm_step(x, x0, level, next_level, step_noise[index] * self.model.motion_mask)
-            path.append(x[..., -RHO_DIM:])
-        return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
+            path.append(x)
+        return (x if given is None else torch.where(given.known, given.steps[-1], x)), path
 
     def _ahead(self, x0: Tensor, before: Tensor | None, index: int) -> Tensor:
         if self.solver == "ddim" or before is None:
             return x0
         return extrapolated_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
 
-    def noised_path(self, pose: Tensor, noise: Tensor) -> list[Tensor]:
-        """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]; it ends at the pose itself."""
-        noised = [level.sqrt().to(pose) * pose + (1 - level).sqrt().to(pose) * noise for level in self.levels]
-        return [*noised, pose]
+    def noised_path(self, motion: Tensor, noise: Tensor) -> list[Tensor]:
+        """The path of known normalised motion [B, W, D] under noise [B, W, D]; it ends at the motion itself."""
+        noised = [level.sqrt().to(motion) * motion + (1 - level).sqrt().to(motion) * noise for level in self.levels]
+        return [*noised, motion]
 
     def _doubled(self, given: Conditions) -> tuple[Conditions, Tensor]:
         """Conditions of the rows (no audio, audio), and their audio features, which no step changes."""

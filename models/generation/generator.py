@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.diffusion.denoise import Conditions, Denoiser
+from models.diffusion.denoise import Conditions, Denoiser, KnownPath
 from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import Target
 from models.generation.request import REPEATED, Request, SampleSettings
@@ -86,16 +86,19 @@ class MotionGenerator:
         frames = max(track.repeated + track.length for track in tracks)  # what lies behind the end is not computed
         plain, noise, step_noise = self._gather(tracks, frames, settings)
         first = tracks[0]
-        if first.driven is not None:
-            pose = self._stack([track.window_pose(frames) for track in tracks])
-            path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
-            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise, path)
+        if first.pose is not None:
+            known = self._stack([track.known[None] for track in tracks]).bool()
+            path = denoiser.noised_path(self._stack([track.window_given(frames) for track in tracks]), noise)
+            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise,
+                                     KnownPath(known, path))
             return self._scatter(tracks, motion, None)
         stage_one, path = denoiser.run(plain, noise, step_noise, None)
         if first.request.emotion is None:
             return self._scatter(tracks, stage_one, None)
         emotional = replace(plain, previous=self._stack([track.emotional[:-REPEATED] for track in tracks]))
-        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise, path)
+        of_pose = torch.arange(noise.shape[-1], device=noise.device) >= noise.shape[-1] - RHO_DIM
+        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise,
+                                 KnownPath(of_pose[None, None], path))
         return self._scatter(tracks, stage_one, motion)
 
     def _gather(self, tracks: list[Track], frames: int,

@@ -179,7 +179,7 @@ class Animator:
 
         Raises ValueError for scales or a seed out of their range.
         """
-        _check_settings(audio_scale, emotion_scale, seed)
+        check_settings(audio_scale, emotion_scale, seed)
         request = portrait.source.request(features, emotion, pose, seed, window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
         return self.head.stream(request, **{name: v for name, v in settings.items() if v is not None})
@@ -211,7 +211,8 @@ def frame_count(waveform: np.ndarray) -> int:
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
 
 
-def _check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
+def check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
+    """Raise ValueError for guidance or a seed out of their range."""
     for name, scale in (("speech (audio scale)", audio_scale), ("emotion (emotion scale)", emotion_scale)):
         if scale is not None and not 0 <= scale <= MAX_SCALE:
             raise ValueError(f"the guidance of {name} is {scale:g}: it must lie between 0 and {MAX_SCALE:g}")

@@ -1,0 +1,110 @@
+"""Which frame of the film is shown when, and the film's own motion on the clock of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from models.motion.clock import FPS
+from models.motion.film_space import FilmSpace
+from models.motion.motion import RHO_DIM
+from pipeline.animate.pose import forth_and_back
+from pipeline.dub.follow import Followed
+
+Fit = Literal["trim", "hold", "loop"]
+FITS: tuple[str, ...] = get_args(Fit)
+
+
+@dataclass(frozen=True)
+class Showing:
+    """Frames of the film in the order in which they are shown [N], each one's time from the start, and what was done
+    about the length, in words."""
+
+    frames: np.ndarray
+    times: tuple[Fraction, ...]
+    note: str | None
+
+    @property
+    def step(self) -> Fraction:
+        """How long the last frame is shown: as long as frames are on average."""
+        return self.times[-1] / (len(self.times) - 1) if len(self.times) > 1 else Fraction(1, FPS)
+
+    @property
+    def duration_s(self) -> Fraction:
+        return self.times[-1] + self.step
+
+
+def show(times: tuple[Fraction, ...], rate: Fraction, speech_s: float, fit: str) -> Showing:
+    """Fit a film whose frames have `times` to speech of `speech_s`; raises ValueError for an unknown `fit`.
+
+    trim: ends with what ends first. hold, loop: the film is shown to its end, and where the speech is longer its last
+    frame stays, or it runs backwards and forwards again.
+    """
+    if fit not in FITS:
+        raise ValueError(f"fit {fit!r}: accepted are {', '.join(FITS)}")
+    start = times[0]
+    step = (times[-1] - start) / (len(times) - 1) if len(times) > 1 else 1 / rate
+    film_s, speech = times[-1] - start + step, Fraction(speech_s)
+    own = tuple(time - start for time in times)
+    words = f"the film lasts {float(film_s):.2f} s, the speech {speech_s:.2f} s"
+    if abs(film_s - speech) < step:
+        return Showing(np.arange(len(times)), own, None)
+    if speech < film_s and fit == "trim":
+        count = max(1, sum(time < speech for time in own))
+        return Showing(np.arange(count), own[:count], f"{words}: the film is cut where the speech ends")
+    if speech < film_s:
+        return Showing(np.arange(len(times)), own, f"{words}: the mouth rests where the speech is over")
+    if fit == "trim":
+        return Showing(np.arange(len(times)), own, f"{words}: the speech is cut where the film ends")
+    more = int((speech - film_s) / step)
+    count = len(times) + more
+    if fit == "hold":
+        frames = np.minimum(np.arange(count), len(times) - 1)
+        return Showing(frames, own + tuple(own[-1] + step * (i + 1) for i in range(more)),
+                       f"{words}: the film's last frame is held")
+    frames, shown = forth_and_back(len(times), count), list(own)
+    for before, frame in zip(frames[len(own) - 1:], frames[len(own):], strict=False):
+        shown.append(shown[-1] + (abs(own[frame] - own[before]) or step))
+    kept = max(len(own), sum(time < speech for time in shown))
+    return Showing(frames[:kept], tuple(shown[:kept]), f"{words}: the film runs backwards and forwards again")
+
+
+def known_motion(showing: Showing, followed: Followed, space: FilmSpace, folder: Path) -> np.ndarray:
+    """The film's own motion [M, 3K + 7] at `FPS`, M = round(FPS x duration), a map of a file.
+
+    Between two frames of a shot it is interpolated; frames that cannot be drawn take the motion of the last that can.
+    """
+    count = max(1, round(showing.duration_s * FPS))
+    size = followed.x_c.size + RHO_DIM
+    motion = np.memmap(folder / "motion.f32", np.float32, "w+", shape=(count, size))
+    first = int(np.flatnonzero(followed.share > 0)[0])
+    before, before_s, before_shot = _vector(followed, space, first), Fraction(0), -1
+    done = 0
+    for frame, time in zip(showing.frames.tolist(), showing.times, strict=True):
+        shot = int(followed.shot_of[frame])
+        now = _vector(followed, space, frame) if followed.share[frame] > 0 else before
+        while done < count and Fraction(done, FPS) <= time:
+            along = 1.0 if shot != before_shot or time == before_s else float(
+                (Fraction(done, FPS) - before_s) / (time - before_s))
+            motion[done] = before + np.float32(along) * (now - before)
+            done += 1
+        before, before_s, before_shot = now, time, shot
+    motion[done:] = before
+    return motion
+
+
+def _vector(followed: Followed, space: FilmSpace, frame: int) -> np.ndarray:
+    square = followed.squares[int(followed.shot_of[frame])]
+    return space.motion(np.asarray(followed.rows[frame:frame + 1], np.float64), followed.x_c, square).vector()[0]
+
+
+def at_time(motion: np.ndarray, time: Fraction) -> np.ndarray:
+    """Motion [M, D] at `FPS` read at a time between its frames -> [D]."""
+    place = min(float(time * FPS), len(motion) - 1.0)
+    low = int(place)
+    high = min(low + 1, len(motion) - 1)
+    return motion[low] + np.float32(place - low) * (motion[high] - motion[low])
