@@ -76,6 +76,7 @@ def main() -> None:
     print(f"{which}; {len(films)} clips\nfilm, speech: r, wrong speech, film's own mouth; flicker ratio; identity; "
           "outside, of 255")
     rows: list[list[float]] = []
+    mouths = {film: see(film, judges[0], given.seconds).mouth for film in films}   # pictures are let go again
     for index, film in enumerate(films):
         if given.only and given.only not in film.name:
             continue
@@ -86,9 +87,7 @@ def main() -> None:
             dub_to_file(animator, film, cut(read_speech(sound(said)), given.seconds), out, direction=Direction(),
                         credentials=False, tell=lambda note: print(f"  {note}"))
             made = see(out, judges[0], given.seconds)
-            mouths = [original if own else see(said, judges[0], given.seconds), see(wrong, judges[0], given.seconds),
-                      original]
-            rows.append([*follows([one.mouth for one in mouths], made.mouth, max_lag),
+            rows.append([*follows([mouths[one] for one in (said, wrong, film)], made.mouth, max_lag),
                          flicker(made, original), identity(made, original, judges[1]), outside(made, original)])
             cv2.imwrite(str(given.out / f"{out.stem}.png"), sheet(original, made)[:, :, ::-1])
             print(f"{film.stem}, {'own' if own else said.stem}: {words(rows[-1])}", flush=True)

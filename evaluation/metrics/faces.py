@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from models.face.alignment import ALIGNED_PX, TEMPLATE_PX, similarity_2d
+from models.face.face import ALIGNED_PX, TEMPLATE_PX, similarity_2d
 
 # the same five among the landmarks: each eye as the middle of its corners, nose tip, mouth corners
 _EYES = ((33, 133), (362, 263))

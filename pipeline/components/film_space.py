@@ -7,8 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from models.face.alignment import ALIGNED_PX, TEMPLATE_PX, similarity_2d
-from models.face.face import Face
+from models.face.face import ALIGNED_PX, TEMPLATE_PX, Face, similarity_2d
 from models.motion.face_space import FaceSpace
 from models.motion.film_space import FilmSpace
 from pipeline.weights.table import weight_path

@@ -33,7 +33,7 @@ class Shot:
     end: int
 
 
-@dataclass
+@dataclass(eq=False)   # one is another only if it is the same one
 class Person:
     """One person: boxes [n, 4] in pixels of the film by shot, one a frame from `starts[shot]` on."""
 

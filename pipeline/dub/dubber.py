@@ -34,8 +34,8 @@ from pipeline.components.film_space import film_space, identity_of_faces
 from pipeline.compute.prefetch import prefetch
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
-from pipeline.dub.plan import Showing, at_time, known_motion, show
-from pipeline.dub.reader import DubError, FilmReader
+from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
+from pipeline.dub.reader import DubError, FilmReader, SmallPicture
 from pipeline.dub.sound import dubbed_sound
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pipeline.animate.credentials import Credentials
 
 CRF = 16
+MAX_FILM_S = 4 * 3600.0   # as of speech
 AHEAD_BYTES = 100e6      # of pictures that are drawn before they are written
 Film = Path | str | bytes
 Tell = Callable[[str], None]
@@ -80,15 +81,16 @@ class Dub:
     """One film made ready for new speech; close it (a context manager).
 
     Raises DubError for a film that cannot be read or has no face that can be drawn, SeveralPeopleError where nobody can
-    know whose mouth is meant and no `face` says it.
+    know whose mouth is meant and no `face` says it. `limit_s`: a longer film is refused.
     """
 
-    def __init__(self, animator: Animator, film: Film, face: int | None = None, tell: Tell = log.warning):
+    def __init__(self, animator: Animator, film: Film, face: int | None = None, tell: Tell = log.warning,
+                 limit_s: float = MAX_FILM_S):
         self.animator, self.space = animator, film_space(animator.head.space)
         self._folder = tempfile.TemporaryDirectory(prefix="playmate-")
         self.reader = FilmReader(film)
         try:
-            self.cast = find_cast(self.reader.small(), animator.detector, identity_of_faces())
+            self.cast = find_cast(within(self.reader.small(), limit_s), animator.detector, identity_of_faces())
             if face is None and rivals(self.cast):
                 raise SeveralPeopleError(f"the film has {len(self.cast.people)} people who could be meant",
                                          draw_boxes(self.cast.sample, self.cast.sample_boxes))
@@ -122,7 +124,7 @@ class Dub:
         windows = self.animator.head.generator.stream(request, **settings)
         if awake is not None:
             windows = with_rest(self.animator.head.space, x_c, windows, awake)
-        made = np.memmap(folder / "made.f32", np.float32, "w+", shape=known.shape)
+        made = scratch(folder, known.shape)
         done = 0
         for window in windows:
             made[done:done + len(window)] = window
@@ -178,7 +180,8 @@ class Dub:
 def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.ndarray | Speech, out: Path,
                 face: int | None = None, fit: str = "trim", keep_sound_db: float | None = None,
                 direction: Direction | None = None, credentials: Credentials | bool = True, mark: str | None = None,
-                progress: Callable[[np.ndarray, Showing], None] | None = None, tell: Tell = log.warning) -> int:
+                progress: Callable[[np.ndarray, Showing], None] | None = None, tell: Tell = log.warning,
+                limit_s: float = MAX_FILM_S) -> int:
     """Write the film with the mouth and the sound of new speech, at its own size and times; returns its frames.
 
     `face`: whose mouth, by the number that `SeveralPeopleError` draws. `fit`: see `pipeline.dub.plan.show`.
@@ -193,7 +196,7 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
     direction.settings()
     facts = generation_facts(animator.version, emotion=direction.emotion, seed=direction.seed, edited="mouth and sound")
     draw = None if mark is None else VisibleMark(mark)
-    with Dub(animator, film, face, tell) as dub:
+    with Dub(animator, film, face, tell, limit_s) as dub:
         finish = signing(facts, credentials, Edited(dub.reader.media))
         showing = dub.plan(heard, fit)
         for note in (*heard.notes, *([showing.note] if showing.note else [])):
@@ -204,6 +207,16 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
         with closing(prefetch(made, ahead_frames)) as ahead:
             return write_video(Path(out), ahead, film_rate(dub.cast, showing), sound, crf=CRF,
                                tags=metadata_tags(facts), finish=finish, times=iter(showing.times))
+
+
+def within(pictures: Iterator[SmallPicture], limit_s: float) -> Iterator[SmallPicture]:
+    """The same pictures; raises DubError at one that comes more than `limit_s` after the first."""
+    start = None
+    for small in pictures:
+        start = small.time if start is None else start
+        if small.time - start > limit_s:
+            raise DubError(f"the film is longer than {limit_s:g} s: cut it into parts")
+        yield small
 
 
 def film_rate(cast: Cast, showing: Showing) -> Fraction:

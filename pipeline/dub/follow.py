@@ -108,14 +108,18 @@ def _whole(x: float, y: float, side: float) -> PixelSquare:
 
 def shares(drawable: np.ndarray, shot_of: np.ndarray) -> np.ndarray:
     """Share of the new mouth [T]: 0 where not drawable, rising over `LEAD_FRAMES` from such frames of the same shot."""
-    share = np.where(drawable, float(LEAD_FRAMES), 0.0)
-    for order in (range(1, len(share)), range(len(share) - 2, -1, -1)):
-        step = 1 if isinstance(order, range) and order.step == 1 else -1
-        for frame in order:
-            before = frame - step
-            if drawable[frame] and shot_of[frame] == shot_of[before]:
-                share[frame] = min(share[frame], share[before] + 1)
-    return np.minimum(share / LEAD_FRAMES, 1.0)
+    before, after = _since(drawable, shot_of), _since(drawable[::-1], shot_of[::-1])[::-1]
+    return np.minimum(np.minimum(before, after) / LEAD_FRAMES, 1.0)
+
+
+def _since(drawable: np.ndarray, shot_of: np.ndarray) -> np.ndarray:
+    """Frames [T] since the last one of the same shot that cannot be drawn; infinite where there is none."""
+    found, count = np.empty(len(drawable)), np.inf
+    for frame, (drawn, shot) in enumerate(zip(drawable.tolist(), shot_of.tolist(), strict=True)):
+        if frame and shot != shot_of[frame - 1]:
+            count = np.inf
+        found[frame] = count = count + 1 if drawn else 0
+    return found
 
 
 def _parts(seen: np.ndarray) -> Iterator[np.ndarray]:
@@ -147,5 +151,8 @@ def _insides(reader: FilmReader, cast: Cast, best: dict[int, int | None], rows: 
             found.append(None)
             continue
         with closing(reader.pictures(cast.size, cast.times[frame], 1)) as pictures:
-            found.append(space.inside(next(pictures), np.asarray(rows[frame], np.float64), x_c))
+            picture = next(pictures, None)
+        if picture is None:
+            raise DubError(f"the film's frame at {float(cast.times[frame]):.2f} s is not found a second time")
+        found.append(space.inside(picture, np.asarray(rows[frame], np.float64), x_c))
     return tuple(found)

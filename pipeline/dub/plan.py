@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,7 +49,7 @@ def show(times: tuple[Fraction, ...], rate: Fraction, speech_s: float, fit: str)
         raise ValueError(f"fit {fit!r}: accepted are {', '.join(FITS)}")
     start = times[0]
     step = (times[-1] - start) / (len(times) - 1) if len(times) > 1 else 1 / rate
-    film_s, speech = times[-1] - start + step, Fraction(speech_s)
+    film_s, speech = times[-1] - start + step, Fraction(speech_s).limit_denominator(10**6)
     own = tuple(time - start for time in times)
     words = f"the film lasts {float(film_s):.2f} s, the speech {speech_s:.2f} s"
     if abs(film_s - speech) < step:
@@ -80,7 +81,7 @@ def known_motion(showing: Showing, followed: Followed, space: FilmSpace, folder:
     """
     count = max(1, round(showing.duration_s * FPS))
     size = followed.x_c.size + RHO_DIM
-    motion = np.memmap(folder / "motion.f32", np.float32, "w+", shape=(count, size))
+    motion = scratch(folder, (count, size))
     first = int(np.flatnonzero(followed.share > 0)[0])
     before, before_s, before_shot = _vector(followed, space, first), Fraction(0), -1
     done = 0
@@ -95,6 +96,12 @@ def known_motion(showing: Showing, followed: Followed, space: FilmSpace, folder:
         before, before_s, before_shot = now, time, shot
     motion[done:] = before
     return motion
+
+
+def scratch(folder: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Float32 zeros in a file of the folder without a name, which goes when they do."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def _vector(followed: Followed, space: FilmSpace, frame: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from playmate.web.dubbing import dubbing_tab
 from playmate.web.studio import MAX_SCALE, POSES, Studio, Wish
 from playmate.web.timeline import NO_EMOTION, timeline_bar, wished, with_entry
 
@@ -52,7 +53,7 @@ def build_page(studio: Studio) -> gr.Blocks:
     limits = studio.limits
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}\n{TERMS}")
-        with gr.Row():
+        with gr.Tab("A portrait"), gr.Row():
             with gr.Column():
                 inputs = _inputs(studio)
             with gr.Column():
@@ -62,6 +63,8 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column():
                 film = gr.Video(label="Film", interactive=False, elem_id="film", autoplay=True, buttons=["download"])
                 said = gr.Markdown(elem_id="said")
+        with gr.Tab("New speech for a film", elem_id="dub_tab"):
+            dubbing_tab(studio, _told)
         controls = Controls(**inputs, **emotions, **settings)
         go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.metrics.faces import align, face_box, five_points, to_pixels
-from models.face.alignment import TEMPLATE_PX, similarity_2d
+from models.face.face import TEMPLATE_PX, similarity_2d
 
 
 def test_similarity_is_recovered_exactly():
