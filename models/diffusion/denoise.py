@@ -82,7 +82,7 @@ class Denoiser:
         return (x if pose_path is None else torch.cat([x[..., :-RHO_DIM], pose_path[-1]], dim=-1)), path
 
     def _ahead(self, x0: Tensor, before: Tensor | None, index: int) -> Tensor:
-        if self.solver == "ddim" or before is None:
+        if self.solver == "ddim" or before is None or index + 1 == len(self.levels):  # the last step is to clean data
             return x0
         return extrapolated_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
 

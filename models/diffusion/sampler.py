@@ -56,10 +56,8 @@ def extrapolated_x0(x0: Tensor, x0_before: Tensor, ab_before: Tensor, ab_t: Tens
     """DPM-Solver++ (2M) of Lu et al. 2022, algorithm 2: what a DDIM step from `ab_t` to `ab_s` takes for x_0.
 
     `x0_before` was predicted at the noisier `ab_before`; x_0 is taken as linear in half the log of the signal-to-noise
-    ratio. The step to clean data (`ab_s` = 1) is infinitely long there and stays of first order.
+    ratio. The step to clean data (`ab_s` = 1) is infinitely long there: it stays one of first order, from x_0 itself.
     """
-    if ab_s == 1:
-        return x0
     before, now, after = (0.5 * (ab / (1 - ab)).log() for ab in (ab_before, ab_t, ab_s))
     weight = (0.5 * (after - now) / (now - before)).to(x0)
     return x0 + weight * (x0 - x0_before)

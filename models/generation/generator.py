@@ -47,6 +47,11 @@ class MotionGenerator:
         return self.model.shape.window
 
     @property
+    def device(self) -> str:
+        """Where the model is."""
+        return str(self.model.motion_mask.device)
+
+    @property
     def rest(self) -> np.ndarray:
         """Mean expression delta of the training clips [K, 3]."""
         return self.statistics.expression.mean.reshape(-1, 3)
@@ -101,14 +106,14 @@ class MotionGenerator:
     def _gather(self, tracks: list[Track], frames: int,
                 settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
         draws = [track.noise(settings)[:, :frames] for track in tracks]
-        valid = self._stack([track.mask(frames) for track in tracks]).bool()
+        valid = np.stack([track.mask(frames) for track in tracks])  # looked at here: on a GPU it would have to wait
         conditions = Conditions(
             speech=self._stack([track.speech_window(frames) for track in tracks]),
             identity=self.model.identity_norm.limited(
                 self._stack([track.request.x_c.reshape(-1) for track in tracks]), settings.identity_limit),
             previous=self._stack([track.plain[:-REPEATED] for track in tracks]),
-            has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=valid.device),
-            mask=None if bool(valid.all()) else valid, emotion=None,
+            has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=self.device),
+            mask=None if valid.all() else torch.from_numpy(valid).to(self.device), emotion=None,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
         steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
         return conditions, self._stack([draw[0] for draw in draws]), steps
@@ -123,7 +128,7 @@ class MotionGenerator:
             track.take(motion[index].cpu().numpy(), None if emotional is None else emotional[index].cpu().numpy())
 
     def _stack(self, arrays: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.model.motion_mask.device)
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
 def _alike(requests: list[Request]) -> list[list[int]]:
