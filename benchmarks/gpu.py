@@ -27,6 +27,7 @@ from benchmarks.liveportrait import PARTS, prepared
 from models.diffusion.schedule import alpha_bars
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request, SampleSettings
+from models.generation.torch_network import TorchNetwork
 from models.judges.efficientnet_lite0 import EfficientNetLite0
 from models.judges.i3d import I3d
 from models.judges.inception import FidInception
@@ -176,7 +177,8 @@ def _samples(bench: Bench, count: int) -> Callable[[], object]:
     points = 3 * shape.num_keypoints
     statistics = MotionStatistics(Normalizer.of(np.zeros(points), np.ones(points), 1e-4), np.zeros(RHO_DIM),
                                   np.ones(RHO_DIM), np.zeros(RHO_DIM), np.ones(RHO_DIM), "clip", 1e-4)
-    maker = MotionGenerator(MotionTransformer(shape).to(bench.device), alpha_bars("linear", 1000), "eps", statistics,
+    network = TorchNetwork(MotionTransformer(shape).to(bench.device))
+    maker = MotionGenerator(network, alpha_bars("linear", 1000), "eps", statistics,
                             tuple("abcdefgh"), SampleSettings("ddim", bench.size.steps, 1.5, 1.5, 10.0, 8, 3.0))
     requests = [Request(np.zeros((bench.size.frames, shape.speech_dim), np.float32),
                         np.zeros((shape.num_keypoints, 3), np.float32), np.zeros(RHO_DIM, np.float32),

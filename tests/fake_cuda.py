@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 _numpy = torch.Tensor.numpy
@@ -22,6 +23,7 @@ def fake_cuda() -> Iterator[None]:
     """Inside, `cuda` is there. Answers that come back to the CPU are zeros."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FakeTensorMode, "avoid_device_init", True)  # it would start a device that is_available promises
+        patch.setattr(fake_tensor, "CONSTANT_NUMEL_LIMIT", 0)  # it computes with single numbers, on the device
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "device_count", lambda: 1)
         patch.setattr(torch.cuda, "is_bf16_supported", lambda: True)

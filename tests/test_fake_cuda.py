@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import unset_fake_temporarily
 
-from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import alpha_bars
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request, SampleSettings
 from models.generation.talking_head import TalkingHead
+from models.generation.torch_network import TorchNetwork
 from models.judges import efficientnet_lite0, i3d, inception, lpips, syncnet
 from models.judges.vgg import VggFeatures
 from models.liveportrait.networks import seeded_networks
@@ -52,8 +51,8 @@ def generator(emotion: bool, conv_norm: str = "layer") -> MotionGenerator:
     wide = Normalizer.of(np.zeros(3 * NUM_KEYPOINTS), np.ones(3 * NUM_KEYPOINTS), 1e-4)
     zeros, ones = np.zeros(RHO_DIM), np.ones(RHO_DIM)
     statistics = MotionStatistics(wide, zeros, ones, zeros, ones, "clip", 1e-4)
-    model = MotionTransformer(shape).eval().to(which_device())
-    return MotionGenerator(model, ALPHA_BAR, "eps", statistics, LABELS,
+    network = TorchNetwork(MotionTransformer(shape).to(which_device()))
+    return MotionGenerator(network, ALPHA_BAR, "eps", statistics, LABELS,
                            SampleSettings("ddim", 3, 1.5, 1.5, limit=10.0, fade=2, identity_limit=3.0))
 
 
@@ -94,9 +93,8 @@ def test_speech_encoders(monkeypatch, kind):
 
 @pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
 @pytest.mark.parametrize("conv_norm", ["layer", "batch", "group"])
-def test_the_sampler_with_guidance_over_several_windows(monkeypatch, solver, conv_norm):
+def test_the_sampler_with_guidance_over_several_windows(solver, conv_norm):
     """With and without emotion, head pose generated and given; two requests of different lengths in one pass."""
-    with_times(monkeypatch)
     with fake_cuda():
         made = generator(True, conv_norm)
         speech = [np.zeros((frames, toy.SPEECH_DIM), np.float32) for frames in (19, 12)]
@@ -107,17 +105,7 @@ def test_the_sampler_with_guidance_over_several_windows(monkeypatch, solver, con
                 assert [len(motion) for motion in made.generate_batch(requests, solver=solver)] == [19, 12]
 
 
-def with_times(monkeypatch) -> None:
-    """Solvers' times are numbers, which fake tensors have none of."""
-    def times(*given) -> list[int]:
-        with unset_fake_temporarily():
-            return solver_times(*given)
-
-    monkeypatch.setattr("models.generation.generator.solver_times", times)
-
-
-def test_a_portrait_talks(monkeypatch):
-    with_times(monkeypatch)
+def test_a_portrait_talks():
     with fake_cuda():
         head = TalkingHead(liveportrait(), generator(False))
         portrait = head.portrait(FRAMES[0])

@@ -19,11 +19,13 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class Parts:
-    """The judges, the model in use, and the regression behind `mouth_sync` where that is asked for."""
+    """The judges, the model in use, the regression behind `mouth_sync` where that is asked for, and where networks
+    are."""
 
     judges: Judges
     head: TalkingHead
     sync: SpeechToMouth | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -57,4 +59,5 @@ def load_parts(face_space_folder: Path, bundle_folder: Path, fps: float, metrics
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    return Parts(load_judges(fps, metrics, device), load_head(bundle_folder, face_space_folder, device))
+    return Parts(load_judges(fps, metrics, device), load_head(bundle_folder, face_space_folder, device),
+                 device=device)

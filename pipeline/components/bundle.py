@@ -25,6 +25,7 @@ from models.diffusion.schedule import alpha_bars
 from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
 from models.generation.generator import MotionGenerator
 from models.generation.request import SampleSettings
+from models.generation.torch_network import TorchNetwork
 from models.motion.normalization import MotionStatistics
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.compute.device import which_device
@@ -67,7 +68,8 @@ class Bundle:
         """The model ready to generate on `device`; None: `which_device`."""
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
-        return MotionGenerator(self.model.to(device or which_device()), alpha_bar, diffusion["target"], self.statistics,
+        network = TorchNetwork(self.model.to(device or which_device()))
+        return MotionGenerator(network, alpha_bar, diffusion["target"], self.statistics,
                                self.config.labels, self.config.sample)
 
 

@@ -72,7 +72,6 @@ class FakeGenerator:
     """Opens the mouth as the first speech feature says; emotion leaves the pose alone unless `broken`."""
 
     labels: tuple[str, ...] = LABELS
-    device: str = "cpu"
     broken: bool = False
     rest: np.ndarray = field(default_factory=lambda: np.zeros((NUM_KEYPOINTS, 3)))
 

@@ -64,7 +64,7 @@ def run(tmp_path, project, monkeypatch):
     monkeypatch.setattr(workers, "run", run_here)
     for module in (ablate, ablation_clip, long_speech, evaluation_parts):
         monkeypatch.setattr(module, "bundle_digest", str)
-    bundle = SimpleNamespace(generator=lambda device: replace(Generator(), device=device))
+    bundle = SimpleNamespace(generator=lambda device: Generator())
     monkeypatch.setattr(ablation_clip, "load_bundle", lambda folder: bundle)
     monkeypatch.setattr(evaluation_parts, "face_space_identity", lambda folder: {"kind": "landmark"})
     monkeypatch.setattr(evaluation_parts, "judge_weights", lambda metrics: {})
