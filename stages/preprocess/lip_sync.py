@@ -32,7 +32,7 @@ class LipSync:
         return {"sync_confidence": found.confidence, "sync_offset_frames": float(found.offset)}
 
 
-def load_lip_sync(model: Path, device: str) -> LipSync:
+def load_lip_sync(model: Path, device: str = "cpu") -> LipSync:
     """From the published weights (`syncnet_v2.model`), on `device`."""
     from models.judges.syncnet import SyncVectors
 
