@@ -179,5 +179,6 @@ class FeatureStoreRoot(Section):
 
 
 class Statistics(Section):
+    init: str
     min_std: Positive
     pose_group: Literal["clip", "identity", "global"]

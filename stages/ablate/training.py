@@ -49,7 +49,7 @@ def train_variant(params: Params, name: str) -> Path:
     state = CheckpointStore(storage, run_id).load_latest()
     if state is None or not state["finished"]:
         state = train(job, PlainContext(report=lambda row: _say(name, params, row)))
-    save_bundle(folder, bundle_config(stage, changed, job, prints), state["model"], statistics)
+    save_bundle(folder, bundle_config(stage, changed, job.model.shape, prints), state["model"], statistics)
     return folder
 
 
