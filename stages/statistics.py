@@ -8,6 +8,7 @@ meaning what they were trained to. Writes data/statistics/{statistics.json, stat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +65,20 @@ def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
     grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)
     own = motion_statistics(grouped, section.min_std, section.pose_group)
     bundle = initial_bundle(section.init, "statistics.init")
-    return (own if bundle is None else kept(bundle, own)), seen
+    return (own if bundle is None else kept(bundle, own, section.own_mean)), seen
 
 
-def kept(folder: Path, own: MotionStatistics) -> MotionStatistics:
-    """The statistics of a bundle; raises ValueError where they are of another number of key points than `own`."""
+def kept(folder: Path, own: MotionStatistics, own_mean: bool) -> MotionStatistics:
+    """The statistics of a bundle, with `own_mean` around the mean expression of `own`: a person's resting face, which
+    a few minutes of training would have to move the model to first.
+
+    Raises ValueError where they are of another number of key points.
+    """
     found = load_bundle(folder).statistics
     if found.alive.size != own.alive.size:
         raise ValueError(f"statistics.init {folder}: motion has {found.alive.size} dimensions there, here "
                          f"{own.alive.size}")
-    return found
+    return replace(found, expression=replace(found.expression, mean=own.expression.mean)) if own_mean else found
 
 
 def summary(statistics: MotionStatistics, seen: Seen) -> dict:
