@@ -41,8 +41,15 @@ def make_project(folder: Path, data: Sequence[str], profile: str, say: Callable[
     if shutil.which("git") is None:
         raise FileNotFoundError("a project is a git repository, and there is no git on this machine: install it")
     places = [place if place.startswith(REMOTE) else os.path.abspath(os.path.expanduser(place)) for place in data]
-    found = [corpus for place in places for corpus in check_path(place, own_or_packaged_params(), HEADERS)]
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with chdir(folder):   # what may be a corpus, and how its path is written, is asked of the new project
+            found = [corpus for place in places for corpus in check_path(place, own_or_packaged_params(), HEADERS)]
+    except ValueError:
+        if is_new:
+            folder.rmdir()
+        raise
     with chdir(folder):
         shutil.copytree(PACKAGED / SHIPPED, SHIPPED)
         write_text(Path("dvc.yaml"), pipeline_of_a_package((PACKAGED / "dvc.yaml").read_text()))
@@ -115,9 +122,7 @@ def _flow(corpus: Corpus) -> Any:
     """A corpus as one line."""
     from ruamel.yaml.comments import CommentedMap
 
-    values = corpus.model_dump()
-    path = values["path"] if values["path"].startswith(REMOTE) else os.path.abspath(values["path"])
-    line = CommentedMap(values | {"path": path})
+    line = CommentedMap(corpus.model_dump())
     line.fa.set_flow_style()
     return line
 

@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.core.config import ParamsError, load_params
 from playmate.init import make_project, pipeline_of_a_package
+from stages.preprocess.readers import CorpusError
 from tests.stages.preprocess.makers import clicks, regular, write
 from tests.toy_project import run
 
@@ -47,7 +48,6 @@ def test_its_stage_code_looks_at_the_package_in_every_run(recordings, tmp_path):
     run(folder, "dvc", "repro", "code")
     assert len((folder / "data/code/report.txt").read_text().split()) > 5   # its templates, too
     assert "always changed" in run(folder, "dvc", "status", "code")
-    assert "Running stage 'split'" in run(folder, "dvc", "repro", "--dry", "split")
 
 
 def test_two_folders_of_one_name_and_none_at_all(recordings, tmp_path):
@@ -59,6 +59,15 @@ def test_two_folders_of_one_name_and_none_at_all(recordings, tmp_path):
     make_project(tmp_path / "demo", [], "paper_toy", print)
     made = load_params(tmp_path / "demo/params.yaml")
     assert made.all_embedded and made.profile == "paper_toy"
+
+
+def test_a_folder_is_named_from_where_one_stands(recordings, tmp_path, monkeypatch):
+    monkeypatch.chdir(recordings)   # the data are here, and here is no project
+    make_project(tmp_path / "project", ["."], "embedded", print)
+    assert load_params(tmp_path / "project/params.yaml").corpora["talks"].path == str(recordings)
+    with pytest.raises(CorpusError, match="holds no video"):
+        make_project(tmp_path / "none", [str(tmp_path / "project")], "embedded", print)
+    assert not (tmp_path / "none").exists()
 
 
 def test_nothing_of_a_users_is_written_over(tmp_path):
