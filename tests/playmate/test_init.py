@@ -64,7 +64,8 @@ def test_two_folders_of_one_name_and_none_at_all(recordings, tmp_path):
 def test_a_folder_is_named_from_where_one_stands(recordings, tmp_path, monkeypatch):
     monkeypatch.chdir(recordings)   # the data are here, and here is no project
     make_project(tmp_path / "project", ["."], "embedded", print)
-    assert load_params(tmp_path / "project/params.yaml").corpora["talks"].path == str(recordings)
+    monkeypatch.chdir(tmp_path / "project")
+    assert load_params().corpora["talks"].path == str(recordings)
     with pytest.raises(CorpusError, match="holds no video"):
         make_project(tmp_path / "none", [str(tmp_path / "project")], "embedded", print)
     assert not (tmp_path / "none").exists()
