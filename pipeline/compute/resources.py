@@ -27,7 +27,7 @@ class ResourcesMissing(RuntimeError):
 class Ask:
     """Keys of one section of params.yaml."""
 
-    section: str  # its name there
+    section: str  # its name there; the keys stand in its `trainer`
     workers: int  # processes; 0: the stage's own, without Ray
     gpus: int | Literal["auto"]  # one for each worker, or 0; auto: those of this machine
     min_workers: int  # with fewer it does not go on
@@ -60,7 +60,7 @@ def machine_gpus() -> int:
 def check_machine(ask: Ask) -> None:
     """Raises ResourcesMissing where this machine alone has fewer GPUs than are asked for: before Ray starts."""
     if ask.gpus != "auto" and ask.gpus > machine_gpus():
-        raise ResourcesMissing(f"{ask.section}.gpus is {ask.gpus}, this machine has {_gpus(machine_gpus())}: "
+        raise ResourcesMissing(f"{ask.section}.trainer.gpus is {ask.gpus}, this machine has {_gpus(machine_gpus())}: "
                                f"{_advice(ask.section)}, or ray.address to a cluster that has them (docs/cluster.md)")
 
 
@@ -140,4 +140,4 @@ def _gpus(count: int) -> str:
 
 
 def _advice(section: str) -> str:
-    return f"set {section}.gpus and {section}.workers to what there is (gpus: 0 computes on CPU cores)"
+    return f"set gpus and workers of {section}.trainer to what there is (gpus: 0 computes on CPU cores)"

@@ -40,7 +40,7 @@ def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
     parts = [make_face_space(params.face_space.kind, FACE_SPACE), make_speech_encoder(params.speech)]
     if params.extract.gpus_per_actor and torch.cuda.is_available():
         parts = [part.to("cuda") if hasattr(part, "to") else part for part in parts]
-    return ClipExtractor(*parts, storage, params.preprocess.fps)
+    return ClipExtractor(*parts, storage, params.preprocess.measure.fps)
 
 
 def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
