@@ -50,7 +50,8 @@ NEUTRAL = {
         train_audio.trainer.video_every train_audio.min_improvement train_audio.trainer.plateau_after
         train_audio.stop_after train_emotion.trainer.video_every train_emotion.min_improvement
         train_emotion.trainer.plateau_after train_emotion.stop_after register.max_audio_learned_nothing
-        register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf""",
+        register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
+        evaluate.seeds""",
     "rules of measures, alike so that numbers of profiles can be read side by side": """
         sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s
         evaluate.control_stride evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",
