@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 from evaluation.jobs.mouth import MouthRow, follow, means
@@ -134,7 +136,7 @@ def _make(folder: Path, places: Sequence[str], name: str, say: Callable[[str], N
             write_text(PARAMS, with_values(PARAMS, VALUES)[0])
             seconds = sum(corpus.seconds for corpus in found)
             shortest, longest = PIECE_S
-            _set({("preprocess", "max_duration_s"): round(min(max(seconds / PIECES, shortest), longest), 1),
+            _set({("preprocess", "measure", "max_duration_s"): round(min(max(seconds / PIECES, shortest), longest), 1),
                   ("register", "name"): name})
             commit(f"playmate finetune --name {name}")
         new.rename(folder)
@@ -149,14 +151,14 @@ def _write_steps() -> None:
     _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most)})
 
 
-def _set(changes: dict[tuple[str, str], float | str]) -> None:
+def _set(changes: dict[tuple[str, ...], float | str]) -> None:
     """Change values of params.yaml, comments kept."""
     import io
 
     editor = yaml_editor()
     values = editor.load(PARAMS.read_text())
-    for (section, key), value in changes.items():
-        values[section][key] = value
+    for (*sections, key), value in changes.items():
+        reduce(getitem, sections, values)[key] = value
     text = io.StringIO()
     editor.dump(values, text)
     write_text(PARAMS, text.getvalue())
