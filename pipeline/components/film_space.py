@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -11,6 +12,9 @@ from models.face.face import ALIGNED_PX, TEMPLATE_PX, Face, similarity_2d
 from models.motion.face_space import FaceSpace
 from models.motion.film_space import FilmSpace
 from pipeline.weights.table import weight_path
+
+if TYPE_CHECKING:
+    from models.liveportrait.space import LivePortraitFaceSpace
 
 
 def film_space(space: FaceSpace) -> FilmSpace:
@@ -24,7 +28,7 @@ def film_space(space: FaceSpace) -> FilmSpace:
     if space.name == "liveportrait":
         from models.liveportrait.film import LivePortraitFilm
 
-        return LivePortraitFilm(space)
+        return LivePortraitFilm(cast("LivePortraitFaceSpace", space))
     raise ValueError(f"films cannot be dubbed in the face space {space.name}")
 
 

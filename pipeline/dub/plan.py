@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,6 @@ import numpy as np
 from models.motion.clock import FPS
 from models.motion.film_space import FilmSpace
 from models.motion.motion import RHO_DIM
-from pipeline.animate.pose import forth_and_back
 from pipeline.dub.follow import Followed
 
 Fit = Literal["trim", "hold", "loop"]
@@ -61,17 +61,17 @@ def show(times: tuple[Fraction, ...], rate: Fraction, speech_s: float, fit: str)
         return Showing(np.arange(len(times)), own, f"{words}: the mouth rests where the speech is over")
     if fit == "trim":
         return Showing(np.arange(len(times)), own, f"{words}: the speech is cut where the film ends")
-    more = int((speech - film_s) / step)
-    count = len(times) + more
-    if fit == "hold":
-        frames = np.minimum(np.arange(count), len(times) - 1)
-        return Showing(frames, own + tuple(own[-1] + step * (i + 1) for i in range(more)),
-                       f"{words}: the film's last frame is held")
-    frames, shown = forth_and_back(len(times), count), list(own)
-    for before, frame in zip(frames[len(own) - 1:], frames[len(own):], strict=False):
-        shown.append(shown[-1] + (abs(own[frame] - own[before]) or step))
-    kept = max(len(own), sum(time < speech for time in shown))
-    return Showing(frames[:kept], tuple(shown[:kept]), f"{words}: the film runs backwards and forwards again")
+    backwards = [*range(len(times) - 2, -1, -1), *range(1, len(times))]
+    after = itertools.cycle(backwards if fit == "loop" and backwards else [len(times) - 1])
+    frames, shown = list(range(len(times))), list(own)
+    for frame in after:
+        time = shown[-1] + (abs(own[frame] - own[frames[-1]]) or step)
+        if time >= speech:
+            break
+        frames.append(frame)
+        shown.append(time)
+    held = "the film's last frame is held" if fit == "hold" else "the film runs backwards and forwards again"
+    return Showing(np.array(frames), tuple(shown), f"{words}: {held}")
 
 
 def known_motion(showing: Showing, followed: Followed, space: FilmSpace, folder: Path) -> np.ndarray:

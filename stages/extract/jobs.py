@@ -98,7 +98,7 @@ def make_batches(frames: np.ndarray, max_clips: int, max_frames: int) -> Batches
     """
     order = np.argsort(-frames, kind="stable").astype(np.int32)
     starts, start, total = array("i", [0]), 0, 0
-    for end, count in enumerate(memoryview(frames[order])):
+    for end, count in enumerate(frames[order].tolist()):
         if end > start and (end - start == max_clips or total + count > max_frames):
             starts.append(end)
             start, total = end, 0

@@ -75,6 +75,7 @@ class CarriedMedia(CropFiles):
         medium = self._media[str(path), kind]
         if medium.fault is not None:
             raise ClipError(medium.fault.code, medium.fault.detail, medium.fault.value)
+        assert medium.array is not None
         return medium.array
 
 
@@ -115,7 +116,7 @@ class BatchedSpace:
     """A face space that computes all clips of a batch in one forward pass, where it can (`extract_many`)."""
 
     def __init__(self, space: FaceSpace):
-        self.space, self._ready = space, {}
+        self.space, self._ready = space, dict[int, Motion]()
         self.seconds_per_frame = 0.0  # that `prepare` took
 
     def prepare(self, clips: list[np.ndarray]) -> None:

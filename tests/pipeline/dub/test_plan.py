@@ -28,8 +28,8 @@ def test_a_film_as_long_as_its_speech_is_shown_as_it_is():
     ("trim", 0.9, [0, 1, 2, 3, 4], "the speech is cut where the film ends"),
     ("hold", 0.25, [0, 1, 2, 3, 4], "the mouth rests"),
     ("loop", 0.25, [0, 1, 2, 3, 4], "the mouth rests"),
-    ("hold", 0.75, [0, 1, 2, 3, 4, 4, 4], "last frame is held"),
-    ("loop", 1.25, [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3], "backwards and forwards")])
+    ("hold", 0.75, [0, 1, 2, 3, 4, 4, 4, 4], "last frame is held"),
+    ("loop", 1.25, [0, 1, 2, 3, 4, 3, 2, 1, 0, 1, 2, 3, 4], "backwards and forwards")])
 def test_fits(fit, speech_s, frames, words):
     found = show(TIMES, F(10), speech_s, fit)
     assert found.frames.tolist() == frames and words in found.note
@@ -38,7 +38,13 @@ def test_fits(fit, speech_s, frames, words):
 
 def test_backwards_a_frame_lasts_as_long_as_forwards():
     found = show((F(0), F(1, 10), F(4, 10)), F(5), 1.2, "loop")
-    assert found.frames.tolist() == [0, 1, 2, 1, 0] and found.times == tuple(F(i, 10) for i in (0, 1, 4, 7, 8))
+    assert found.frames.tolist() == [0, 1, 2, 1, 0, 1]
+    assert found.times == tuple(F(i, 10) for i in (0, 1, 4, 7, 8, 9))
+
+
+def test_a_film_of_one_frame_is_held_whatever_is_asked():
+    for fit in ("hold", "loop"):
+        assert show((F(3),), F(10), 0.35, fit).frames.tolist() == [0] * 4
 
 
 def test_an_unknown_fit_is_refused():
