@@ -177,7 +177,7 @@ class Dub:
         self.close()
 
 
-def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.ndarray | Speech, out: Path,
+def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.ndarray | Speech, out: Path | str,
                 face: int | None = None, fit: str = "trim", keep_sound_db: float | None = None,
                 direction: Direction | None = None, credentials: Credentials | bool = True, mark: str | None = None,
                 progress: Callable[[np.ndarray, Showing], None] | None = None, tell: Tell = log.warning,
