@@ -17,7 +17,8 @@ from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
 from evaluation.jobs.saved import has_result, load_result
 from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
-from evaluation.report.text import markdown_table, table_1
+from evaluation.report.published import table_1
+from evaluation.report.text import markdown_table
 from evaluation.results import files as results
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles
@@ -48,10 +49,10 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
 
 
 def _spec(params: Params) -> PairSpec:
-    section, limits = params.evaluate, params.preprocess
+    section, measure, limits = params.evaluate, params.preprocess.measure, params.preprocess.limits
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
-               "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
+               "max_side_px": measure.max_side_px, "max_source_s": measure.max_source_s}
     return PairSpec(metrics, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 
