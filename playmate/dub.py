@@ -14,7 +14,7 @@ from pipeline.animate.speech import read_speech
 from pipeline.core.atomic import atomic_path
 from pipeline.dub.dubber import Direction, SeveralPeopleError, dub_to_file
 from pipeline.dub.plan import FITS, Showing
-from playmate.animate import check_speech, out_path, progress_bar, save_picture, sheet_path, signer
+from playmate.animate import check_speech, check_writable, out_path, progress_bar, save_picture, sheet_path, signer
 from playmate.contact_sheet import ContactSheet
 
 console = Console(stderr=True)
@@ -49,6 +49,7 @@ def dub(video: Path, speech: Path, out: Path, model: str | None, settings: Setti
         raise ValueError(f"--fit {settings.fit}: accepted are {', '.join(FITS)}")
     if settings.preview is not None:
         sheet_path(settings.preview, out, several=False)
+    check_writable(out)
     signed = signer(settings.credentials, settings.certificate, settings.private_key)
     heard = read_speech(speech, track=settings.track)
     check_speech(heard.waveform, speech, settings.speech_share)
