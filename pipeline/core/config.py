@@ -144,9 +144,10 @@ class Params(Section):
     def _gpus_of_a_cluster(self) -> Params:
         tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
         trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
-        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
+        unsaid = [name for name, section in trainings.items()
+                  if section.trainer.workers and section.trainer.gpus == "auto"]
         if self.ray.address is not None and unsaid:
-            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
+            raise ValueError(f"{unsaid[0]}.trainer.gpus auto is for one machine: on the cluster at ray.address "
                              f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
         return self
 
@@ -216,17 +217,23 @@ def _explain(error: Mapping[str, Any]) -> str:
     if key in MOVED:
         return f"  {key}: {MOVED[key]}"
     if error["type"] == "extra_forbidden":
-        return f"  {key}: unknown key; accepted here: {', '.join(_accepted(error['loc'][:-1]))}"
+        *above, last = error["loc"]
+        accepted = _accepted(above)
+        for name, inner in accepted.items():
+            if isinstance(inner, type) and issubclass(inner, Section) and last in inner.model_fields:
+                return f"  {key}: is now {'.'.join([*above, name, last])}"
+        return f"  {key}: unknown key; accepted here: {', '.join(accepted)}"
     if error["type"] == "missing":
         return f"  {key}: missing"
     return f"  {key}: {error['msg']} (got {error['input']!r})"
 
 
-def _accepted(location: tuple) -> list[str]:
+def _accepted(location: list) -> dict[str, Any]:
+    """Keys of a section, each with its type."""
     section: Any = Params
     for part in location:
         if isinstance(section, type) and issubclass(section, BaseModel):
             section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
         else:   # a name in a mapping
             section = get_args(section)[1]
-    return [field.alias or name for name, field in section.model_fields.items()]
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}

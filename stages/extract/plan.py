@@ -42,14 +42,14 @@ def motion_fingerprint(params: Params) -> str:
     """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
     return digest(MOTION, VERSION, _code(MOTION_CODE[kind]), _versions(MOTION_LIBRARIES[kind]),
-                  face_space_identity(FACE_SPACE), params.preprocess.fps)
+                  face_space_identity(FACE_SPACE), params.preprocess.measure.fps)
 
 
 def speech_fingerprint(params: Params) -> str:
     """Raises WeightsError where the encoder's weights are missing."""
     kind = params.speech.kind
     return digest(SPEECH, VERSION, _code(SPEECH_CODE[kind]), _versions(SPEECH_LIBRARIES[kind]),
-                  speech_identity(params.speech), params.preprocess.fps)
+                  speech_identity(params.speech), params.preprocess.measure.fps)
 
 
 def _code(module: str) -> str:
