@@ -32,8 +32,8 @@ def again_on_gpus(toy: Path, folder: Path) -> None:
         shutil.rmtree(folder / name)
     with machines({"num_cpus": 1}, *[{"num_cpus": 1, "num_gpus": 1}] * 2) as nodes:
         change_params(folder, {
-            "ray": {"address": nodes.address, "max_wait_s": 120.0}, "train_audio": {"gpus": 0},
-            "train_emotion": {"gpus": 0},
+            "ray": {"address": nodes.address, "max_wait_s": 120.0}, "train_audio": {"trainer": {"gpus": 0}},
+            "train_emotion": {"trainer": {"gpus": 0}},
             "extract": {"actors": 2, "gpus_per_actor": 1.0, "decode_actors": 1},
             "evaluate": {"workers": 2, "gpus_per_actor": 0.5},
             "ablate": {"gpus_per_actor": 1.0, "variants": ["noise_off"], "variant_steps": 4}})
