@@ -20,12 +20,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+import playmate.corpora_header as header
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.core.config import Params
 from pipeline.core.data_params import Corpus, Preprocess
 from pipeline.core.paths import WORK
 from pipeline.storage.s3_raw import raw_objects
-from playmate import corpora_header as header
 from stages.preprocess.readers import ClipRow, CorpusError, RawCorpus, RejectRow, open_raw, read_folder
 from stages.preprocess.readers.guess import CLIPS, DATASETS, datasets_in, guess_reader
 from stages.preprocess.readers.raw import REMOTE

@@ -36,6 +36,7 @@ from pipeline.core.model_params import (
     Train,
     TrainEmotion,
 )
+from pipeline.core.paths import PACKAGED
 from pipeline.core.section import Count, CountOrZero, NotNegative, Positive, Section, Share
 
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
@@ -191,10 +192,16 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         values = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing: run from the project folder") from error
+        raise ParamsError(f"{path} is missing: run from the project folder, or make one by `playmate init`") from error
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from error
     return parse_params(values, str(path))
+
+
+def own_or_packaged_params() -> Params:
+    """The parameters of the project in this folder, outside of one those that come with the package."""
+    own = Path("params.yaml")
+    return load_params(own if own.exists() else PACKAGED / own.name)
 
 
 def parse_params(values: object, name: str = "params") -> Params:

@@ -202,5 +202,13 @@ class FeatureStoreRoot(Section):
 
 
 class Statistics(Section):
+    init: str
+    own_mean: bool
     min_std: Positive
     pose_group: Literal["clip", "identity", "global"]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Statistics:
+        if self.own_mean and self.init == "none":
+            raise ValueError("own_mean changes the statistics of a bundle: name one in init")
+        return self

@@ -57,6 +57,7 @@ class Tune(Section):
 
 class FaceSpace(Section):
     kind: Literal["landmark", "liveportrait"]
+    init: str
     checkpoint: str | None
     precision: Literal["fp32", "bf16"]
     channels_last: bool
@@ -79,6 +80,9 @@ class FaceSpace(Section):
             raise ValueError(f"checkpoint {self.checkpoint!r} is for kind liveportrait; landmark has none: null")
         if self.kind == "landmark" and self.tune.steps:
             raise ValueError(f"tune.steps {self.tune.steps} is for kind liveportrait; landmark has nothing to tune: 0")
+        if self.init != "none" and (self.checkpoint is not None or self.tune.steps):
+            raise ValueError(f"init {self.init} takes the face space of a bundle as it is: checkpoint must be null and "
+                             "tune.steps 0")
         return self
 
 
@@ -187,11 +191,14 @@ class Train(Section):
 
 
 class TrainEmotion(Train):
+    steps: CountOrZero
     drop: Literal["independent", "nested"]
     drop_emotion: Share
 
     @model_validator(mode="after")
     def _shares(self) -> TrainEmotion:
+        if not self.steps and self.init == "none":
+            raise ValueError("steps 0 keeps the emotion-control module of a bundle: name one in init")
         if self.drop == "nested" and self.drop_audio + self.drop_emotion > 1:
             raise ValueError(f"drop nested: drop_audio {self.drop_audio} and drop_emotion {self.drop_emotion} are "
                              "shares of one whole, together at most 1")

@@ -10,6 +10,7 @@ from pathlib import Path
 from models.generation.request import SampleSettings
 from models.motion.emotions import LABEL_SETS
 from models.motion.normalization import MotionStatistics
+from models.transformer.shape import ModelShape
 from pipeline.components.bundle import BundleConfig, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
@@ -39,7 +40,7 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     job = stage.make_job(params, storage, plan.name)
     best = section.trainer.bundle == "best" and job.validation_clips
     chosen = CheckpointStore(storage, plan.name).load_best() if best else state
-    save_bundle(folder, bundle_config(stage, params, job, plan.fingerprints), chosen["model"], statistics)
+    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), chosen["model"], statistics)
     found = verdict(state["history"], section.trainer.min_learned)
     facts = {"stage": stage.name, "parameters": sum(p.numel() for p in job.model.parameters()),
              "clips": len(job.clips), "validation_clips": len(job.validation_clips), "run": plan.name,
@@ -72,7 +73,7 @@ def films_beside(stage: Stage, params: Params, prints: dict[str, str], job: Job,
         return
 
     def write_bundle(folder: Path, state: State) -> None:
-        save_bundle(folder, bundle_config(stage, params, job, prints), state["model"], statistics)
+        save_bundle(folder, bundle_config(stage, params, job.model.shape, prints), state["model"], statistics)
 
     films = Films(job.state_every, job.validation_clips[0].clip_id, write_bundle, tracked)
     job.on_state = films.take
@@ -87,10 +88,10 @@ def record_verdict(min_learned: float, tracked: Tracked, history: list[Row]) -> 
     record_end(tracked, history, verdict(history, min_learned))
 
 
-def bundle_config(stage: Stage, params: Params, job: Job, prints: dict[str, str]) -> BundleConfig:
+def bundle_config(stage: Stage, params: Params, shape: ModelShape, prints: dict[str, str]) -> BundleConfig:
     """What the bundle says of itself."""
     return BundleConfig(
-        stage=stage.name, profile=params.stamp, model=job.model.shape, diffusion=params.diffusion.model_dump(),
+        stage=stage.name, profile=params.stamp, model=shape, diffusion=params.diffusion.model_dump(),
         speech=params.speech.model_dump(), face_space=params.face_space.kind,
         sample=SampleSettings(**params.sample.model_dump()), labels=LABEL_SETS[params.emotion.labels],
         fingerprints=prints)

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from pipeline.components.bundle import trained_digest
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.initial import initial_bundle
 from pipeline.core.model_params import Train
 from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
 from pipeline.storage import Storage
-from training.motion.initial import initial_bundle
 from training.motion.job import Job
 
 
@@ -45,7 +45,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": code_of("training.motion.loop", "training.motion.build")}
-    start = initial_bundle(section.init, stage.name)
+    start = initial_bundle(section.init, f"train_{stage.name}.init")
     if start is not None:
         prints["init"] = trained_digest(start)
     if stage.name == "emotion":
