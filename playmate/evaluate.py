@@ -48,10 +48,10 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
 
 
 def _spec(params: Params) -> PairSpec:
-    section, limits = params.evaluate, params.preprocess
+    section, measure, limits = params.evaluate, params.preprocess.measure, params.preprocess.limits
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
-               "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
+               "max_side_px": measure.max_side_px, "max_source_s": measure.max_source_s}
     return PairSpec(metrics, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 

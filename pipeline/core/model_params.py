@@ -214,6 +214,7 @@ class Sample(Section):
     steps: Count
     audio_scale: NotNegative
     emotion_scale: NotNegative
+    pose_share: NotNegative
     limit: Positive
     fade: CountOrZero
     identity_limit: NotNegative

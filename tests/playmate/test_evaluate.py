@@ -65,10 +65,10 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
             raise UnreadableVideo(answer["reject"])
         return np.load(films / "frames.npy"), np.load(films / "sound.npy")
 
-    def run_here(tasks, make, count, ray):
+    def run_here(tasks, make, count, ray, **told):
         for task in tasks:
             computed.append(task)
-            yield task, Worker(make.args[0], PairParts(fake_parts().judges, read))(task)
+            yield task, Worker(make.args[0], parts=PairParts(fake_parts().judges, read))(task)
 
     judged = params.model_copy(update={"evaluate": section})
     monkeypatch.setattr(evaluate_pairs, "own_or_packaged_params", lambda: judged)
