@@ -97,7 +97,7 @@ def test_gpus_that_never_come_end_in_an_error_that_says_what_to_set(monkeypatch,
     fake = FakeRay(monkeypatch, *now)
     with pytest.raises(ResourcesMissing, match=(
             rf"{stage_of.__name__}: 1 worker with 1 GPU.* not there within 100 s; the cluster has no GPU and .*: "
-            rf"set {stage_of.__name__}.gpus_per_actor to 0, which computes on CPU cores, add nodes, or raise ray.max_")):
+            rf"set {stage_of.__name__}.gpus_per_actor to 0, which computes on CPU cores, add nodes, or raise ray.max")):
         stage_of(fake, monkeypatch, 1.0)
     assert not fake.pending and fake.started == 0
 
