@@ -28,14 +28,24 @@ from pipeline.core.atomic import write_text
 from pipeline.core.config import Params, own_or_packaged_params
 
 WORK = paths.WORK / "evaluate_pairs"
+MAX_SECONDS = 600.0  # of one pair; all its pictures are held at once
 SIDE_PX = 512  # larger pictures are scaled down to this on their longer side
 UNPAIRED = "unpaired"
 NEEDS_MODEL = ("mouth_sync", "emo_facex", "emo_a")  # metrics that need our features or a label that was asked for
 
 
-def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[[str], None] = print) -> None:
-    """Score all pairs of two folders; raises FileNotFoundError, ValueError (no pairs), WeightsError."""
+def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[[str], None] = print,
+                     seconds: float | None = None) -> None:
+    """Score all pairs of two folders over their first `seconds` (None: evaluate.max_duration_s).
+
+    Raises FileNotFoundError, ValueError (no pairs, no length), WeightsError.
+    """
     params = own_or_packaged_params()
+    if seconds is not None:
+        if not 0 < seconds <= MAX_SECONDS:
+            raise ValueError(f"--seconds {seconds:g}: a length above 0 and up to {MAX_SECONDS:g}")
+        section = params.evaluate.model_copy(update={"max_duration_s": seconds})
+        params = params.model_copy(update={"evaluate": section})
     pairing = find_pairs(generated, reference)
     for side, name in pairing.unpaired:
         say(f"evaluate: {side} {name} has no counterpart")
@@ -43,7 +53,10 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
     tasks = make_tasks(pairing.jobs, spec, WORK.resolve())
     actors = Actors("evaluate", params.evaluate.workers, params.evaluate.gpus_per_actor)
     failures = run_missing(tasks, spec, params, actors, say, "pairs")
-    _write(out, tasks, pairing, failures, params, spec)
+    cut = _write(out, tasks, pairing, failures, params, spec)
+    if cut:
+        say(f"evaluate: of {cut} pairs the first {params.evaluate.max_duration_s:g} s alone are judged; --seconds N "
+            "judges more")
     say(f"evaluate: {len(tasks) - len(failures)} of {len(tasks)} pairs measured, {out / 'report.md'}")
 
 
@@ -57,7 +70,8 @@ def _spec(params: Params) -> PairSpec:
 
 
 def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[results.Failure], params: Params,
-           spec: PairSpec) -> None:
+           spec: PairSpec) -> int:
+    """Write the files of the results; returns the number of pairs that go on after what is judged."""
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
     measured = [task for task in tasks if has_result(task.folder)]
     for index, task in enumerate(measured):
@@ -83,6 +97,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[result
         + [asdict(row) | {"status": results.FAILED} for row in failures]
         + [asdict(row) | {"status": UNPAIRED} for row in lost]))
     write_text(out / "report.md", markdown(summary))
+    return sum(row["frames"] >= spec.reading["settings"]["max_frames"] for row in clips.rows)
 
 
 def markdown(summary: results.Summary) -> str:

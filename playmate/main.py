@@ -96,13 +96,16 @@ def plan(
 
 
 @app.command(epilog="Example: playmate status")
-def status() -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False) -> None:
     """Say what every stage is doing or did last; run it from another shell."""
+    from playmate import status as stages_status
+
+    if as_json:
+        typer.echo(stages_status.as_json())
+        return
     from rich.console import Console
 
-    from playmate.status import print_status
-
-    print_status(Console())
+    stages_status.print_status(Console())
 
 
 @store_app.command("verify", epilog="Example: playmate store verify")
@@ -296,11 +299,17 @@ def evaluate(
     generated: Annotated[Path, typer.Option(help="folder of generated videos")],
     reference: Annotated[Path, typer.Option(help="folder of true videos of the same names")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")] = Path("scores"),
+    seconds: Annotated[float | None, typer.Option(help="judged of each; else evaluate.max_duration_s")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print summary.json, for scripts")] = False,
 ) -> None:
     """Score anyone's generated videos with the code and networks that score ours (params.yaml, section evaluate)."""
+    from functools import partial
+
     from playmate.evaluate import evaluate_folders
 
-    evaluate_folders(generated, reference, out)
+    evaluate_folders(generated, reference, out, partial(typer.echo, err=as_json), seconds)
+    if as_json:
+        typer.echo((out / "summary.json").read_text())
 
 
 @app.command(epilog="Example: playmate lineage models:/playmate@champion")
