@@ -39,8 +39,7 @@ from models.liveportrait.space import LivePortraitFaceSpace
 from models.liveportrait.widths import PUBLISHED, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
-from models.speech.huggingface import HuggingFaceSpeechEncoder
-from models.speech.untrained import untrained_network
+from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.compute.device import which_device
 from pipeline.core.config import load_params
@@ -179,7 +178,7 @@ def _samples(bench: Bench, count: int) -> Callable[[], object]:
                                   np.ones(RHO_DIM), np.zeros(RHO_DIM), np.ones(RHO_DIM), "clip", 1e-4)
     network = TorchNetwork(MotionTransformer(shape).to(bench.device))
     maker = MotionGenerator(network, alpha_bars("linear", 1000), "eps", statistics,
-                            tuple("abcdefgh"), SampleSettings("ddim", bench.size.steps, 1.5, 1.5, 10.0, 8, 3.0))
+                            tuple("abcdefgh"), SampleSettings("ddim", bench.size.steps, 1.5, 1.5, 10.0, 8, 3.0, 1.0))
     requests = [Request(np.zeros((bench.size.frames, shape.speech_dim), np.float32),
                         np.zeros((shape.num_keypoints, 3), np.float32), np.zeros(RHO_DIM, np.float32),
                         np.eye(9, dtype=np.float32)[1], seed=seed) for seed in range(count)]
