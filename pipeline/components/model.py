@@ -9,9 +9,10 @@ from models.face.face import FaceDetector
 from models.generation.talking_head import TalkingHead
 from models.judges.voice import VoiceActivity
 from models.speech.encoder import SpeechEncoder
-from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
+from pipeline.components.bundle import BundleConfig, bundle_digest, load_bundle, read_config
 from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
+from pipeline.components.graphs import graph_generator, graph_speech_encoder, has_graphs
 from pipeline.components.speech import make_speech_encoder
 from pipeline.core.data_params import Speech
 from pipeline.weights.table import weight_path
@@ -29,25 +30,30 @@ class Model:
     voice: VoiceActivity
 
 
-def load_head(folder: Path, face_space_folder: Path | None = None) -> TalkingHead:
-    """Face space and generator of a bundle; raises BundleError, WeightsError, FileNotFoundError, ValueError."""
-    return _head(load_bundle(folder), folder, face_space_folder)
+def load_head(folder: Path, face_space_folder: Path | None = None, provider: str = "cpu") -> TalkingHead:
+    """Face space and generator of a bundle, which ONNX Runtime runs by `provider` where it was exported, else PyTorch.
+
+    Raises BundleError, WeightsError, FileNotFoundError, ValueError.
+    """
+    config = read_config(folder)
+    space = make_face_space(config.face_space, face_space_folder or face_space_near(folder))
+    if has_graphs(folder):
+        return TalkingHead(space, graph_generator(folder, provider))
+    if provider != "cpu":
+        raise ValueError(f"--provider {provider}: {folder} holds no graphs; `playmate export` makes them")
+    return TalkingHead(space, load_bundle(folder).generator())
 
 
-def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Model:
+def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None,
+               provider: str = "cpu") -> Model:
     """A bundle with all that `animate` needs; raises what `load_head` raises, ValueError for an unknown detector."""
-    bundle = load_bundle(folder)
-    config = bundle.config
-    return Model(_head(bundle, folder, face_space_folder), make_speech_encoder(Speech(**config.speech)),
-                 portrait_detector(detector, config.face_space), version_name(bundle, folder),
+    head, config = load_head(folder, face_space_folder, provider), read_config(folder)
+    speech = Speech(**config.speech)
+    encoder = graph_speech_encoder(folder, speech, provider) if has_graphs(folder) else make_speech_encoder(speech)
+    return Model(head, encoder, portrait_detector(detector, config.face_space), version_name(config, folder),
                  VoiceActivity(weight_path("silero_vad")))
 
 
-def version_name(bundle: Bundle, folder: Path) -> str:
+def version_name(config: BundleConfig, folder: Path) -> str:
     """What generated files say about their model: profile, stage, digest of the bundle."""
-    return f"{bundle.config.profile}/{bundle.config.stage}/{bundle_digest(folder)[:12]}"
-
-
-def _head(bundle: Bundle, folder: Path, face_space_folder: Path | None) -> TalkingHead:
-    space = make_face_space(bundle.config.face_space, face_space_folder or face_space_near(folder))
-    return TalkingHead(space, bundle.generator())
+    return f"{config.profile}/{config.stage}/{bundle_digest(folder)[:12]}"
