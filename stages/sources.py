@@ -45,7 +45,7 @@ def look(params: Params) -> dict[str, dict[str, int | str]]:
     if missing:
         raise MissingCorpora(f"there is nothing at {', '.join(missing)}: correct the path in params.yaml, or take the "
                              "corpus out of `corpora`")
-    return found
+    return {name: files for name, files in found.items() if files is not None}
 
 
 def _look(corpus: Corpus) -> dict[str, int | str] | None:

@@ -34,12 +34,13 @@ class WhisperStates(Protocol):
 class WhisperSpeechEncoder:
     """SpeechEncoder of hidden state `layer`."""
 
-    def __init__(self, source: Path | WhisperStates, layer: int, piece_s: float, overlap_s: float):
-        """`source`: a CTranslate2 file for PyTorch, or a network of that state."""
+    def __init__(self, source: Path | WhisperStates, layer: int, piece_s: float, overlap_s: float,
+                 device: str = "cpu"):
+        """`source`: a CTranslate2 file for PyTorch, on `device`, or a network of that state."""
         if isinstance(source, Path):
             from models.speech.whisper_network import TorchWhisper
 
-            source = TorchWhisper(source, layer)
+            source = TorchWhisper(source, layer, device)
         if piece_s * 50 > MAX_STATES:
             raise ValueError(f"speech.piece_s is {piece_s}, Whisper has positions for 30 s")
         self.states, self.name, self.dim = source, "whisper", source.dim

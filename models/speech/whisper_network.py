@@ -19,8 +19,8 @@ from models.speech.whisper_weights import MAX_STATES, read_whisper
 class TorchWhisper:
     """Hidden state `layer` of the network of a file, as `WhisperSpeechEncoder` asks for it; raises ValueError."""
 
-    def __init__(self, path: Path, layer: int):
-        self.network, self.layer = load_network(path), layer
+    def __init__(self, path: Path, layer: int, device: str = "cpu"):
+        self.network, self.layer = load_network(path).to(device), layer
         depth = len(self.network.layers)
         if layer > depth:
             raise ValueError(f"speech.layer is {layer}, this Whisper has the hidden states 0 to {depth}")
@@ -29,7 +29,8 @@ class TorchWhisper:
     @torch.inference_mode()
     def __call__(self, mel: np.ndarray, first: int) -> np.ndarray:
         """mel [80, 2 S], at the positions from `first` on -> [S, dim]."""
-        return self.network(torch.from_numpy(mel)[None], self.layer, first)[0].numpy()
+        given = torch.from_numpy(mel)[None].to(self.network.positions.device)
+        return self.network(given, self.layer, first)[0].cpu().numpy()
 
 
 class WhisperEncoder(nn.Module):

@@ -64,13 +64,11 @@ class Bundle:
     statistics: MotionStatistics
 
     def generator(self, device: str | None = None) -> MotionGenerator:
-        """The model ready to generate on `device`, by default the GPU where there is one."""
-        import torch
-
+        """The model ready to generate on `device`; None: `which_device`."""
         from models.generation.torch_network import TorchNetwork
+        from pipeline.compute.device import which_device
 
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return make_generator(self.config, TorchNetwork(self.model.to(device)), self.statistics)
+        return make_generator(self.config, TorchNetwork(self.model.to(device or which_device())), self.statistics)
 
 
 def make_generator(config: BundleConfig, network: MotionNetwork, statistics: MotionStatistics) -> MotionGenerator:
@@ -133,6 +131,8 @@ def read_config(folder: Path) -> BundleConfig:
     _same_keys(values, BundleConfig, str(path))
     if version == 1:  # it knew no limit
         values["sample"]["identity_limit"] = math.inf
+    if version < 3:  # eq. 8 as written
+        values["sample"]["pose_share"] = 1.0
     _same_keys(values["model"], ModelShape, f"{path}: model")
     _same_keys(values["sample"], SampleSettings, f"{path}: sample")
     return BundleConfig(**{**values, "model": ModelShape(**values["model"]),

@@ -14,6 +14,7 @@ from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
 from pipeline.components.graphs import graph_generator, graph_speech_encoder, has_graphs
 from pipeline.components.speech import make_speech_encoder
+from pipeline.compute.device import which_device
 from pipeline.core.data_params import Speech
 from pipeline.weights.table import weight_path
 
@@ -30,27 +31,32 @@ class Model:
     voice: VoiceActivity
 
 
-def load_head(folder: Path, face_space_folder: Path | None = None, provider: str = "cpu") -> TalkingHead:
-    """Face space and generator of a bundle, which ONNX Runtime runs by `provider` where it was exported, else PyTorch.
+def load_head(folder: Path, face_space_folder: Path | None = None, device: str = "cpu",
+              provider: str = "cpu") -> TalkingHead:
+    """Face space and generator of a bundle: where it was exported, ONNX Runtime runs the generator by `provider`, else
+    PyTorch on `device`.
 
     Raises BundleError, WeightsError, FileNotFoundError, ValueError.
     """
     config = read_config(folder)
-    space = make_face_space(config.face_space, face_space_folder or face_space_near(folder))
+    space = make_face_space(config.face_space, face_space_folder or face_space_near(folder), device)
     if has_graphs(folder):
         return TalkingHead(space, graph_generator(folder, provider))
     if provider != "cpu":
         raise ValueError(f"--provider {provider}: {folder} holds no graphs; `playmate export` makes them")
-    return TalkingHead(space, load_bundle(folder).generator())
+    return TalkingHead(space, load_bundle(folder).generator(device))
 
 
 def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None,
                provider: str = "cpu") -> Model:
-    """A bundle with all that `animate` needs; raises what `load_head` raises, ValueError for an unknown detector."""
-    head, config = load_head(folder, face_space_folder, provider), read_config(folder)
-    speech = Speech(**config.speech)
-    encoder = graph_speech_encoder(folder, speech, provider) if has_graphs(folder) else make_speech_encoder(speech)
-    return Model(head, encoder, portrait_detector(detector, config.face_space), version_name(config, folder),
+    """A bundle with all that `animate` needs: an exported one by ONNX Runtime's `provider`, any other one by PyTorch,
+    on the GPU that is there; raises what `load_head` raises, and ValueError for an unknown detector."""
+    config = read_config(folder)
+    exported, speech = has_graphs(folder), Speech(**config.speech)
+    device = "cpu" if exported and config.face_space == "landmark" else which_device()  # asking it loads PyTorch
+    encoder = graph_speech_encoder(folder, speech, provider) if exported else make_speech_encoder(speech, device)
+    return Model(load_head(folder, face_space_folder, device, provider), encoder,
+                 portrait_detector(detector, config.face_space), version_name(config, folder),
                  VoiceActivity(weight_path("silero_vad")))
 
 

@@ -10,14 +10,14 @@ import sys
 import pytest
 import yaml
 
-from pipeline.compute.resources import COUNTED
+from pipeline.compute.device import COUNTED
 from stages import statistics
 from tests.training.decoupling.test_loop import AWAY, write_project
 from tests.training.toy import make_project
 
 
 def set_gpus(folder, *sections: tuple[str, ...]) -> None:
-    """`gpus: 2` in sections of params.yaml, on a cluster."""
+    """`trainer.gpus: 2` in sections of params.yaml, on a cluster."""
     path = folder / "params.yaml"
     params = yaml.safe_load(path.read_text())
     params["ray"] |= {"address": "auto", "max_wait_s": 60.0}
@@ -25,7 +25,7 @@ def set_gpus(folder, *sections: tuple[str, ...]) -> None:
         section = params
         for key in keys:
             section = section[key]
-        section |= {"workers": 2, "gpus": 2}
+        section["trainer"] |= {"workers": 2, "gpus": 2}
     path.write_text(yaml.safe_dump(params))
 
 
@@ -59,8 +59,8 @@ def test_a_machine_without_the_paper_s_gpus_says_so_in_its_first_second(tmp_path
     make_project(tmp_path, project, workers=4, gpus=4)
     monkeypatch.chdir(tmp_path)
     statistics.main(lambda text: None)
-    monkeypatch.setattr("pipeline.compute.resources.machine_gpus", lambda: 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("training.engine.run.is_started", lambda: False)  # whatever other tests left
     monkeypatch.setattr("training.engine.run.ray_session", None)  # a call would fail
-    with pytest.raises(RuntimeError, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus and"):
+    with pytest.raises(RuntimeError, match=r"train_audio.trainer.gpus is 4, this machine has no GPU: set gpus and"):
         train_audio.main(lambda text: None)
