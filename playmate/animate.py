@@ -68,7 +68,7 @@ class Settings:
 
 
 def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
-            settings: Settings, detector: str | None = None) -> list[Path]:
+            settings: Settings, detector: str | None = None, provider: str = "cpu") -> list[Path]:
     """Animate every portrait with every speech; returns the films written.
 
     One portrait and one speech make the file `out`; with several, `out` is a folder of `<portrait>_<speech>.mp4`, and
@@ -85,7 +85,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     signer = settings.signer()
     if settings.preview is not None:
         sheet_path(settings.preview, out, several)
-    animator, which = load_animator(model, detector)
+    animator, which = load_animator(model, detector, provider)
     console.print(f"model: {which}", highlight=False, soft_wrap=True)
     films, failures = [], []
     for portrait, speech, path in jobs:

@@ -159,6 +159,7 @@ def animate(
     model: Annotated[str | None, typer.Option(
         help="bundle folder, a fine-tuned model's name, models:/playmate@champion; else the champion, the newest or "
              "the shipped one")] = None,
+    provider: Annotated[str, typer.Option(help="cpu | cuda | tensorrt; of an exported model")] = "cpu",
     preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
     any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
     mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
@@ -172,7 +173,19 @@ def animate(
     settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
                         paste_back, mark, not no_credentials, certificate, private_key,
                         None if any_sound else _speech_share)
-    animate(portrait, speech, out, model, settings, detector)
+    animate(portrait, speech, out, model, settings, detector, provider)
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="a model bundle, such as data/models/emotion/bundle")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the exported bundle; may be BUNDLE itself")],
+) -> None:
+    """Write a model's generator as ONNX graphs, checked against PyTorch: `animate --model OUT` then runs without it."""
+    from pipeline.components.export import export_model
+
+    for line in export_model(bundle, out):
+        typer.echo(line)
 
 
 @app.command()

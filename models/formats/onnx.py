@@ -37,8 +37,8 @@ def providers_of(name: str) -> list[str]:
     if name not in PROVIDERS:
         raise ValueError(f"unknown provider {name!r}: accepted are {', '.join(PROVIDERS)}")
     if PROVIDERS[name] not in onnxruntime.get_available_providers():
-        raise ValueError(f"ONNX Runtime {onnxruntime.__version__} has no {PROVIDERS[name]} here: install onnxruntime-gpu "
-                         "in place of onnxruntime, or take --provider cpu")
+        raise ValueError(f"ONNX Runtime {onnxruntime.__version__} has no {PROVIDERS[name]} here: install "
+                         "onnxruntime-gpu in place of onnxruntime, or take --provider cpu")
     wanted = list(PROVIDERS.values())[:list(PROVIDERS).index(name) + 1]
     return wanted[::-1]
 

@@ -79,7 +79,7 @@ class Animator:
         """Load a bundle; its face space is `face_space_folder`, else the one beside or inside it.
 
         `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space. An
-        exported bundle, as the shipped one is, runs without PyTorch: on ONNX Runtime's `provider`, cpu, cuda or tensorrt.
+        exported bundle, as the shipped one is, runs without PyTorch on ONNX Runtime's `provider`: cpu, cuda, tensorrt.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
         from pipeline.components.model import load_model

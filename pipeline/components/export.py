@@ -29,6 +29,7 @@ from models.speech.whisper_network import TorchWhisper, WhisperEncoder
 from models.speech.whisper_weights import read_whisper
 from models.transformer.branches import AudioRows, EmotionBranches, PlainBranches
 from pipeline.components.bundle import CONFIG, WEIGHTS, BundleConfig, bundle_digest, load_bundle, read_config
+from pipeline.components.face_space import face_space_near
 from pipeline.components.graphs import GRAPHS, VERSION, graph_generator, graph_speech_encoder
 from pipeline.components.speech import make_speech_encoder, whisper_path
 from pipeline.core.atomic import write_bytes, write_json
@@ -75,6 +76,17 @@ def export_bundle(bundle: Path, out: Path, speech_weights: bool = True) -> dict[
     if not speech_weights:
         (out / SPEECH_WEIGHTS).unlink()
     return found
+
+
+def export_model(bundle: Path, out: Path) -> list[str]:
+    """`export_bundle` with the bundle's face space; what there is to say. Raises FileNotFoundError, too."""
+    space = face_space_near(bundle)
+    differ = export_bundle(bundle, out)
+    if not (out / "face_space").exists():
+        shutil.copytree(space, out / "face_space")
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 2**20
+    return [f"{out}: {size:.1f} MB", "largest differences from PyTorch, in standard deviations: "
+            + ", ".join(f"{name} {value:.1e}" for name, value in differ.items())]
 
 
 def _write_generator(out: Path, config: BundleConfig) -> None:
@@ -166,8 +178,7 @@ def _weights_outside(graph: Any, weights: Path, prefix: str) -> None:
         for key, value in (("location", weights.name), ("offset", 8 + length + start), ("length", stop - start)):
             tensor.external_data.add(key=key, value=str(value))
         if tensor.name != consumed:
-            casts.append(helper.make_node("Identity" if kind == TensorProto.FLOAT else "Cast", [tensor.name],
-                                          [consumed], **({} if kind == TensorProto.FLOAT else {"to": 1})))
+            casts.append(helper.make_node("Cast", [tensor.name], [consumed], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

@@ -65,5 +65,5 @@ def check_graphs(folder: Path) -> None:
         raise BundleError(f"{folder / GRAPHS}: version {described.get('version')}, this code reads {VERSION}: export "
                           "the bundle again")
     if described.get("bundle") != bundle_digest(folder):
-        raise BundleError(f"{folder}: its graphs were made from another bundle; export again with `playmate export`, or "
-                          f"take {GRAPHS} away, and PyTorch runs it")
+        raise BundleError(f"{folder}: its graphs were made from another bundle; `playmate export {folder} -o {folder}` "
+                          f"makes them anew, and without {GRAPHS} PyTorch runs it")
