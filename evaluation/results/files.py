@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from evaluation.metrics.bootstrap import Interval
-from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
@@ -136,9 +135,8 @@ class CurveFiles:
 
 def copy_videos(source: Path, folder: Path) -> None:
     """Copy a finished job's videos."""
-    folder.mkdir(parents=True, exist_ok=True)
     for video in sorted(source.glob("*.mp4")):
-        shutil.copyfile(video, folder / video.name)
+        link_or_copy(video, folder / video.name)
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> pa.Table:

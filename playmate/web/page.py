@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,8 @@ class Controls:
     consent: Any
 
 
-def build_page(studio: Studio) -> gr.Blocks:
-    """The page, its queue limited to `studio.limits`."""
+def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Blocks:
+    """The page, its queue limited to `studio.limits`; `shown`: files of portraits and speeches to click."""
     limits = studio.limits
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}\n{TERMS}")
@@ -62,6 +62,10 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column():
                 film = gr.Video(label="Film", interactive=False, elem_id="film", autoplay=True, buttons=["download"])
                 said = gr.Markdown(elem_id="said")
+                if shown:
+                    gr.Examples([list(pair) for pair in shown], [inputs["portrait"], inputs["speech"]],
+                                label="Click one to try (faces that come with packages, computer voices)",
+                                elem_id="examples", api_visibility="private")
         controls = Controls(**inputs, **emotions, **settings)
         go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)
@@ -88,8 +92,8 @@ def _emotions(studio: Studio, speech: gr.Audio) -> dict[str, Any]:
     """The timeline. Until something stands on it, the chosen emotion lasts for the whole film."""
     labels = studio.animator.labels
     entries, duration_s = gr.State([]), gr.State(None)
-    bar = gr.HTML(timeline_bar([], labels, None), label="Emotion over time", container=True,
-                  show_label=True, elem_id="timeline")
+    gr.Markdown("Emotion over time", elem_id="timeline-label")
+    bar = gr.HTML(timeline_bar([], labels, None), show_label=False, elem_id="timeline")
     with gr.Row():
         label = gr.Dropdown([NO_EMOTION, *labels], value=NO_EMOTION, label="Emotion", elem_id="emotion", min_width=110)
         start = gr.Number(0, label="From second", minimum=0, maximum=studio.limits.speech_s, elem_id="start",
