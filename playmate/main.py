@@ -96,13 +96,16 @@ def plan(
 
 
 @app.command(epilog="Example: playmate status")
-def status() -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False) -> None:
     """Say what every stage is doing or did last; run it from another shell."""
+    from playmate import status as stages_status
+
+    if as_json:
+        typer.echo(stages_status.as_json())
+        return
     from rich.console import Console
 
-    from playmate.status import print_status
-
-    print_status(Console())
+    stages_status.print_status(Console())
 
 
 @store_app.command("verify", epilog="Example: playmate store verify")
@@ -209,12 +212,14 @@ def web(
     if find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     from pipeline.animate.load import load_animator
+    from pipeline.animate.own_models import own_models
     from playmate.web.server import serve
     from playmate.web.studio import Limits
 
     animator, which = load_animator(model)
     typer.echo(f"model: {which}")
-    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path)
+    others = {own.name: lambda name=own.name: load_animator(name)[0] for own in own_models()}
+    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path, others)
 
 
 def _speech_share(waveform) -> float:
@@ -307,11 +312,17 @@ def evaluate(
     generated: Annotated[Path, typer.Option(help="folder of generated videos")],
     reference: Annotated[Path, typer.Option(help="folder of true videos of the same names")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")] = Path("scores"),
+    seconds: Annotated[float | None, typer.Option(help="judged of each; else evaluate.max_duration_s")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print summary.json, for scripts")] = False,
 ) -> None:
     """Score anyone's generated videos with the code and networks that score ours (params.yaml, section evaluate)."""
+    from functools import partial
+
     from playmate.evaluate import evaluate_folders
 
-    evaluate_folders(generated, reference, out)
+    evaluate_folders(generated, reference, out, partial(typer.echo, err=as_json), seconds)
+    if as_json:
+        typer.echo((out / "summary.json").read_text())
 
 
 @app.command(epilog="Example: playmate lineage models:/playmate@champion")
