@@ -56,6 +56,7 @@ class FaceSpace(Section):
     max_clips: Count
     ridge: Positive
     frame_stride: Count
+    refit: int
     tune: Tune
 
     @property

@@ -9,7 +9,7 @@ from playmate.profile import leaves
 NEUTRAL = {
     "the user's own: place, machine": """
         seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s
-        feature_store.root
+        feature_store.root face_space.refit
         train_audio.checkpoints train_emotion.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
         embedded.speaker embedded.render_px
