@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.ablation.clip import grid_metrics
 from evaluation.metrics.judges import WEIGHTS as JUDGES
+from evaluation.metrics.judges import grid_metrics
 from pipeline.components.speech import SPEECH_WEIGHTS
 from pipeline.core.config import Params
 from pipeline.weights.table import Weight, weights_table
