@@ -24,6 +24,7 @@ from models.diffusion.sampler import ddim_step, sampling_times
 from models.diffusion.schedule import add_noise, alpha_bars
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request, SampleSettings
+from models.generation.torch_network import TorchNetwork
 from models.motion.emotions import CORE8, emotion_weights
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
@@ -113,7 +114,7 @@ def inputs(shape: ModelShape, batch: int, device: torch.device) -> list[Tensor]:
 def training_step(model: nn.Module, call: Callable[[list[Tensor]], Tensor], values: list[Tensor],
                   update: Callable[[], None], half: bool) -> Callable[[], None]:
     """One whole step: noise, forward, mean squared error, backward, clipping, AdamW."""
-    clean, levels = values[0].clone(), ALPHA_BAR.to(values[0].device)
+    clean, levels = values[0].clone(), torch.from_numpy(ALPHA_BAR).to(values[0].device)
 
     def step() -> None:
         level = levels[values[1]][:, None, None].float()
@@ -131,7 +132,7 @@ def plain_generation(model: PlainModel, speech: Tensor, steps: int, scale: float
     """DDIM window by window, eq. 8 in three passes, joined by previous frames alone."""
     shape = model.shape
     times = sampling_times(1000, steps)
-    levels = [*ALPHA_BAR[times], torch.tensor(1.0, dtype=torch.float64)]
+    levels = [*ALPHA_BAR[times].tolist(), 1.0]
     happy, null = (torch.tensor([label], device=speech.device) for label in (5, shape.num_emotions))
 
     @torch.inference_mode()
@@ -253,7 +254,7 @@ def generate_times(ours: MotionTransformer, plain: PlainModel, device: torch.dev
     """Seconds for the same speech, each in its own way; ours also keeps the pose free of the emotion."""
     shape, frames = ours.shape, 25 * chosen.seconds
     speech = np.random.default_rng(0).standard_normal((frames, shape.speech_dim)).astype(np.float32)
-    maker = MotionGenerator(ours, ALPHA_BAR, "x0", statistics(shape), CORE8,
+    maker = MotionGenerator(TorchNetwork(ours), ALPHA_BAR, "x0", statistics(shape), CORE8,
                             SampleSettings("ddim", chosen.steps, 1.5, 1.5, 10.0, 8, 3.0))
     request = Request(speech, np.zeros((shape.num_keypoints, 3), np.float32), np.zeros(RHO_DIM),
                       emotion_weights({"happy": 1.0}, CORE8))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from feature_store.reader import FeatureStore, open_store
 from models.diffusion.denoise import Conditions, Denoiser
@@ -28,9 +27,9 @@ WAYS = {"DDIM": ("ddim", sampling_times), "DPM-Solver++": ("dpmpp", even_snr_tim
         "DDIM, even SNR": ("ddim", even_snr_times), "DPM-Solver++, even t": ("dpmpp", sampling_times)}
 
 
-def windows(store: FeatureStore, maker: MotionGenerator, count: int) -> tuple[dict[str, Tensor], Tensor]:
+def windows(store: FeatureStore, maker: MotionGenerator, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Conditions of `count` windows spread over the stored clips, and their true normalised motion [B, W, D]."""
-    shape, rows = maker.model.shape, []
+    shape, rows = maker.network.shape, []
     size = shape.previous + shape.window
     for clip in store.clips():
         found = store.load(clip.clip_id)
@@ -41,32 +40,32 @@ def windows(store: FeatureStore, maker: MotionGenerator, count: int) -> tuple[di
         rows += [(speech[start:start + size], found.x_c.reshape(-1), normal[start:start + size])
                  for start in range(0, clip.frames - size + 1, size)]
     chosen = [rows[index] for index in np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)]
-    speech, identity, motion = (torch.from_numpy(np.stack(part)) for part in zip(*chosen, strict=True))
-    return {"speech": speech, "identity": maker.model.identity_norm.limited(identity, maker.settings.identity_limit),
+    speech, identity, motion = (np.stack(part) for part in zip(*chosen, strict=True))
+    return {"speech": speech, "identity": maker.near_face(identity, maker.settings.identity_limit),
             "previous": motion[:, :shape.previous]}, motion[:, shape.previous:]
 
 
-def conditions(values: dict[str, Tensor], maker: MotionGenerator, audio_scale: float,
+def conditions(values: dict[str, np.ndarray], maker: MotionGenerator, audio_scale: float,
                emotion_scale: float) -> Conditions:
     """All windows with the same emotion."""
     count = len(values["speech"])
-    happy = torch.from_numpy(emotion_weights({"happy": 1.0}, maker.labels)).expand(count, 1, -1)
-    return Conditions(**values, has_previous=torch.ones(count, dtype=torch.bool), mask=None, emotion=happy,
+    happy = np.tile(emotion_weights({"happy": 1.0}, maker.labels), (count, 1, 1))
+    return Conditions(**values, has_previous=np.ones(count, bool), mask=None, emotion=happy,
                       audio_scale=audio_scale, emotion_scale=emotion_scale)
 
 
-@torch.inference_mode()
-def denoised(maker: MotionGenerator, given: Conditions, noise: Tensor, solver: Solver, times: list[int]) -> Tensor:
+def denoised(maker: MotionGenerator, given: Conditions, noise: np.ndarray, solver: Solver,
+             times: list[int]) -> np.ndarray:
     """[B, W, D], normalised."""
-    denoiser = Denoiser(maker.model, maker.alpha_bar, maker.target, solver, times, maker.settings.limit)
+    denoiser = Denoiser(maker.network, maker.alpha_bar, maker.target, solver, times, maker.settings.limit)
     return denoiser.run(given, noise, None, None)[0]
 
 
-def correlation(found: Tensor, true: Tensor) -> float:
+def correlation(found: np.ndarray, true: np.ndarray) -> float:
     """Mean over windows and moving expression dimensions of r over time."""
-    a, b = (x[..., :-RHO_DIM] - x[..., :-RHO_DIM].mean(1, keepdim=True) for x in (found, true))
-    scale = (a.square().sum(1) * b.square().sum(1)).sqrt()
-    return ((a * b).sum(1)[scale > 0] / scale[scale > 0]).mean().item()
+    a, b = (x[..., :-RHO_DIM] - x[..., :-RHO_DIM].mean(1, keepdims=True) for x in (found, true))
+    scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return float(((a * b).sum(1)[scale > 0] / scale[scale > 0]).mean())
 
 
 def main() -> None:
@@ -81,7 +80,7 @@ def main() -> None:
     maker = load_bundle(chosen.model).generator("cpu")
     values, true = windows(open_store(["hdtf"]), maker, chosen.windows)
     given = conditions(values, maker, chosen.audio_scale, chosen.emotion_scale)
-    noise = torch.randn(true.shape, generator=torch.Generator().manual_seed(0))
+    noise = np.random.default_rng(0).standard_normal(true.shape, np.float32)
     wanted = denoised(maker, given, noise, "ddim", sampling_times(len(maker.alpha_bar), REFERENCE_STEPS))
     print(f"{len(true)} windows: distance from {REFERENCE_STEPS} DDIM steps (r; its {correlation(wanted, true):.3f})")
     print("steps " + " ".join(f"{name:>20}" for name in WAYS))
@@ -90,8 +89,8 @@ def main() -> None:
         for solver, schedule in WAYS.values():
             over = maker.alpha_bar if schedule is even_snr_times else len(maker.alpha_bar)
             found = denoised(maker, given, noise, solver, schedule(over, steps))
-            alive = maker.model.motion_mask.bool()
-            error = (found - wanted)[..., alive].square().mean().sqrt().item()
+            alive = maker.network.motion_mask > 0
+            error = np.sqrt(((found - wanted)[..., alive] ** 2).mean())
             cells.append(f"{error:.3f} ({correlation(found, true):.3f})")
         print(f"{steps:5} " + " ".join(f"{cell:>20}" for cell in cells), flush=True)
 

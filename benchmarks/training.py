@@ -65,7 +65,7 @@ def make_job(folder: Path, steps: int, shape: ModelShape, batch: int, **changes)
                 "min_improvement": 0.0, "stop_after": 0, **changes}
     batches = BatchSettings(batch, shape.window, shape.previous, 1000, 50, 0.2, 0.1, 0.0, "independent", 0.1, 0.0, 0.1,
                             0.01, 0)
-    objective = Objective(alpha_bars("linear", 1000), "x0", "sqrt", "part", 0.85, 0.15, 2.0, False)
+    objective = Objective(torch.from_numpy(alpha_bars("linear", 1000)), "x0", "sqrt", "part", 0.85, 0.15, 2.0, False)
     return Job(MotionTransformer(shape), clips, [], batches, objective, OptimiserSettings(**settings), 0,
                CheckpointStore(LocalStorage(folder), "run"))
 

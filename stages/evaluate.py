@@ -18,9 +18,17 @@ from evaluation.jobs.clip import FPS, ClipJob, JobSettings, OfClip
 from evaluation.jobs.emotion import EmotionJob
 from evaluation.jobs.films import write_grid
 from evaluation.jobs.parts import ModelSpec
-from evaluation.jobs.plan import clip_jobs, emotion_jobs, pose_jobs, spread, test_clips, true_emotion_jobs
-from evaluation.jobs.pose import PoseJob
+from evaluation.jobs.plan import (
+    clip_jobs,
+    emotion_jobs,
+    pose_jobs,
+    seed_jobs,
+    spread,
+    test_clips,
+    true_emotion_jobs,
+)
 from evaluation.jobs.saved import has_result, load_result, remove_others
+from evaluation.jobs.shown import PoseJob, SeedJob
 from evaluation.jobs.training_clips import stored_curves, training_reference
 from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
@@ -51,7 +59,7 @@ def main(say: Callable[[str], None] = print) -> None:
     spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, tuple(section.metrics),
                      JobSettings.of(section), sync)
     jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
-            *true_emotion_jobs(store, section, params.seed)]
+            *seed_jobs(clips, section), *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
     failures = run_missing(tasks, spec, params, "evaluate", say)
     _write(tasks, failures, training, params, store.fingerprints)
@@ -95,7 +103,7 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
             clips.add(result)
             curves.add(result)
             copy_videos(task.folder, folder / results.VIDEOS)
-        elif not isinstance(task.job, PoseJob):
+        elif not isinstance(task.job, PoseJob | SeedJob):
             (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(result.row)
     curves.close()
     rows, true_rows = emotion.emotion_rows(emotions), emotion.true_rows(true_emotions)
@@ -113,7 +121,8 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
     results.write_rows(folder / results.EMOTIONS, results.rounded(
         [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
     write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips.rows, training)))
-    for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO)):
+    for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO),
+                       (SeedJob, results.SEED_VIDEO)):
         made = [(job, task.folder) for task in done if isinstance(job := task.job, kind)]
         _write_grid(folder / results.VIDEOS / name, made, section.crf)
 

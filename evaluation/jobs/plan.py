@@ -6,7 +6,7 @@ import numpy as np
 
 from evaluation.jobs.clip import FPS, Clip, ClipJob
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
-from evaluation.jobs.pose import POSES, PoseJob
+from evaluation.jobs.shown import POSES, PoseJob, SeedJob
 from evaluation.metrics.emotion import NEUTRAL
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.core import paths
@@ -63,6 +63,12 @@ def pose_jobs(clips: list[Clip], section: Evaluate) -> list[PoseJob]:
     frames = round(section.emotion_duration_s * FPS)
     other = clips[1].motion if len(clips) > 1 else clips[0].motion[::-1]
     return [PoseJob(_shortened(clips[0], frames), pose, np.ascontiguousarray(other[:frames, -7:])) for pose in POSES]
+
+
+def seed_jobs(clips: list[Clip], section: Evaluate) -> list[SeedJob]:
+    """The first clip with `seeds` seeds, its own the first."""
+    frames = round(section.emotion_duration_s * FPS)
+    return [SeedJob(_shortened(clip, frames), offset) for clip in clips[:1] for offset in range(section.seeds)]
 
 
 def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list[TrueEmotionJob]:

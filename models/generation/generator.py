@@ -16,35 +16,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from models.diffusion.denoise import Conditions, Denoiser
+from models.diffusion.denoise import BranchNetwork, Conditions, Denoiser
 from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import Target
 from models.generation.request import REPEATED, Request, SampleSettings
 from models.generation.track import Track
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics
-from models.transformer.motion_transformer import MotionTransformer
+from models.transformer.shape import ModelShape
+
+
+class MotionNetwork(BranchNetwork, Protocol):
+    """A trained model that somebody runs: `TorchNetwork` or `OnnxNetwork`."""
+
+    @property
+    def shape(self) -> ModelShape:
+        """The sizes of the model."""
+
+    @property
+    def faces(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation [3K] of x_c in the training clips."""
 
 
 class MotionGenerator:
     """A trained model, ready to generate; made from its bundle, or at the end of training."""
 
-    def __init__(self, model: MotionTransformer, alpha_bar: Tensor, target: Target, statistics: MotionStatistics,
+    def __init__(self, network: MotionNetwork, alpha_bar: np.ndarray, target: Target, statistics: MotionStatistics,
                  labels: tuple[str, ...], settings: SampleSettings):
-        self.model = model.eval()
+        self.network = network
         self.alpha_bar, self.target, self.statistics = alpha_bar, target, statistics
         self.labels, self.settings = labels, settings
 
     @property
     def window(self) -> int:
         """Frames that are generated at once."""
-        return self.model.shape.window
+        return self.network.shape.window
 
     @property
     def rest(self) -> np.ndarray:
@@ -71,12 +81,11 @@ class MotionGenerator:
                     pieces[group[member]].append(window)
         return [np.concatenate(windows) for windows in pieces]
 
-    @torch.inference_mode()
     def _windows(self, requests: list[Request], settings: SampleSettings) -> Iterator[list[tuple[int, np.ndarray]]]:
         """Yield, window by window, (member, motion) of every request that still has speech."""
-        denoiser = Denoiser(self.model, self.alpha_bar, self.target, settings.solver,
+        denoiser = Denoiser(self.network, self.alpha_bar, self.target, settings.solver,
                             solver_times(settings.solver, self.alpha_bar, settings.steps), settings.limit)
-        active = [Track(index, request, self.model.shape, self.statistics, settings)
+        active = [Track(index, request, self.network.shape, self.statistics, settings)
                   for index, request in enumerate(requests)]
         while active := [track for track in active if track.advance()]:
             self._generate_window(active, denoiser, settings)
@@ -87,43 +96,48 @@ class MotionGenerator:
         plain, noise, step_noise = self._gather(tracks, frames, settings)
         first = tracks[0]
         if first.driven is not None:
-            pose = self._stack([track.window_pose(frames) for track in tracks])
+            pose = _stack([track.window_pose(frames) for track in tracks])
             path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
             motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise, path)
             return self._scatter(tracks, motion, None)
         stage_one, path = denoiser.run(plain, noise, step_noise, None)
         if first.request.emotion is None:
             return self._scatter(tracks, stage_one, None)
-        emotional = replace(plain, previous=self._stack([track.emotional[:-REPEATED] for track in tracks]))
+        emotional = replace(plain, previous=_stack([track.emotional[:-REPEATED] for track in tracks]))
         motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise, path)
         return self._scatter(tracks, stage_one, motion)
 
     def _gather(self, tracks: list[Track], frames: int,
-                settings: SampleSettings) -> tuple[Conditions, Tensor, Tensor | None]:
+                settings: SampleSettings) -> tuple[Conditions, np.ndarray, np.ndarray | None]:
         draws = [track.noise(settings)[:, :frames] for track in tracks]
-        valid = self._stack([track.mask(frames) for track in tracks]).bool()
         conditions = Conditions(
-            speech=self._stack([track.speech_window(frames) for track in tracks]),
-            identity=self.model.identity_norm.limited(
-                self._stack([track.request.x_c.reshape(-1) for track in tracks]), settings.identity_limit),
-            previous=self._stack([track.plain[:-REPEATED] for track in tracks]),
-            has_previous=torch.full((len(tracks),), tracks[0].position > 0, device=valid.device),
-            mask=None if bool(valid.all()) else valid, emotion=None,
+            speech=_stack([track.speech_window(frames) for track in tracks]),
+            identity=self.near_face(_stack([track.request.x_c.reshape(-1) for track in tracks]),
+                                    settings.identity_limit),
+            previous=_stack([track.plain[:-REPEATED] for track in tracks]),
+            has_previous=np.full(len(tracks), tracks[0].position > 0),
+            mask=np.stack([track.mask(frames) for track in tracks]), emotion=None,
             audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
-        steps = self._stack([draw[1:] for draw in draws]).transpose(0, 1) if settings.solver == "ddpm" else None
-        return conditions, self._stack([draw[0] for draw in draws]), steps
+        steps = _stack([draw[1:] for draw in draws]).swapaxes(0, 1) if settings.solver == "ddpm" else None
+        return conditions, _stack([draw[0] for draw in draws]), steps
+
+    def near_face(self, x_c: np.ndarray, limit: float) -> np.ndarray:
+        """x_c [..., 3K] with its deviations from the mean training face cut at `limit` standard deviations."""
+        mean, std = self.network.faces
+        return x_c.clip(mean - np.float32(limit) * std, mean + np.float32(limit) * std)
 
     def _with_emotion(self, conditions: Conditions, tracks: list[Track], frames: int) -> Conditions:
         if tracks[0].request.emotion is None:
             return conditions
-        return replace(conditions, emotion=self._stack([track.window_emotion(frames) for track in tracks]))
+        return replace(conditions, emotion=_stack([track.window_emotion(frames) for track in tracks]))
 
-    def _scatter(self, tracks: list[Track], motion: Tensor, emotional: Tensor | None) -> None:
+    def _scatter(self, tracks: list[Track], motion: np.ndarray, emotional: np.ndarray | None) -> None:
         for index, track in enumerate(tracks):
-            track.take(motion[index].cpu().numpy(), None if emotional is None else emotional[index].cpu().numpy())
+            track.take(motion[index], None if emotional is None else emotional[index])
 
-    def _stack(self, arrays: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.model.motion_mask.device)
+
+def _stack(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.stack(arrays).astype(np.float32)
 
 
 def _alike(requests: list[Request]) -> list[list[int]]:

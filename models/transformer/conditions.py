@@ -58,10 +58,6 @@ class Standardise(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-4 * std.max(), std, torch.ones_like(std)))
 
-    def limited(self, x: Tensor, limit: float) -> Tensor:
-        """x with its deviations from the mean cut at `limit` standard deviations."""
-        return x.clamp(self.mean - limit * self.std, self.mean + limit * self.std)
-
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
 

@@ -8,13 +8,11 @@ the content or the number of padding tokens.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ConvNorm = Literal["batch", "layer", "group"]
+from models.transformer.shape import ConvNorm
 
 
 def rotary_angles(length: int, head_dim: int, device: torch.device | None = None) -> Tensor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from models.motion.motion import RHO_DIM
-from models.transformer.conformer import ConvNorm
+
+ConvNorm = Literal["batch", "layer", "group"]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from models.diffusion.schedule import alpha_bars
 from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
 from models.generation.generator import MotionGenerator
 from models.generation.request import SampleSettings
+from models.generation.torch_network import TorchNetwork
 from models.motion.normalization import MotionStatistics
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.core.atomic import write_bytes, write_json
@@ -67,7 +68,7 @@ class Bundle:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
-        return MotionGenerator(self.model.to(device), alpha_bar, diffusion["target"], self.statistics,
+        return MotionGenerator(TorchNetwork(self.model.to(device)), alpha_bar, diffusion["target"], self.statistics,
                                self.config.labels, self.config.sample)
 
 

@@ -59,6 +59,7 @@ class Evaluate(Section):
     emotions: list[Emotion]
     emotion_clips: CountOrZero
     emotion_duration_s: Positive
+    seeds: CountOrZero
     true_emotion_clips: CountOrZero
     frame_stride: Count
     control_stride: Count

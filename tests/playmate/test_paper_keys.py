@@ -48,7 +48,8 @@ NEUTRAL = {
     "what is told and shown; nothing ends or changes by it": """
         train_audio.video_every train_audio.min_improvement train_audio.plateau_after train_audio.stop_after
         train_emotion.video_every train_emotion.min_improvement train_emotion.plateau_after train_emotion.stop_after
-        register.max_audio_learned_nothing register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf""",
+        register.max_audio_learned_nothing register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
+        evaluate.seeds""",
     "rules of measures, alike so that numbers of profiles can be read side by side": """
         sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s evaluate.control_stride
         evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",

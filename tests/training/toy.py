@@ -92,8 +92,8 @@ def job(folder: Path, trained: MotionTransformer, data: list[TrainingClip], **op
                             previous_noise_t_max=5, start_share=0.3, truncate_share=0.3, free_pose=0.0,
                             drop="independent", drop_audio=0.2, drop_emotion=0.2, drop_identity=0.1, identity_noise=0.0,
                             num_emotions=trained.shape.num_emotions)
-    objective = Objective(alpha_bars("linear", 50), "x0", "sqrt", "part", 1.0, 0.0 if stage_two else 1.0, 0.0,
-                          stage_two)
+    objective = Objective(torch.from_numpy(alpha_bars("linear", 50)), "x0", "sqrt", "part", 1.0,
+                          0.0 if stage_two else 1.0, 0.0, stage_two)
     if not stage_two:
         fit_inputs(trained, data, np.ones(trained.shape.motion_dim))
     return Job(trained, data, data[:2], batches, objective, OptimiserSettings(**{**settings, **optimiser}), 7,

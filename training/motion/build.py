@@ -144,7 +144,7 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
         drop_emotion=drop_emotion, drop_identity=section.drop_identity, identity_noise=section.identity_noise,
         num_emotions=shape.num_emotions)
     objective = Objective(
-        alpha_bar=alpha_bars(diffusion.schedule, diffusion.steps), target=diffusion.target,
+        alpha_bar=torch.from_numpy(alpha_bars(diffusion.schedule, diffusion.steps)), target=diffusion.target,
         previous_noise_form=diffusion.previous_noise_form, weight_of=section.weight_of,
         expression_weight=section.expression_weight, pose_weight=section.pose_weight,
         pose_velocity_weight=section.pose_velocity_weight, use_emotion=shape.num_emotions > 0)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.diffusion.denoise import Conditions, Denoiser
 from models.diffusion.sampler import sampling_times
+from models.generation.torch_network import TorchNetwork
 from models.motion.motion import RHO_DIM
 from models.transformer.motion_transformer import MotionTransformer
 from training.motion.batches import Batch, draw_samples
@@ -46,11 +47,14 @@ def validate(model: MotionTransformer, job: Job, batch: Batch) -> dict[str, floa
 
 def sample(model: MotionTransformer, job: Job, batch: Batch) -> Tensor:
     """Windows [B, W, D] sampled from the batch's noise under its conditions, without guidance."""
-    given = Conditions(batch.speech, batch.identity, batch.previous, batch.has_previous, batch.mask,
-                       batch.emotion if job.objective.use_emotion else None, audio_scale=1.0, emotion_scale=1.0)
-    times = sampling_times(len(job.objective.alpha_bar), min(STEPS, len(job.objective.alpha_bar)))
-    denoiser = Denoiser(model, job.objective.alpha_bar, job.objective.target, "ddim", times, LIMIT)
-    return denoiser.run(given, batch.noise, None, None)[0]
+    speech, identity, previous, known, mask, emotion, noise = (x.cpu().numpy() for x in (
+        batch.speech, batch.identity, batch.previous, batch.has_previous, batch.mask, batch.emotion, batch.noise))
+    given = Conditions(speech, identity, previous, known, mask, emotion if job.objective.use_emotion else None,
+                       audio_scale=1.0, emotion_scale=1.0)
+    levels = job.objective.alpha_bar.cpu().numpy()
+    times = sampling_times(len(levels), min(STEPS, len(levels)))
+    denoiser = Denoiser(TorchNetwork(model), levels, job.objective.target, "ddim", times, LIMIT)
+    return torch.from_numpy(denoiser.run(given, noise, None, None)[0]).to(batch.noise.device)
 
 
 def validation_batch(job: Job) -> Batch:

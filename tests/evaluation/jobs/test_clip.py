@@ -11,8 +11,8 @@ import pytest
 from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, tile
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.films import write_grid
-from evaluation.jobs.pose import POSES, PoseJob
 from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_others, save_result
+from evaluation.jobs.shown import POSES, PoseJob, SeedJob
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
@@ -146,6 +146,13 @@ def test_poses_are_generated_still_or_driven(clip, tmp_path):
     assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
     assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]
+
+
+def test_seeds_are_other_performances_of_the_same_speech(clip, tmp_path):
+    rows = [SeedJob(clip, offset).run(fake_parts(), SETTINGS, tmp_path).row for offset in (0, 1)]
+    assert [row["seed"] for row in rows] == [clip.seed, clip.seed + 1]
+    assert rows[0]["yaw_range_deg"] != rows[1]["yaw_range_deg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aa_seed_0.mp4", "aa_seed_1.mp4"]
 
 
 def test_a_tiles_name_has_a_dark_rim_and_leaves_the_rest_alone():

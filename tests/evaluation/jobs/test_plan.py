@@ -9,8 +9,8 @@ from evaluation.jobs import pair
 from evaluation.jobs.clip import Clip, JobSettings
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.pair import PairSpec
-from evaluation.jobs.plan import clip_jobs, emotion_jobs, spread
-from evaluation.jobs.pose import PoseJob
+from evaluation.jobs.plan import clip_jobs, emotion_jobs, seed_jobs, spread
+from evaluation.jobs.shown import PoseJob
 from evaluation.jobs.workers import make_tasks
 from tests.evaluation.fakes import motion_of, rest_keypoints
 
@@ -39,6 +39,13 @@ def test_emotions_are_put_on_different_people_first_and_neutral_is_always_there(
         (name, emotion) for name in ("a", "c") for emotion in ("neutral", "happy", "sad")]
     assert {len(job.clip) for job in jobs} == {50}
     assert len(emotion_jobs([clip("a", "p"), clip("b", "p")], section)) == 6
+
+
+def test_the_first_clip_gets_several_seeds_its_own_first():
+    section = SimpleNamespace(emotion_duration_s=2.0, seeds=3)
+    assert [(job.clip.clip_id, job.offset) for job in seed_jobs([clip("a", "p"), clip("b", "p")], section)] == [
+        ("a", 0), ("a", 1), ("a", 2)]
+    assert seed_jobs([], section) == []
 
 
 def test_picks_are_spread_and_never_repeat():

@@ -49,7 +49,7 @@ def test_memory_is_flat_from_five_seconds_to_ten_minutes():
     frames, short = peak_bytes(maker, 5, happy)
     long_frames, long = peak_bytes(maker, 600, happy)
     assert (frames, long_frames) == (5 * FPS, 600 * FPS)
-    motion_bytes = 4 * long_frames * maker.model.shape.motion_dim
+    motion_bytes = 4 * long_frames * maker.network.shape.motion_dim
     assert long - short < 0.1 * motion_bytes and long < 2**18  # nothing of what was made is kept
 
 

@@ -11,6 +11,7 @@ import torch
 
 from models.generation.generator import MotionGenerator
 from models.generation.request import REPEATED, Request, SampleSettings
+from models.generation.torch_network import TorchNetwork
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
 from tests.training.toy import SPEECH_DIM, K, clips, job, model, statistics
@@ -26,7 +27,7 @@ RARELY = {"checkpoint_every": 10**6, "validate_every": 10**6, "log_every": 500}
 def trained(made: Job, facts: MotionStatistics) -> MotionGenerator:
     """Train the job; generate without guidance."""
     made.model.load_state_dict(train(made, PlainContext())["model"])
-    return MotionGenerator(made.model, made.objective.alpha_bar, made.objective.target, facts, (),
+    return MotionGenerator(TorchNetwork(made.model), made.objective.alpha_bar.numpy(), made.objective.target, facts, (),
                            SampleSettings("ddim", 50, 1.0, 1.0, 10.0, 0, 3.0))
 
 

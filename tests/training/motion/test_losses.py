@@ -53,7 +53,8 @@ def test_unequal_weights_of_dimensions_by_hand():
 
 
 def objective(weight_of: str, expression: float, pose: float) -> Objective:
-    return Objective(alpha_bars("linear", 50), "eps", "sqrt", weight_of, expression, pose, 0.0, False)
+    return Objective(torch.from_numpy(alpha_bars("linear", 50)), "eps", "sqrt", weight_of, expression, pose, 0.0,
+                     False)
 
 
 def test_previous_motion_is_noised_by_its_own_time_and_left_alone_at_minus_one():
@@ -65,7 +66,7 @@ def test_previous_motion_is_noised_by_its_own_time_and_left_alone_at_minus_one()
 
     batch = make_batch(clips(), settings(), 0, 0)
     batch = replace(batch, previous_time=torch.tensor([-1, 0, 1, 2, 3, 4]))
-    objective = Objective(alpha_bars("linear", 50), "eps", "sqrt", "part", 1.0, 1.0, 0.0, False)
+    objective = Objective(torch.from_numpy(alpha_bars("linear", 50)), "eps", "sqrt", "part", 1.0, 1.0, 0.0, False)
     objective.predict(spy, batch)
     change = (seen["previous"] - batch.previous)[batch.has_previous].flatten(1)
     assert torch.equal(seen["previous"][0], batch.previous[0])
@@ -80,7 +81,7 @@ def test_gradient_of_the_whole_objective_against_differences(target):
     network, batch = model(num_emotions=8).double(), make_batch(clips(emotion=True), settings(batch=2), 0, 1)
     doubles = {k: v.double() for k, v in vars(batch).items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
     batch = replace(batch, **doubles)
-    objective = Objective(alpha_bars("linear", 50), target, "sqrt", "part", 1.0, 0.5, 0.0, True)
+    objective = Objective(torch.from_numpy(alpha_bars("linear", 50)), target, "sqrt", "part", 1.0, 0.5, 0.0, True)
 
     def value() -> torch.Tensor:
         prediction, wanted = objective.predict(network, batch)

@@ -1,4 +1,4 @@
-"""The same portrait, speech and seed with three head poses: generated, still, and another clip's movement."""
+"""Films that are shown and not judged: one portrait and speech with three head poses, and with several seeds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from evaluation.jobs.parts import Parts
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
+from models.generation.talking_head import Source
 from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop
 from pipeline.media.film import write_video
@@ -43,9 +44,37 @@ class PoseJob(OfClip):
         driven = relative_pose(self.driver[forth_and_back(len(self.driver), len(clip))], portrait.rho)
         request = portrait.request(clip.speech, pose=driven if self.pose == "driven" else self.pose, seed=clip.seed)
         motion = parts.head.motions([request])[0]
-        frames = parts.head.frames(portrait, motion)
-        tiles = (tile(frame, settings.panel_px, self.pose) for frame in frames)
-        write_video(folder / f"{clip.clip_id}_pose_{self.pose}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
+        _write_tile(self, parts, portrait, motion, self.pose, settings, folder)
         row = {"clip_id": clip.clip_id, "pose": self.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),
                "yaw_r_driver": pearson(motion[:, -2].astype(np.float64), driven[:, -2].astype(np.float64))}
         return Result(row, {}, {})
+
+
+@dataclass(frozen=True)
+class SeedJob(OfClip):
+    """Generate the clip's first frame with its speech; `offset` is added to the clip's seed."""
+
+    offset: int
+
+    @property
+    def stage(self) -> str:
+        return f"seed {self.offset}"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.offset]
+
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
+        clip, seed = self.clip, self.clip.seed + self.offset
+        portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+        motion = parts.head.motions([portrait.request(clip.speech, seed=seed)])[0]
+        _write_tile(self, parts, portrait, motion, f"seed {self.offset}", settings, folder)
+        row = {"clip_id": clip.clip_id, "seed": seed, "frames": len(clip), **pose_numbers(motion[:, -3:])}
+        return Result(row, {}, {})
+
+
+def _write_tile(job: PoseJob | SeedJob, parts: Parts, portrait: Source, motion: np.ndarray, caption: str,
+                settings: JobSettings, folder: Path) -> None:
+    tiles = (tile(frame, settings.panel_px, caption) for frame in parts.head.frames(portrait, motion))
+    name = f"{job.clip.clip_id}_{job.stage.replace(' ', '_')}.mp4"
+    write_video(folder / name, tiles, FPS, crf=settings.crf, tags=NOTE)
