@@ -115,6 +115,7 @@ class Diffusion(Section):
 
 class Train(Section):
     init: str
+    resume: Annotated[str, Field(pattern=r"^(audio|emotion)-[0-9a-f]{16}$")] | None
     steps: Count
     batch: Count
     lr: Positive

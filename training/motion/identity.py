@@ -19,6 +19,8 @@ from training.motion.job import Job
 # keys of `train_*` that say how the work is done, not what comes out: a run goes on where one of them is changed
 HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "loaders", "cache_gb", "unpacked", "checkpoints",
        "checkpoint_every", "video_every", "bundle", "plateau_after", "min_learned")
+# those that change no step but by rounding, or only what is looked at: a run goes on with them, and says so
+SAME_STEP = ("accumulate", "compile", "log_every", "validate_every")
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,8 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
 
     How motion is sampled, and what the profile is called, enter no training.
     """
-    section = stage.section(params)
-    train = {name: value for name, value in section.model_dump().items() if name not in HOW}
-    values: dict[str, Any] = {
-        "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),
-        "speech": params.speech.model_dump(), "face_space": params.face_space.kind, "train": train}
-    if stage.name == "emotion":
-        values["emotion"] = params.emotion.model_dump()
+    section, values = stage.section(params), asked(stage, params)
+    values["train"] = {name: value for name, value in values["train"].items() if name not in HOW + SAME_STEP}
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
@@ -55,6 +52,17 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     if stage.name == "emotion":
         prints["stage_one"] = trained_digest(AUDIO_BUNDLE)
     return prints
+
+
+def asked(stage: Stage, params: Params) -> dict[str, Any]:
+    """All values that a training is started with, nested as in params.yaml."""
+    values: dict[str, Any] = {
+        "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),
+        "speech": params.speech.model_dump(), "face_space": params.face_space.kind,
+        "train": stage.section(params).model_dump()}
+    if stage.name == "emotion":
+        values["emotion"] = params.emotion.model_dump()
+    return values
 
 
 def run_name(stage: Stage, prints: dict[str, str]) -> str:
