@@ -44,7 +44,7 @@ def main() -> None:
     arguments.add_argument("--repeats", type=int, default=3)
     chosen = arguments.parse_args()
     params, section = load_params(), load_params().evaluate
-    parts = load_parts(paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, section.metrics)
+    parts = load_parts(paths.FACE_SPACE, paths.EMOTION_BUNDLE, FPS, section.metrics, "cpu")
     settings = JobSettings.of(section)
     jobs = clip_jobs(test_clips(open_store(params.corpora), read_split(paths.SPLIT), params, chosen.clips,
                                 section.max_duration_s))

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.liveportrait.networks import Networks, seeded_networks
 from models.liveportrait.runtime import Runtime, ready
-from models.liveportrait.widths import INPUT_PX, NUM_KEYPOINTS, PUBLISHED
+from models.liveportrait.widths import INPUT_PX, NUM_KEYPOINTS, PUBLISHED, Widths
 
 PARTS = ("F", "M", "W", "G")
 WAYS = {"float32": Runtime(), "channels-last": Runtime(channels_last=True), "bf16": Runtime(precision="bf16"),
@@ -40,8 +40,9 @@ def calls(networks: Networks, dtype: torch.dtype, batch: int, device: torch.devi
             "G": lambda: networks.generator(warped)}
 
 
-def prepared(runtime: Runtime, batch: int, device: torch.device) -> dict[str, Callable[[], Tensor]]:
-    networks = ready(seeded_networks(PUBLISHED, 0), runtime, device)
+def prepared(runtime: Runtime, batch: int, device: torch.device,
+             widths: Widths = PUBLISHED) -> dict[str, Callable[[], Tensor]]:
+    networks = ready(seeded_networks(widths, 0), runtime, device)
     return calls(networks, torch.bfloat16 if runtime.precision == "bf16" else torch.float32, batch, device)
 
 

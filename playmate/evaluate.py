@@ -22,6 +22,7 @@ from evaluation.results import files as results
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles
 from evaluation.results.summary import ClipSummary
+from pipeline.compute.resources import Actors
 from pipeline.core import paths
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Params, load_params
@@ -40,7 +41,8 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
         say(f"evaluate: {side} {name} has no counterpart")
     spec = _spec(params)
     tasks = make_tasks(pairing.jobs, spec, WORK.resolve())
-    failures = [asdict(failure) for failure in run_missing(tasks, spec, params, "evaluate", say, "pairs")]
+    actors = Actors("evaluate", params.evaluate.workers, params.evaluate.gpus_per_actor)
+    failures = [asdict(failure) for failure in run_missing(tasks, spec, params, actors, say, "pairs")]
     _write(out, tasks, pairing, failures, params, spec)
     say(f"evaluate: {len(tasks) - len(failures)} of {len(tasks)} pairs measured, {out / 'report.md'}")
 

@@ -7,13 +7,16 @@ Experiments run in copies of the project and record into the project's own MLflo
 
 from __future__ import annotations
 
-import os
+import io
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from pipeline.core.config import ParamsError
 from pipeline.tracking.lineage import code_revision
+
+METRICS = ("loss_last", "validation_r")
 
 
 def run_sweep(changes: list[str], stage: str) -> None:
@@ -28,11 +31,35 @@ def run_sweep(changes: list[str], stage: str) -> None:
         settings += ["--copy-paths", "dvc.lock"]
     _dvc("exp", "run", "--queue", *settings, stage)
     _dvc("exp", "run", "--run-all")
-    keys = "|".join(change.partition("=")[0].replace(".", r"\.") for change in changes)
-    shown = rf"(Experiment|State|(.*:)?({keys}|loss_last|validation_r))$"
-    _dvc("exp", "show", "--no-pager", "--drop", ".*", "--keep", shown)
+    keys = [change.partition("=")[0] for change in changes]
+    chosen = "|".join([*(key.replace(".", r"\.") for key in keys), *METRICS])
+    shown = _dvc("exp", "show", "--csv", "--drop", ".*", "--keep", rf"(Experiment|State|(.*:)?({chosen}))$", read=True)
+    print(table(shown, keys), flush=True)
 
 
-def _dvc(*arguments: str) -> None:
-    wide = {**os.environ, "COLUMNS": "160"}  # or DVC leaves columns out where it is not a terminal that shows them
-    subprocess.run([Path(sys.executable).with_name("dvc"), *arguments], check=True, env=wide)
+def table(text: str, keys: Sequence[str]) -> str:
+    """DVC's CSV of experiments in aligned columns: name, the `keys` that were swept, metrics, state.
+
+    DVC's own table cuts off what a terminal has no room for, the swept keys first.
+    """
+    import pandas
+
+    rows = pandas.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    rows = rows[rows["Experiment"] != ""]  # without the workspace and the commit that they started from
+    first, last = ["Experiment", *keys], ["State"]
+    metrics = [name for name in rows.columns if name not in (*first, *last)]
+    shown = rows[[*first, *metrics, *last]].rename(columns={name: _short(name) for name in metrics})
+    return shown.to_string(index=False)
+
+
+def _short(column: str) -> str:
+    """`data/models/audio/metrics.json:loss_last` -> `audio loss_last`."""
+    file, _, metric = column.rpartition(":")
+    return f"{PurePosixPath(file).parent.name} {metric}".strip()
+
+
+def _dvc(*arguments: str, read: bool = False) -> str:
+    """Run `dvc`; what it says, where that is to be read and not shown."""
+    done = subprocess.run([Path(sys.executable).with_name("dvc"), *arguments], check=True, text=True,
+                          stdout=subprocess.PIPE if read else None)
+    return done.stdout or ""

@@ -40,6 +40,7 @@ from evaluation.results.files import CurveFiles, copy_videos
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.components.face_space import face_space_identity
+from pipeline.compute.resources import Actors
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -61,7 +62,7 @@ def main(say: Callable[[str], None] = print) -> None:
     jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
             *seed_jobs(clips, section), *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
-    failures = run_missing(tasks, spec, params, "evaluate", say)
+    failures = run_missing(tasks, spec, params, Actors("evaluate", section.workers, section.gpus_per_actor), say)
     _write(tasks, failures, training, params, store.fingerprints)
     remove_others(WORK, {task.folder.name for task in tasks})
 

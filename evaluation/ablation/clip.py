@@ -72,7 +72,7 @@ def measured(result: Result) -> list[Measured]:
 def with_model(parts: Parts, bundle: Path | None) -> Parts:
     """`parts` with the model of `bundle`, where there is one; raises BundleError."""
     return parts if bundle is None else replace(
-        parts, head=TalkingHead(parts.head.space, load_bundle(bundle).generator()))
+        parts, head=TalkingHead(parts.head.space, load_bundle(bundle).generator(parts.device)))
 
 
 def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measure.Seen, setting: Setting,

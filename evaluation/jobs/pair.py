@@ -62,9 +62,9 @@ class PairSpec:
     def inputs(self) -> list[Any]:
         return [vars(self.settings), self.reading, judge_weights(self.metrics)]
 
-    def load(self) -> PairParts:
-        """On one thread of this process; raises WeightsError."""
-        return PairParts(load_judges(FPS, self.metrics), VideoReader(**self.reading))
+    def load(self, device: str) -> PairParts:
+        """On `device` and one thread of this process; raises WeightsError."""
+        return PairParts(load_judges(FPS, self.metrics, device), VideoReader(**self.reading))
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,13 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class Parts:
-    """The judges, the model in use, and the regression behind `mouth_sync` where that is asked for."""
+    """The judges, the model in use, the regression behind `mouth_sync` where that is asked for, and where networks
+    are."""
 
     judges: Judges
     head: TalkingHead
     sync: SpeechToMouth | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,20 @@ class ModelSpec(Generic[Settings]):
         return [vars(self.settings), bundle_digest(self.bundle_folder), judge_weights(self.metrics),
                 face_space_identity(self.face_space_folder), self.sync and self.sync.weights.tolist()]
 
-    def load(self) -> Parts:
-        """On one thread of this process; raises WeightsError, BundleError, FileNotFoundError."""
-        parts = load_parts(self.face_space_folder, self.bundle_folder, self.fps, self.metrics)
+    def load(self, device: str) -> Parts:
+        """On `device` and one thread of this process; raises WeightsError, BundleError, FileNotFoundError."""
+        parts = load_parts(self.face_space_folder, self.bundle_folder, self.fps, self.metrics, device)
         return replace(parts, sync=self.sync)
 
 
-def load_parts(face_space_folder: Path, bundle_folder: Path, fps: float, metrics: Sequence[str]) -> Parts:
-    """Load everything in this process, on one thread; raises WeightsError, BundleError, FileNotFoundError."""
+def load_parts(face_space_folder: Path, bundle_folder: Path, fps: float, metrics: Sequence[str],
+               device: str) -> Parts:
+    """Load everything in this process, on one thread and `device`; raises WeightsError, BundleError,
+    FileNotFoundError."""
     import cv2
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    return Parts(load_judges(fps, metrics), load_head(bundle_folder, face_space_folder))
+    return Parts(load_judges(fps, metrics, device), load_head(bundle_folder, face_space_folder, device),
+                 device=device)

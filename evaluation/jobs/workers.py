@@ -15,7 +15,9 @@ from typing import Any, Protocol
 from evaluation.jobs.saved import fresh_folder, has_result, save_result
 from evaluation.results.files import Result
 from models.motion.face_space import FaceNotFound
+from pipeline.compute.device import which_device
 from pipeline.compute.progress import Progress
+from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest
@@ -48,8 +50,8 @@ class Spec(Protocol):
     def inputs(self) -> list[Any]:
         """JSON of all that enters every result."""
 
-    def load(self) -> Any:
-        """The `parts` of the jobs."""
+    def load(self, device: str) -> Any:
+        """The `parts` of the jobs, their networks on `device`."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Failure:
 class Worker:
     """Parts in memory; runs and commits task after task (`pipeline.compute.work`)."""
 
-    def __init__(self, spec: Spec, parts: Any = None):
+    def __init__(self, spec: Spec, on_gpu: bool = False, parts: Any = None):
         self.spec = spec
-        self.parts = parts if parts is not None else spec.load()
+        self.parts = parts if parts is not None else spec.load(which_device(on_gpu))
 
     def __call__(self, task: Task) -> Failure | None:
         """A clip that cannot be done is reported, not raised."""
@@ -96,15 +98,18 @@ def make_tasks(jobs: Sequence[Job], spec: Spec, root: Path) -> list[Task]:
     return [Task(job, root / digest(base, job.stage, job.inputs())) for job in jobs]
 
 
-def run_missing(tasks: Sequence[Task], spec: Spec, params: Params, name: str, say: Callable[[str], None],
+def run_missing(tasks: Sequence[Task], spec: Spec, params: Params, actors: Actors, say: Callable[[str], None],
                 unit: str = "videos") -> list[Failure]:
-    """Run the tasks that have no result yet; those that gave none, in the order of the tasks."""
-    todo = [task for task in tasks if not has_result(task.folder)]
+    """Run the tasks that have no result yet; those that gave none, in the order of the tasks.
+
+    Raises ResourcesMissing where `actors` want GPUs that are not there.
+    """
+    name, todo = actors.section, [task for task in tasks if not has_result(task.folder)]
     say(f"{name}: {len(tasks)} {unit}, {len(tasks) - len(todo)} there already")
     ray = params.ray if params.ray.address is not None else None
     failures: dict[Path, Failure] = {}
     progress = Progress(name, len(todo), unit, say)
-    for task, failure in run(todo, partial(Worker, spec), params.evaluate.workers, ray):
+    for task, failure in run(todo, partial(Worker, spec, actors.gpus_per_actor > 0), actors, ray, say=say):
         progress.add(rejected=failure is not None)
         if failure is not None:
             say(f"{name}: {failure.clip_id}, {failure.stage}: {failure.code}, {failure.detail}")

@@ -48,35 +48,36 @@ class Judges:
     emotion_labels: tuple[str, ...] = ()
 
 
-def load_judges(fps: float, metrics: Sequence[str]) -> Judges:
-    """The networks of `metrics` from the weights table; raises WeightsError, which names the file that is missing."""
+def load_judges(fps: float, metrics: Sequence[str], device: str = "cpu") -> Judges:
+    """The networks of `metrics` from the weights table, on `device` but for those of TensorFlow Lite and MediaPipe,
+    which know cores alone; raises WeightsError, which names the file that is missing."""
     path = {name: weight_path(WEIGHTS[name]) for name in ("landmarks", *metrics) if name in WEIGHTS}
     landmarker = FaceLandmarker(path["landmarks"])
     parts: dict[str, Any] = {}
     for load in (_pictures, _faces, _videos):
-        parts |= load(path)
+        parts |= load(path, device)
     return Judges(landmarks=lambda frames: landmarker.detect_video(frames, fps), **parts)
 
 
-def _pictures(path: Mapping[str, Path]) -> dict:
+def _pictures(path: Mapping[str, Path], device: str) -> dict:
     features: dict[str, Faces] = {}
     parts: dict[str, Any] = {}
     if "fd_efficientnet_lite0" in path:
         from models.judges.efficientnet_lite0 import FrameFeatures
 
-        features["fd_efficientnet_lite0"] = FrameFeatures(path["fd_efficientnet_lite0"])
+        features["fd_efficientnet_lite0"] = FrameFeatures(path["fd_efficientnet_lite0"], device)
     if "fid" in path:
         from models.judges.inception import FidFeatures
 
-        features["fid"] = FidFeatures(path["fid"])
+        features["fid"] = FidFeatures(path["fid"], device)
     if "lpips_alexnet" in path:
         from models.judges.lpips import Lpips
 
-        parts["lpips"] = Lpips(path["lpips_alexnet"])
+        parts["lpips"] = Lpips(path["lpips_alexnet"], device)
     return parts | {"features": features}
 
 
-def _faces(path: Mapping[str, Path]) -> dict:
+def _faces(path: Mapping[str, Path], device: str) -> dict:
     identity: dict[str, Faces] = {}
     parts: dict[str, Any] = {}
     if "csim_mobilefacenet" in path:
@@ -86,7 +87,7 @@ def _faces(path: Mapping[str, Path]) -> dict:
     if "csim" in path:
         from models.judges.identity import ArcFace
 
-        identity["csim"] = ArcFace(path["csim"])
+        identity["csim"] = ArcFace(path["csim"], device)
     if "emo_facex" in path:
         from models.judges.expression import FACEX_LABELS, FacexProbabilities
 
@@ -94,21 +95,21 @@ def _faces(path: Mapping[str, Path]) -> dict:
     if "emo_a" in path:
         from models.judges.expression import HSEMOTION_LABELS, HsemotionLogits
 
-        parts |= {"emotion": HsemotionLogits(path["emo_a"]), "emotion_labels": HSEMOTION_LABELS}
+        parts |= {"emotion": HsemotionLogits(path["emo_a"], device), "emotion_labels": HSEMOTION_LABELS}
     return parts | {"identity": identity}
 
 
-def _videos(path: Mapping[str, Path]) -> dict:
+def _videos(path: Mapping[str, Path], device: str) -> dict:
     clips: dict[str, Faces] = {}
     parts: dict[str, Any] = {}
     if "fvd" in path:
         from models.judges.i3d import VideoLogits
 
-        clips["fvd"] = VideoLogits(path["fvd"])
+        clips["fvd"] = VideoLogits(path["fvd"], device)
     if "sync" in path:
         from models.judges.syncnet import SyncVectors
 
-        parts["sync"] = SyncVectors(path["sync"])
+        parts["sync"] = SyncVectors(path["sync"], device)
     return parts | {"clips": clips}
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from models.face.face import Face, landmark_box, outline_box
-from models.formats.onnx import one_thread
+from models.formats.onnx import one_thread, providers
 
 MIN_SCORE = 0.5
 BROWS_AND_JAW = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
@@ -33,20 +33,21 @@ class InsightFaceDetector:
     """SCRFD of an InsightFace pack, run by its `FaceAnalysis` at `size_px`; a picture without a face is looked at again
     with a margin, because faces that fill the picture are missed."""
 
-    def __init__(self, model: Path, size_px: int, landmarks: Path | None = None):
+    def __init__(self, model: Path, size_px: int, landmarks: Path | None = None, device: str = "cpu"):
         """`model`: the `det_*.onnx` of a pack (buffalo_l's det_10g.onnx), or SCRFD of any one input size; `landmarks`:
-        its `2d106det.onnx`, where faces are to have outlines."""
+        its `2d106det.onnx`, where faces are to have outlines. Raises ValueError where `device` is `cuda` and this ONNX
+        Runtime knows cores alone."""
         options = one_thread()
         from insightface.app import FaceAnalysis
 
         with tempfile.TemporaryDirectory() as pack:
             _place(model, Path(pack) / f"det_{size_px}.onnx", size_px)
-            analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=["CPUExecutionProvider"],
+            analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=_providers(device),
                                     sess_options=options)
             # inside, because it opens the file again
-            analysis.prepare(ctx_id=-1, det_thresh=MIN_SCORE, det_size=(size_px, size_px))
+            analysis.prepare(ctx_id=0 if device == "cuda" else -1, det_thresh=MIN_SCORE, det_size=(size_px, size_px))
         self._network, self._size = analysis.det_model, (size_px, size_px)
-        self._landmarks = None if landmarks is None else _landmark_network(landmarks, options)
+        self._landmarks = None if landmarks is None else _landmark_network(landmarks, options, device)
 
     def detect(self, image: np.ndarray) -> list[Face]:
         found = self._look(image, np.zeros(2))
@@ -71,12 +72,20 @@ class InsightFaceDetector:
         return self._landmarks.get(np.ascontiguousarray(image[:, :, ::-1]), Found(bbox=box)).astype(np.float64) - offset
 
 
-def _landmark_network(path: Path, options):
+def _providers(device: str) -> list[str]:
+    found = providers(device)
+    if device == "cuda" and len(found) == 1:
+        raise ValueError("the detector was given a GPU, and this environment's ONNX Runtime computes on cores alone: "
+                         "put the extra `gpu` in its place (docs/cluster.md)")
+    return found
+
+
+def _landmark_network(path: Path, options, device: str):
     """InsightFace's 106 landmarks, with its own crop and decode."""
     import onnxruntime
     from insightface.model_zoo.landmark import Landmark
 
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
     return Landmark(str(path), session)
 
 

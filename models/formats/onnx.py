@@ -28,16 +28,25 @@ def one_thread() -> SessionOptions:
     return options
 
 
+def providers(device: str) -> list[str]:
+    """Where sessions run: for `cuda` on the GPU, if this ONNX Runtime can (docs/cluster.md), else on a core."""
+    one_thread()
+    import onnxruntime
+
+    wanted = ["CUDAExecutionProvider"] if device == "cuda" else []
+    return [*(name for name in wanted if name in onnxruntime.get_available_providers()), "CPUExecutionProvider"]
+
+
 class OnnxNetwork:
     """A network with one input [N, 3, S, S] and one output that matters, the first: ArcFace and HSEmotion come so,
     which runs no code of theirs."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, device: str = "cpu"):
         options = one_thread()
         import onnxruntime
 
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=providers(device))
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.formats.state_dict import load_strictly, read_tensors
+from models.judges.batches import channels_first, in_batches, slices
 
 SIDE_PX = 224
 DIM = 1280
@@ -90,21 +90,20 @@ class FrameFeatures:
     name = "efficientnet_lite0"
     dim = DIM
 
-    def __init__(self, path: Path):
-        self.network = EfficientNetLite0().eval()
+    def __init__(self, path: Path, device: str = "cpu"):
+        self.network, self.device = EfficientNetLite0().eval(), device
         load_strictly(self.network, read_tensors(path), path.name)
+        self.network.to(device)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """frames [T, H, W, 3] uint8 RGB -> features [T, 1280] float32."""
-        with torch.inference_mode():
-            pieces = [self.network(prepare(frames[start:start + _BATCH]))[0].numpy()
-                      for start in range(0, len(frames), _BATCH)]
-        return np.concatenate(pieces)
+        return in_batches(lambda pictures: self.network(pictures)[0],
+                          ((prepare(frames[part], self.device),) for part in slices(len(frames), _BATCH)))
 
 
-def prepare(frames: np.ndarray) -> Tensor:
+def prepare(frames: np.ndarray, device: str = "cpu") -> Tensor:
     """frames [T, H, W, 3] uint8 -> [T, 3, 224, 224] in (RGB - 127) / 128, area-averaged when shrunk."""
     shrinks = min(frames.shape[1:3]) > SIDE_PX
     way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     small = np.stack([cv2.resize(frame, (SIDE_PX, SIDE_PX), interpolation=way) for frame in frames])
-    return (torch.from_numpy(small).permute(0, 3, 1, 2).float() - 127.0) / 128.0
+    return (channels_first(small, device) - 127.0) / 128.0

@@ -38,8 +38,8 @@ class FacexProbabilities:
 class HsemotionLogits:
     """Face pictures -> logits of `HSEMOTION_LABELS`."""
 
-    def __init__(self, path: Path):
-        self._network = OnnxNetwork(path)
+    def __init__(self, path: Path, device: str = "cpu"):
+        self._network = OnnxNetwork(path, device)
 
     def __call__(self, faces: list[np.ndarray]) -> np.ndarray:
         """T faces [S, S, 3] uint8 RGB, the detector's box as it is, any S -> logits [T, 8]."""

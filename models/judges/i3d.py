@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.formats.state_dict import load_strictly, read_tensors
+from models.judges.batches import channels_first, in_batches, slices
 
 CLIP_FRAMES, SIDE_PX = 16, 224
+_BATCH = 4  # clips
 # module -> outputs of branch 0, 1a, 1b, 2a, 2b, 3b
 _MIXED = {"Mixed_3b": (64, 96, 128, 16, 32, 32), "Mixed_3c": (128, 128, 192, 32, 96, 64),
           "Mixed_4b": (192, 96, 208, 16, 48, 64), "Mixed_4c": (160, 112, 224, 24, 64, 64),
@@ -103,22 +105,23 @@ def same_pad(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Ten
 class VideoLogits:
     """Frames -> logits of non-overlapping 16-frame clips, from the published weights at `path`."""
 
-    def __init__(self, path: Path):
-        self.network = I3d().eval()
+    def __init__(self, path: Path, device: str = "cpu"):
+        self.network, self.device = I3d().eval(), device
         load_strictly(self.network, read_tensors(path), path.name)
+        self.network.to(device)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """[T, H, W, 3] uint8 RGB at 25 fps -> [T // 16, 400]; frames that fill no clip are left out."""
-        clips = [prepare(frames[start:start + CLIP_FRAMES])
-                 for start in range(0, len(frames) - CLIP_FRAMES + 1, CLIP_FRAMES)]
-        with torch.inference_mode():
-            logits = [self.network(clip).numpy() for clip in clips]
-        return np.concatenate(logits) if logits else np.zeros((0, 400), np.float32)
+        clips = list(slices(len(frames) // CLIP_FRAMES * CLIP_FRAMES, CLIP_FRAMES))
+        if not clips:
+            return np.zeros((0, 400), np.float32)
+        return in_batches(self.network, ((torch.cat([prepare(frames[clip], self.device) for clip in clips[part]]),)
+                                         for part in slices(len(clips), _BATCH)))
 
 
-def prepare(frames: np.ndarray) -> Tensor:
+def prepare(frames: np.ndarray, device: str = "cpu") -> Tensor:
     """[T, H, W, 3] uint8 -> [1, 3, T, 224, 224] in [-1, 1]: shorter side to 224 (bilinear), centre cut."""
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255.0
+    pictures = channels_first(frames, device) / 255.0
     scale = SIDE_PX / min(pictures.shape[2:])
     size = [max(SIDE_PX, round(side * scale)) for side in pictures.shape[2:]]
     pictures = functional.interpolate(pictures, size=size, mode="bilinear", align_corners=False)

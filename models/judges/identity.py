@@ -13,8 +13,8 @@ from models.formats.tflite import TfliteNetwork
 class ArcFace:
     """Aligned faces -> unit vectors."""
 
-    def __init__(self, path: Path):
-        self._network = OnnxNetwork(path)
+    def __init__(self, path: Path, device: str = "cpu"):
+        self._network = OnnxNetwork(path, device)
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """faces [T, 112, 112, 3] uint8 RGB in the ArcFace alignment (evaluation/metrics/faces.py) -> [T, 512]."""

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchvision.models import inception
 
 from models.formats.state_dict import load_strictly, read_tensors
+from models.judges.batches import channels_first, in_batches, slices
 
 DIM, SIDE_PX, CLASSES = 2048, 299, 1008
 _BATCH = 16
@@ -93,19 +94,17 @@ class FidFeatures:
 
     dim = DIM
 
-    def __init__(self, path: Path):
-        self.network = FidInception().eval()
+    def __init__(self, path: Path, device: str = "cpu"):
+        self.network, self.device = FidInception().eval(), device
         load_strictly(self.network, read_tensors(path), path.name)
+        self.network.to(device)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """frames [T, H, W, 3] uint8 RGB -> features [T, 2048] float32."""
-        with torch.inference_mode():
-            pieces = [self.network(prepare(frames[start:start + _BATCH])).numpy()
-                      for start in range(0, len(frames), _BATCH)]
-        return np.concatenate(pieces)
+        return in_batches(self.network, ((prepare(frames[part], self.device),) for part in slices(len(frames), _BATCH)))
 
 
-def prepare(frames: np.ndarray) -> Tensor:
+def prepare(frames: np.ndarray, device: str = "cpu") -> Tensor:
     """uint8 [T, H, W, 3] -> [T, 3, 299, 299] in [-1, 1]: bilinear, corners not aligned, no antialiasing."""
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255.0
+    pictures = channels_first(frames, device) / 255.0
     return 2 * functional.interpolate(pictures, (SIDE_PX, SIDE_PX), mode="bilinear", align_corners=False) - 1

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from models.formats.numpy_pickle import read_numpy_pickle
+from models.judges.batches import channels_first, in_batches, slices
 
 _BATCH = 8
 
@@ -26,31 +27,28 @@ class Lpips:
 
     name = "lpips_alexnet"
 
-    def __init__(self, trunk: Path):
+    def __init__(self, trunk: Path, device: str = "cpu"):
         import lpips
+
+        self.device = device
 
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             self.network = lpips.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False).eval()
         _fill_trunk(self.network, read_numpy_pickle(trunk))
+        self.network.to(device)
 
     def __call__(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Two [T, H, W, 3] uint8 RGB of the same shape -> distances [T]."""
         if first.shape != second.shape:
             raise ValueError(f"LPIPS compares pictures of one shape, got {first.shape} and {second.shape}")
-        with torch.inference_mode():
-            pieces = [self.network(_signed(first[part]), _signed(second[part])).flatten()
-                      for part in _parts(len(first))]
-        return torch.cat(pieces).numpy()
+        return in_batches(self.network, ((_signed(first[part], self.device), _signed(second[part], self.device))
+                                         for part in slices(len(first), _BATCH))).reshape(-1)
 
 
-def _parts(count: int) -> list[slice]:
-    return [slice(start, start + _BATCH) for start in range(0, count, _BATCH)]
-
-
-def _signed(frames: np.ndarray) -> Tensor:
+def _signed(frames: np.ndarray, device: str) -> Tensor:
     """uint8 [T, H, W, 3] -> [T, 3, H, W] in [-1, 1]: with [0, 1] the network answers without complaint, wrongly."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return channels_first(frames, device) / 127.5 - 1.0
 
 
 def _fill_trunk(network: Any, weights: dict) -> None:

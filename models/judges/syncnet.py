@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.formats.state_dict import load_strictly, read_tensors
+from models.judges.batches import in_batches, slices
 
 WINDOW, SIDE_PX, COLUMNS_PER_FRAME, COLUMNS = 5, 224, 4, 20
 _BATCH = 20
@@ -60,26 +61,19 @@ def _head() -> nn.Sequential:
 class SyncVectors:
     """The backbone of Sync-C and Sync-D, from the published weights at `path`."""
 
-    def __init__(self, path: Path):
-        self.network = SyncNet().eval()
+    def __init__(self, path: Path, device: str = "cpu"):
+        self.network, self.device = SyncNet().eval(), device
         load_strictly(self.network, read_tensors(path), path.name)
+        self.network.to(device)
 
     def lips(self, frames: np.ndarray) -> np.ndarray:
         """Face crops [T, 224, 224, 3] uint8 RGB -> [T - 5, 1024]; the published loop leaves the last window out."""
-        bgr = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).permute(3, 0, 1, 2)  # [3, T, 224, 224]
-        starts = range(len(frames) - WINDOW)
-        return _in_batches(starts, lambda v: bgr[:, v:v + WINDOW].float(), self.network.lips)
+        bgr = torch.from_numpy(np.ascontiguousarray(frames[..., ::-1])).to(self.device).permute(3, 0, 1, 2)
+        windows = bgr.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)[:len(frames) - WINDOW]  # [T - 5, 3, 5, 224, 224]
+        return in_batches(self.network.lips, ((windows[part].float(),) for part in slices(len(windows), _BATCH)))
 
     def sound(self, cepstra: np.ndarray, frames: int) -> np.ndarray:
-        """Cepstra [columns, 13] of `frames` video frames -> [frames - 5, 1024]."""
-        rows = torch.from_numpy(cepstra.T.astype(np.float32))[None]  # [1, 13, columns]
-        starts = range(frames - WINDOW)
-        first = COLUMNS_PER_FRAME
-        return _in_batches(starts, lambda v: rows[:, :, first * v:first * v + COLUMNS], self.network.sound)
-
-
-@torch.inference_mode()
-def _in_batches(starts: range, window, network) -> np.ndarray:
-    pieces = [network(torch.stack([window(v) for v in starts[first:first + _BATCH]])).numpy()
-              for first in range(0, len(starts), _BATCH)]
-    return np.concatenate(pieces)
+        """Cepstra [columns, 13] of `frames` video frames -> [frames - 5, 1024]; windows are [1, 13, 20]."""
+        rows = torch.from_numpy(cepstra.T.astype(np.float32)).to(self.device)  # [13, columns]
+        windows = rows.unfold(1, COLUMNS, COLUMNS_PER_FRAME).transpose(0, 1)[:frames - WINDOW, None]
+        return in_batches(self.network.sound, ((windows[part],) for part in slices(len(windows), _BATCH)))

@@ -26,7 +26,7 @@ def ready(networks: Networks, runtime: Runtime, device: str | torch.device) -> N
     """Change `networks` in place for inference; spectral norms become plain weights, so training ends here."""
     if runtime.precision not in ("fp32", "bf16"):
         raise ValueError(f"precision is {runtime.precision!r}, expected fp32 or bf16")
-    networks.eval().requires_grad_(False).to(device)
+    networks.eval().requires_grad_(False)
     for module in networks.generator.modules():
         if hasattr(module, "weight_orig"):
             remove_spectral_norm(module)
@@ -37,6 +37,7 @@ def ready(networks: Networks, runtime: Runtime, device: str | torch.device) -> N
     if runtime.channels_last:
         for network in (*rendering, networks.motion):
             _channels_last(network)
+    networks.to(device)  # as they are to be: half the bytes travel
     if runtime.compile:
         for network in (*rendering, networks.motion):
             network.compile()

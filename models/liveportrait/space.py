@@ -35,12 +35,6 @@ class LivePortraitFaceSpace:
         x_c = motion.x_c if x_c is None else x_c
         return transform_keypoints(x_c[None], motion.delta, motion.rotation, motion.t * [1, 1, 0], motion.s)
 
-    def to(self, device: str) -> LivePortraitFaceSpace:
-        """Move the networks."""
-        self.device = torch.device(device)
-        self.networks.to(self.device)
-        return self
-
     def extract(self, frames: np.ndarray) -> Motion:
         """frames [T, S, S, 3] uint8 -> Motion; x_c is the mean over the clip of M's canonical key points, t_z is 0."""
         return self.extract_many([frames])[0]

@@ -28,20 +28,17 @@ MOMENT_OUTPUTS = 32000  # of the first convolution at once: ten seconds
 class HuggingFaceSpeechEncoder:
     """SpeechEncoder of hidden state `layer`: 0 is the input of the transformer, the last one its output."""
 
-    def __init__(self, source: Path | torch.nn.Module, layer: int, piece_s: float, overlap_s: float):
+    def __init__(self, source: Path | torch.nn.Module, layer: int, piece_s: float, overlap_s: float,
+                 device: str = "cpu"):
         """`source`: a transformers folder, or a network (`models.speech.untrained`)."""
         self.network: Any = source if isinstance(source, torch.nn.Module) else load_network(source)
+        self.network.to(device)
         config = cast(Any, self.network).config  # torch knows modules and tensors as attributes, nothing else
         if layer > config.num_hidden_layers:
             name = "its network" if isinstance(source, torch.nn.Module) else source
             raise ValueError(f"speech.layer is {layer}, {name} has the hidden states 0 to {config.num_hidden_layers}")
         self.name, self.dim = config.model_type, config.hidden_size
         self._layer, self._piece_s, self._overlap_s = layer, piece_s, overlap_s
-
-    def to(self, device: str) -> HuggingFaceSpeechEncoder:
-        """Move the network."""
-        self.network.to(device)
-        return self
 
     @torch.inference_mode()
     def encode(self, waveform: np.ndarray, frames: int) -> np.ndarray:

@@ -29,8 +29,8 @@ LOUDEST = 1.4      # log10 of mel power: what speech at `level.TARGET_RMS` reach
 class WhisperSpeechEncoder:
     """SpeechEncoder of hidden state `layer`: 0 is the input embedding, the last one is layer-normed."""
 
-    def __init__(self, path: Path, layer: int, piece_s: float, overlap_s: float):
-        self.network = load_network(path)
+    def __init__(self, path: Path, layer: int, piece_s: float, overlap_s: float, device: str = "cpu"):
+        self.network = load_network(path).to(device)
         depth = len(self.network.layers)
         if layer > depth:
             raise ValueError(f"speech.layer is {layer}, this Whisper has the hidden states 0 to {depth}")
@@ -42,11 +42,11 @@ class WhisperSpeechEncoder:
     @torch.inference_mode()
     def encode(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """Speech of one level (`level.levelled`) [N] -> [frames, dim]; long speech in pieces."""
-        mel = log_mel(without_offset(fitted(waveform, frames)), LOUDEST)
+        mel = log_mel(without_offset(fitted(waveform, frames)), LOUDEST).to(self.network.positions.device)
 
         def piece(start: int, stop: int) -> np.ndarray:
             first = min(start, MAX_STATES - (stop - start))  # its true position as long as there is one
-            return self.network(mel[None, :, 2 * start:2 * stop], self._layer, first)[0].numpy()
+            return self.network(mel[None, :, 2 * start:2 * stop], self._layer, first)[0].cpu().numpy()
 
         states = encode_in_pieces(piece, frames * 640 // STATE_SAMPLES, self._piece_s, self._overlap_s)
         return align(states, 0.0, frames)

@@ -68,7 +68,7 @@ class FrameNorm(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         if self.kind == "layer":
             return self.norm(x)
-        if mask is None or self.kind == "group":
+        if mask is None or self.kind == "group" or not self.training:  # fixed statistics: padding cannot enter
             return self.norm(x.flatten(0, 1)).view_as(x)
         out = torch.zeros_like(x)
         out[mask] = self.norm(x[mask]).to(out)  # padding must not enter batch statistics

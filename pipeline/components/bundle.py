@@ -28,6 +28,7 @@ from models.generation.request import SampleSettings
 from models.generation.torch_network import TorchNetwork
 from models.motion.normalization import MotionStatistics
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
+from pipeline.compute.device import which_device
 from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.fingerprint import digest, file_sha256
 
@@ -64,11 +65,11 @@ class Bundle:
     statistics: MotionStatistics
 
     def generator(self, device: str | None = None) -> MotionGenerator:
-        """The model ready to generate on `device`, by default the GPU where there is one."""
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        """The model ready to generate on `device`; None: `which_device`."""
         diffusion = self.config.diffusion
         alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
-        return MotionGenerator(TorchNetwork(self.model.to(device)), alpha_bar, diffusion["target"], self.statistics,
+        network = TorchNetwork(self.model.to(device or which_device()))
+        return MotionGenerator(network, alpha_bar, diffusion["target"], self.statistics,
                                self.config.labels, self.config.sample)
 
 

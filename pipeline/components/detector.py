@@ -36,13 +36,13 @@ def detector_files(name: str) -> DetectorFiles:
     return DetectorFiles(networks[0], landmarks)
 
 
-def make_detector(name: str, size_px: int, files: DetectorFiles | None = None) -> FaceDetector:
-    """A detector that looks at pictures of `size_px`, from `files` where they were looked up before; raises as
-    `detector_files`."""
+def make_detector(name: str, size_px: int, files: DetectorFiles | None = None, device: str = "cpu") -> FaceDetector:
+    """A detector that looks at pictures of `size_px`, from `files` where they were looked up before; InsightFace's on
+    `device`. Raises as `detector_files`, and ValueError where its runtime does not know the device."""
     files = files or detector_files(name)
     if name == "mediapipe":
         return MediaPipeDetector(files.network)
-    return InsightFaceDetector(files.network, size_px, files.landmarks)
+    return InsightFaceDetector(files.network, size_px, files.landmarks, device)
 
 
 def portrait_detector(name: str | None, face_space: str) -> FaceDetector:

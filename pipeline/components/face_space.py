@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors"
 
 
-def make_face_space(kind: str, folder: Path) -> FaceSpace:
-    """Load the face space whose bundle lies in `folder`; raises WeightsError, FileNotFoundError, ValueError."""
+def make_face_space(kind: str, folder: Path, device: str) -> FaceSpace:
+    """Load the face space whose bundle lies in `folder`, networks of PyTorch on `device`; raises WeightsError,
+    FileNotFoundError, ValueError."""
     described = _described(folder)
     if described["kind"] != kind:
         raise ValueError(f"{folder} holds the face space {described['kind']!r}, params.yaml asks for {kind!r}: run "
                          "`dvc repro face_space`")
     if kind == "liveportrait":
-        return _liveportrait(folder, described)
+        return _liveportrait(folder, described, device)
     from safetensors.numpy import load_file
 
     from models.landmark.space import LandmarkFaceSpace
@@ -32,9 +33,7 @@ def make_face_space(kind: str, folder: Path) -> FaceSpace:
     return LandmarkFaceSpace(weight_path("face_landmarker"), load_file(folder / FACE_SPACE_TENSORS)["basis"])
 
 
-def _liveportrait(folder: Path, described: dict) -> FaceSpace:
-    import torch
-
+def _liveportrait(folder: Path, described: dict, device: str) -> FaceSpace:
     from models.formats.state_dict import load_strictly, read_tensors
     from models.liveportrait.networks import Networks
     from models.liveportrait.runtime import Runtime
@@ -43,7 +42,6 @@ def _liveportrait(folder: Path, described: dict) -> FaceSpace:
 
     networks = Networks(TOY if described["untrained"] else PUBLISHED)
     load_strictly(networks, read_tensors(folder / FACE_SPACE_TENSORS), FACE_SPACE_TENSORS)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return LivePortraitFaceSpace(networks, Runtime(**described["runtime"]), device)
 
 

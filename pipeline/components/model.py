@@ -13,6 +13,7 @@ from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
 from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
 from pipeline.components.speech import make_speech_encoder
+from pipeline.compute.device import which_device
 from pipeline.core.data_params import Speech
 from pipeline.weights.table import weight_path
 
@@ -29,16 +30,18 @@ class Model:
     voice: VoiceActivity
 
 
-def load_head(folder: Path, face_space_folder: Path | None = None) -> TalkingHead:
-    """Face space and generator of a bundle; raises BundleError, WeightsError, FileNotFoundError, ValueError."""
-    return _head(load_bundle(folder), folder, face_space_folder)
+def load_head(folder: Path, face_space_folder: Path | None = None, device: str = "cpu") -> TalkingHead:
+    """Face space and generator of a bundle on `device`; raises BundleError, WeightsError, FileNotFoundError,
+    ValueError."""
+    return _head(load_bundle(folder), folder, face_space_folder, device)
 
 
 def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Model:
-    """A bundle with all that `animate` needs; raises what `load_head` raises, ValueError for an unknown detector."""
-    bundle = load_bundle(folder)
+    """A bundle with all that `animate` needs, on the GPU that is there; raises what `load_head` raises, and ValueError
+    for an unknown detector."""
+    bundle, device = load_bundle(folder), which_device()
     config = bundle.config
-    return Model(_head(bundle, folder, face_space_folder), make_speech_encoder(Speech(**config.speech)),
+    return Model(_head(bundle, folder, face_space_folder, device), make_speech_encoder(Speech(**config.speech), device),
                  portrait_detector(detector, config.face_space), version_name(bundle, folder),
                  VoiceActivity(weight_path("silero_vad")))
 
@@ -48,6 +51,6 @@ def version_name(bundle: Bundle, folder: Path) -> str:
     return f"{bundle.config.profile}/{bundle.config.stage}/{bundle_digest(folder)[:12]}"
 
 
-def _head(bundle: Bundle, folder: Path, face_space_folder: Path | None) -> TalkingHead:
-    space = make_face_space(bundle.config.face_space, face_space_folder or face_space_near(folder))
-    return TalkingHead(space, bundle.generator())
+def _head(bundle: Bundle, folder: Path, face_space_folder: Path | None, device: str) -> TalkingHead:
+    space = make_face_space(bundle.config.face_space, face_space_folder or face_space_near(folder), device)
+    return TalkingHead(space, bundle.generator(device))

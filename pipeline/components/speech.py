@@ -14,17 +14,18 @@ SPEECH_WEIGHTS = {"whisper": "whisper_tiny_en", "wav2vec2": "wav2vec2_base_960h"
 CHECKPOINT_SUFFIXES = {".json", ".safetensors", ".bin"}
 
 
-def make_speech_encoder(section: Speech) -> SpeechEncoder:
-    """Load the encoder of `params.speech`; raises WeightsError, or ValueError where checkpoint and layer do not fit."""
+def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
+    """Load the encoder of `params.speech` onto `device`; raises WeightsError, or ValueError where checkpoint and layer
+    do not fit."""
     if section.kind == "whisper":
         from models.speech.whisper import WhisperSpeechEncoder
 
-        return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s)
+        return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s, device)
     from models.speech.huggingface import HuggingFaceSpeechEncoder
     from models.speech.untrained import untrained_network
 
     source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
-    return HuggingFaceSpeechEncoder(source, section.layer, section.piece_s, section.overlap_s)
+    return HuggingFaceSpeechEncoder(source, section.layer, section.piece_s, section.overlap_s, device)
 
 
 def speech_identity(section: Speech) -> dict:

@@ -46,10 +46,15 @@ class Failure:
 
 
 class GuardedWorker:
-    """Runs `module.make_worker(settings)(task)` in a child process. Not for use by two threads at once."""
+    """Runs `module.make_worker(settings)(task)` in a child process. Not for use by two threads at once.
 
-    def __init__(self, module: str, settings: dict[str, Any], limit_s: float, memory_gb: float):
-        self._module, self._settings = module, settings
+    `memory_gb` None: without a bound of its address space, where a GPU's driver maps far more than it uses. `gpu`:
+    which one the child sees, by CUDA's name; None: as this process.
+    """
+
+    def __init__(self, module: str, settings: dict[str, Any], limit_s: float, memory_gb: float | None,
+                 gpu: str | None = None):
+        self._module, self._settings, self._gpu = module, settings, gpu
         self._limit_s, self._memory_gb = limit_s, memory_gb
         self._child: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
@@ -84,7 +89,8 @@ class GuardedWorker:
     def _start(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [
-            os.environ.get("PYTHONPATH")])]), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            os.environ.get("PYTHONPATH")])]), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+                       **({} if self._gpu is None else {"CUDA_VISIBLE_DEVICES": self._gpu})}
         self._child = subprocess.Popen([sys.executable, "-m", "pipeline.compute.guarded_child", self._module],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
                                        env=environment)

@@ -24,7 +24,8 @@ def main() -> None:
     first = json.loads(sys.stdin.readline())
     try:
         worker = importlib.import_module(sys.argv[1]).make_worker(first["settings"])
-        limit_memory(first["memory_gb"])
+        if first["memory_gb"] is not None:
+            limit_memory(first["memory_gb"])
     except Exception as error:
         _say(answers, {"failed": f"{type(error).__name__}: {error}"})
         return

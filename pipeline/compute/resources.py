@@ -6,26 +6,21 @@ number is asked for and waited for. `auto` is for one machine, where what there 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
+from pipeline.compute.device import ResourcesMissing, counted, machine_gpus, which_device
 from pipeline.core.data_params import Ray
 
-COUNTED = "PLAYMATE_COUNTED_GPUS"  # set: Ray's GPUs are numbers alone and the work is done on CPUs; for rehearsals
 TOLD_EVERY_S = 30.0
-
-
-class ResourcesMissing(RuntimeError):
-    """The machine or cluster has not got what params.yaml asks for; the message says what to set."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Keys of one section of params.yaml."""
+    """A training: keys of one section of params.yaml."""
 
     section: str  # its name there
     workers: int  # processes; 0: the stage's own, without Ray
@@ -34,27 +29,31 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Actors:
+    """Processes that work independently of each other: keys of one section of params.yaml."""
+
+    section: str  # its name there
+    workers: int  # at most
+    gpus_per_actor: float = 0.0  # the share of a GPU that each has; 0: a CPU core each
+
+
+@dataclass(frozen=True)
 class Request:
     """What Ray is asked for, for `section` of params.yaml: `workers` processes with these resources each."""
 
     section: str
     workers: int
-    min_workers: int
+    min_workers: int  # without so many it does not begin
     cpus_per_worker: float
     gpus_per_worker: float
+    advice: str  # what to set where they do not come, before other words
+    feeders: int = 0  # processes beside them, a core each, without which they have nothing to do
 
     @property
     def bundle(self) -> dict[str, float]:
         """The resources of one process by Ray's names."""
         both = {"CPU": self.cpus_per_worker, "GPU": self.gpus_per_worker}
         return {name: amount for name, amount in both.items() if amount}
-
-
-def machine_gpus() -> int:
-    """GPUs that PyTorch sees on this machine; in a rehearsal on counted GPUs none."""
-    import torch
-
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def check_machine(ask: Ask) -> None:
@@ -67,27 +66,34 @@ def check_machine(ask: Ask) -> None:
 def own_device(ask: Ask) -> str:
     """`cuda` or `cpu` for work in the stage's own process; raises ResourcesMissing as `check_machine` does."""
     check_machine(ask)
-    return "cuda" if ask.gpus and machine_gpus() else "cpu"
+    return which_device() if ask.gpus else "cpu"
 
 
-def uses_gpu(given: bool) -> bool:
-    """Whether a process that Ray started computes on a GPU: where Ray gave it one.
+def check_share(actors: Actors) -> None:
+    """Raises ResourcesMissing where actors want a GPU and this machine alone has none: before anything is started."""
+    if actors.gpus_per_actor and not machine_gpus() and not counted():
+        raise ResourcesMissing(f"{actors.section}.gpus_per_actor is {actors.gpus_per_actor:g}, this machine has no "
+                               f"GPU: {_advice_of_actors(actors)}, or ray.address to a cluster that has them "
+                               "(docs/cluster.md)")
 
-    Raises ResourcesMissing where it was given one and PyTorch sees none: no silent run on a CPU.
+
+def actors_request(actors: Actors, ray: ModuleType, section: Ray, feeders: int = 0) -> Request:
+    """What the started `ray` is asked for: one place is enough to begin, more are taken as they come.
+
+    Raises ResourcesMissing where this machine's Ray has no GPU, which nobody will bring.
     """
-    import torch
-
-    if not given or counted():
-        return False
-    if not torch.cuda.is_available():
-        raise ResourcesMissing(f"Ray gave this process a GPU, and its PyTorch ({torch.__version__}) sees none: install "
-                               "a PyTorch for CUDA and the driver on every node")
-    return True
+    share = actors.gpus_per_actor
+    if share and section.address is None and ray.cluster_resources().get("GPU", 0) < share:
+        raise ResourcesMissing(f"{actors.section}.gpus_per_actor is {share:g}, this machine's Ray has no GPU: "
+                               f"{_advice_of_actors(actors)}")
+    return Request(actors.section, actors.workers, 1, 0 if share else 1, share,
+                   f"{_advice_of_actors(actors)}, " if share else "", feeders)
 
 
-def counted() -> bool:
-    """Whether Ray's GPUs are only counted."""
-    return bool(os.environ.get(COUNTED))
+def places(request: Request, ray: ModuleType) -> int:
+    """Processes of the request that the nodes that are there now could hold."""
+    there = ray.cluster_resources()
+    return min(int(there.get(name, 0) / amount + 1e-9) for name, amount in request.bundle.items())
 
 
 def request_of(ask: Ask, section: Ray, ray: ModuleType) -> Request:
@@ -99,7 +105,8 @@ def request_of(ask: Ask, section: Ray, ray: ModuleType) -> Request:
     workers = ask.workers
     if section.address is None and (auto or not on_gpus):
         workers = min(workers, max(1, gpus if on_gpus else cpus))
-    return Request(ask.section, workers, min(ask.min_workers, workers), 0 if on_gpus else 1, 1 if on_gpus else 0)
+    return Request(ask.section, workers, min(ask.min_workers, workers), 0 if on_gpus else 1, 1 if on_gpus else 0,
+                   f"{_advice(ask.section)}, ")
 
 
 def wait_for(ray: ModuleType, request: Request, limit_s: float, say: Callable[[str], None]) -> None:
@@ -109,7 +116,8 @@ def wait_for(ray: ModuleType, request: Request, limit_s: float, say: Callable[[s
     """
     from ray.util.placement_group import placement_group, remove_placement_group
 
-    group = placement_group([request.bundle] * request.min_workers, strategy="PACK")
+    bundles = [request.bundle] * request.min_workers + [{"CPU": 1.0}] * request.feeders
+    group = placement_group(bundles, strategy="PACK")
     began, wait_s = time.monotonic(), 2.0
     try:
         while not group.wait(wait_s):
@@ -118,7 +126,7 @@ def wait_for(ray: ModuleType, request: Request, limit_s: float, say: Callable[[s
             if waited_s >= limit_s:
                 raise ResourcesMissing(
                     f"{request.section}: {_asked(request)} were not there within {limit_s:.0f} s; the cluster has "
-                    f"{there}: {_advice(request.section)}, add nodes, or raise ray.max_wait_s")
+                    f"{there}: {request.advice}add nodes, or raise ray.max_wait_s")
             say(f"{request.section}: waiting for {_asked(request)}; the cluster has {there} now; {waited_s:.0f} s of "
                 f"at most {limit_s:.0f} s (ray.max_wait_s)")
             wait_s = min(TOLD_EVERY_S, limit_s - waited_s)
@@ -128,7 +136,9 @@ def wait_for(ray: ModuleType, request: Request, limit_s: float, say: Callable[[s
 
 def _asked(request: Request) -> str:
     resources = " and ".join(f"{amount:g} {name}" for name, amount in request.bundle.items())
-    return f"{request.min_workers} workers with {resources} each"
+    several = request.min_workers > 1
+    cores = f", and {request.feeders} CPU beside" if request.feeders else ""
+    return f"{request.min_workers} worker{'s' if several else ''} with {resources}{' each' if several else ''}{cores}"
 
 
 def _shown(there: Mapping[str, float]) -> str:
@@ -141,3 +151,7 @@ def _gpus(count: int) -> str:
 
 def _advice(section: str) -> str:
     return f"set {section}.gpus and {section}.workers to what there is (gpus: 0 computes on CPU cores)"
+
+
+def _advice_of_actors(actors: Actors) -> str:
+    return f"set {actors.section}.gpus_per_actor to 0, which computes on CPU cores"

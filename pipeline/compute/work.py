@@ -9,8 +9,11 @@ Three places, one interface:
 * spawned processes (the default): one thread each, they end with us even where we are killed;
 * threads, for workers that only wait for a process of their own (`guard.GuardedWorker` around hostile media): such a
   worker is closed at the end, and a task that kills its child is the worker's answer, not the engine's error;
-* Ray, where a section of parameters is given: an actor a core. An actor that dies (a node is taken away) is started
-  again and its task tried again. More actors are asked for while tasks wait, so that a cluster may grow.
+* Ray, where a section of parameters is given: an actor a core, or its share of a GPU. The first one is waited for
+  (`ray.max_wait_s`). An actor that dies (a node is taken away) is started again and its task tried again. More actors
+  are asked for while tasks wait, so that a cluster may grow.
+
+Processes with a share of a GPU see one GPU each and no other; which device that is, a worker asks of `which_device`.
 
 An exception that a worker raises ends the run: what a bad item may do to itself alone, its worker turns into an answer.
 Results are saved by the workers, by what enters them; a run that is killed goes on by leaving finished tasks out.
@@ -26,7 +29,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
+from pipeline.compute.device import gpu_places
 from pipeline.compute.ray_session import ray_session
+from pipeline.compute.resources import Actors, actors_request, check_share, places, wait_for
 from pipeline.core.data_params import Ray
 
 Task = TypeVar("Task")
@@ -39,22 +44,32 @@ class WorkerDied(RuntimeError):
     """A worker process ended without an answer."""
 
 
-def run(tasks: Sequence[Task], make: Make[Task, Answer], workers: int, ray: Ray | None = None,
-        threads: bool = False) -> Iterator[tuple[Task, Answer]]:
-    """Yield every task with its answer when it is done; at most `workers` at once.
+def run(tasks: Sequence[Task], make: Make[Task, Answer], actors: Actors, ray: Ray | None = None,
+        threads: bool = False, say: Callable[[str], None] = print) -> Iterator[tuple[Task, Answer]]:
+    """Yield every task with its answer when it is done; at most `actors.workers` at once.
 
-    Raises what a worker raised; WorkerDied where a process was killed.
+    Raises what a worker raised; WorkerDied where a process was killed; ResourcesMissing where GPUs or nodes that are
+    asked for are not there.
     """
     if not tasks:
         return
+    if ray is None or ray.address is None:
+        check_share(actors)
     if ray is not None:
-        yield from _on_ray(tasks, make, workers, ray)
-    elif threads:
-        yield from _in_threads(tasks, make, min(workers, len(tasks)))
+        yield from _on_ray(tasks, make, actors, ray, say)
+        return
+    gpus = gpu_places(actors.gpus_per_actor) if actors.gpus_per_actor else []
+    workers = min(actors.workers, len(tasks), len(gpus) or actors.workers)
+    if threads:
+        yield from _in_threads(tasks, make, workers)
     else:
         os.environ["OMP_NUM_THREADS"] = "1"  # before the children load their libraries
         # not forked: threads that libraries have started do not survive a fork
-        pool = ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context("spawn"), _start, (make,))
+        spawned = multiprocessing.get_context("spawn")
+        free = spawned.SimpleQueue()
+        for gpu in gpus[:workers]:
+            free.put(gpu)
+        pool = ProcessPoolExecutor(workers, spawned, _start, (make, free if gpus else None))
         yield from _answers(tasks, pool, _call)
 
 
@@ -86,7 +101,9 @@ class _Kept(Generic[Task, Answer]):
 _kept: list[_Kept] = []  # of this process
 
 
-def _start(make: Make) -> None:
+def _start(make: Make, gpus: Any) -> None:
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus.get()  # before anything asks CUDA
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
     _kept.append(_Kept(make))
 
@@ -123,15 +140,18 @@ class _Actor(_Kept):
         """Returns when the actor has found a place."""
 
 
-def _on_ray(tasks: Sequence[Task], make: Make[Task, Answer], workers: int,
-            section: Ray) -> Iterator[tuple[Task, Answer]]:
+def _on_ray(tasks: Sequence[Task], make: Make[Task, Answer], actors: Actors, section: Ray,
+            say: Callable[[str], None]) -> Iterator[tuple[Task, Answer]]:
     with ray_session(section) as ray:
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=RETRIES)(_Actor)
+        request = actors_request(actors, ray, section)
+        wait_for(ray, request, section.max_wait_s, say)
+        actor = ray.remote(num_cpus=request.cpus_per_worker, num_gpus=request.gpus_per_worker, max_restarts=-1,
+                           max_task_retries=RETRIES)(_Actor)
         left, made, started, done = list(reversed(tasks)), ray.put(make), 0, 0
         busy: dict[Any, tuple[Any, list[Task]]] = {}  # what is waited for -> actor, its task if it has one
-        cores = int(ray.cluster_resources().get("CPU", 1))
+        there, most = places(request, ray), min(actors.workers, len(tasks))
         while done < len(tasks):
-            while started < min(workers, len(tasks)) and (started < cores or not _waits(busy)) and left:
+            while started < most and (started < there or not _waits(busy)) and left:
                 one = actor.remote(made)
                 busy[one.ready.remote()] = one, []
                 started += 1

@@ -69,6 +69,7 @@ class Evaluate(Section):
     panel_px: Annotated[int, Field(ge=64, multiple_of=2)]
     crf: Annotated[int, Field(ge=0, le=51)]
     workers: Count
+    gpus_per_actor: Share
 
 
 class Ablate(Section):
@@ -82,6 +83,7 @@ class Ablate(Section):
     variants: list[Literal["pose_clip", "pose_identity", "pose_global", "noise_off"]]
     variant_steps: Count
     variant_lr: Positive
+    gpus_per_actor: Share
 
 
 class Register(Section):

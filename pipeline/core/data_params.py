@@ -156,7 +156,7 @@ class Speech(Section):
 class Extract(Section):
     shards: Count
     actors: Count
-    gpus_per_actor: NotNegative
+    gpus_per_actor: Share
     decode_actors: Count
     writers: Count
     batch_clips: Count

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.motion.motion import RHO_DIM
-from pipeline.compute.resources import Ask, counted, machine_gpus
+from pipeline.compute.device import counted, machine_gpus
+from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
 from pipeline.core.paths import FACE_SPACE
 from pipeline.weights.table import WeightsError
 from playmate.plan import costs
 from playmate.plan.amounts import Amount, amounts, total
 from playmate.plan.counted import KEYPOINTS, SPEECH_DIM, StepCost, audio_step, emotion_step
-from playmate.plan.needs import Lack, asks, lacks
+from playmate.plan.needs import Lack, actors, asks, lacks
 from playmate.plan.reach import load_stages, standing
 from stages.face_space.frozen import asked_for, fitted
 
@@ -202,18 +203,18 @@ def _ablate(params: Params, step: StepCost, cores: int) -> StagePlan:
     plan = _rendered("ablate", frames, f"{settings} settings", params, cores)
     if not models:
         return plan
-    ask = replace(asks(params)["train_audio"], workers=0, gpus=min(1, machine_gpus()))   # each in one process
+    figure = costs.GPU_GFLOPS if plan.gpus else costs.CORE_GFLOPS   # each model in one process
     gflop = models * section.variant_steps * params.train_audio.batch * step.gflop
-    hours = (plan.hours or 0.0) + gflop / _gflops(ask, cores) / min(models, params.evaluate.workers) / 3600
+    hours = (plan.hours or 0.0) + gflop / figure.value / min(models, params.evaluate.workers) / 3600
     return replace(plan, hours=hours, work=f"{plan.work}; {models} models of {section.variant_steps:,} steps",
-                   source=f"{plan.source}; {_rate(ask).source}")
+                   source=f"{plan.source}; {figure.source}")
 
 
 def _rendered(name: str, frames: int, work: str, params: Params, cores: int) -> StagePlan:
-    """Films, judged: on CPU cores, or of LivePortrait on the GPU that is here."""
+    """Films, judged: on CPU cores, or on shares of GPUs."""
     workers, liveportrait = params.evaluate.workers, params.face_space.kind == "liveportrait"
-    gpus = min(1, machine_gpus()) if liveportrait else 0
-    figure = costs.GPU_RENDER_MS if gpus else costs.LIVEPORTRAIT_RENDER_MS if liveportrait else costs.JUDGED_MS
+    gpus = workers * actors(params)[name].gpus_per_actor
+    figure = (costs.JUDGED_MS if not liveportrait else costs.GPU_RENDER_MS if gpus else costs.LIVEPORTRAIT_RENDER_MS)
     return StagePlan(name, f"{work}, {frames:,} frames", min(workers, cores), gpus,
                      hours=frames * figure.value / 3.6e6 / (gpus or min(workers, cores)), source=figure.source)
 

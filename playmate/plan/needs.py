@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from models.motion.emotions import LABEL_SETS
-from pipeline.compute.resources import Ask, ResourcesMissing, check_machine, counted, machine_gpus
+from pipeline.compute.device import ResourcesMissing, counted
+from pipeline.compute.resources import Actors, Ask, check_machine, check_share
 from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
 from pipeline.core.data_params import Corpus, Use
@@ -112,15 +114,13 @@ def _gpus(params: Params) -> Iterator[Lack]:
     """Of this machine; what a cluster has is known when its nodes have come."""
     if params.ray.address is not None or counted():
         return
-    for stage, ask in asks(params).items():
+    checks = {stage: partial(check_machine, ask) for stage, ask in asks(params).items()}
+    checks |= {stage: partial(check_share, group) for stage, group in actors(params).items()}
+    for stage, check in checks.items():
         try:
-            check_machine(ask)
+            check()
         except ResourcesMissing as error:
             yield Lack(stage, "gpus", str(error))
-    share = params.extract.gpus_per_actor
-    if share and not machine_gpus():
-        yield Lack("extract", "gpus", f"extract.gpus_per_actor is {share:g}, this machine has no GPU: set it to 0 "
-                   "(CPU cores), or ray.address to a cluster that has them (docs/cluster.md)")
 
 
 def asks(params: Params) -> dict[str, Ask]:
@@ -132,6 +132,14 @@ def asks(params: Params) -> dict[str, Ask]:
     if params.face_space.kind == "liveportrait" and tune.steps:
         found["face_space"] = Ask("face_space.tune", tune.workers, tune.gpus, tune.workers)
     return found
+
+
+def actors(params: Params) -> dict[str, Actors]:
+    """Stage -> the processes of it that may share out GPUs."""
+    workers = params.evaluate.workers
+    return {"extract": Actors("extract", params.extract.actors, params.extract.gpus_per_actor),
+            "evaluate": Actors("evaluate", workers, params.evaluate.gpus_per_actor),
+            "ablate": Actors("ablate", workers, params.ablate.gpus_per_actor)}
 
 
 def _weights(params: Params) -> Iterator[Lack]:

@@ -25,6 +25,7 @@ from evaluation.metrics.judges import grid_metrics, judge_weights
 from evaluation.results import files as results
 from feature_store.reader import FeatureStore
 from pipeline.components.bundle import bundle_digest
+from pipeline.compute.resources import Actors
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -47,7 +48,7 @@ def main(say: Callable[[str], None] = print) -> None:
                      AblationSettings(section.frame_stride, params.evaluate.frame_stride,
                                       params.evaluate.max_lag_frames, params.evaluate.emo_a))
     tasks = make_tasks(_jobs(clips, grid, bundles, params), spec, WORK.resolve())
-    failures = run_missing(tasks, spec, params, "ablate", say, "tasks")
+    failures = run_missing(tasks, spec, params, _actors(params), say, "tasks")
     _write(tasks, failures, clips, grid, bundles, params)
     remove_others(WORK, {task.folder.name for task in tasks})
 
@@ -57,7 +58,11 @@ def _variants(params: Params, say: Callable[[str], None]) -> dict[str, Path]:
         return {}
     from stages.ablate.training import train_variants  # the demo does not train here
 
-    return train_variants(params, [UNCHANGED, *params.ablate.variants], params.evaluate.workers, say)
+    return train_variants(params, [UNCHANGED, *params.ablate.variants], _actors(params), say)
+
+
+def _actors(params: Params) -> Actors:
+    return Actors("ablate", params.evaluate.workers, params.ablate.gpus_per_actor)
 
 
 def _metrics(params: Params) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Trains the variants of the ablation: stage 1 from scratch with one switch changed, in processes of their own."""
+"""Trains the variants of the ablation: stage 1 from scratch with one switch changed, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from feature_store.reader import open_store
 from feature_store.statistics import clip_moments, group_of, motion_statistics
 from models.motion.normalization import MotionStatistics
 from pipeline.components.bundle import save_bundle
+from pipeline.compute.device import which_device
+from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core import paths
 from pipeline.core.config import Params
@@ -27,12 +29,16 @@ from training.motion.loop import train
 BUNDLES = paths.WORK / "ablate"
 
 
-def train_variants(params: Params, names: Sequence[str], workers: int, say: Callable[[str], None]) -> dict[str, Path]:
-    """Bundle folder of every variant, trained on one thread each; one that is trained already is found."""
+def train_variants(params: Params, names: Sequence[str], actors: Actors, say: Callable[[str], None]) -> dict[str, Path]:
+    """Bundle folder of every variant, trained on one thread or GPU each; one that is trained already is found.
+
+    Raises ResourcesMissing where `actors` want GPUs that are not there.
+    """
     if not names:
         return {}
     say(f"ablate: {len(names)} models of {params.ablate.variant_steps} steps: {', '.join(names)}")
-    folders = dict(run(names, partial(partial, train_variant, params), workers))
+    ray = params.ray if params.ray.address is not None else None
+    folders = dict(run(names, partial(partial, train_variant, params), actors, ray, say=say))
     return {name: folders[name] for name in names}
 
 
@@ -48,7 +54,8 @@ def train_variant(params: Params, name: str) -> Path:
     job = stage.make_job(changed, storage, run_id)
     state = CheckpointStore(storage, run_id).load_latest()
     if state is None or not state["finished"]:
-        state = train(job, PlainContext(report=lambda row: _say(name, params, row)))
+        state = train(job, PlainContext(which_device(params.ablate.gpus_per_actor > 0),
+                                        lambda row: _say(name, params, row)))
     save_bundle(folder, bundle_config(stage, changed, job, prints), state["model"], statistics)
     return folder
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 
 from pipeline.compute.progress import Progress
+from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
@@ -84,7 +85,7 @@ def make_clips(plans: list[ClipPlan], work: Path) -> None:
         stale.unlink()
     todo.sort(key=lambda plan: plan.identity.number)  # a worker prepares a portrait once
     progress = Progress("corpora", len(todo), "clips", partial(print, file=sys.stderr))
-    for _, frames in run(todo, partial(ClipMaker, work), os.cpu_count() or 1):
+    for _, frames in run(todo, partial(ClipMaker, work), Actors("embedded", os.cpu_count() or 1)):
         progress.add(frames)
 
 

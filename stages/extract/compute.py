@@ -16,7 +16,9 @@ import numpy as np
 
 from pipeline.components.face_space import make_face_space
 from pipeline.components.speech import make_speech_encoder
-from pipeline.compute.ray_session import quiet_datasets, ray_session
+from pipeline.compute.device import which_device
+from pipeline.compute.ray_session import is_started, quiet_datasets, ray_session
+from pipeline.compute.resources import Actors, actors_request, check_share, places, wait_for
 from pipeline.core.config import Params
 from pipeline.core.paths import FACE_SPACE, WORK
 from pipeline.storage import Storage
@@ -37,10 +39,9 @@ def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
     import torch
 
     torch.set_num_threads(1)
-    parts = [make_face_space(params.face_space.kind, FACE_SPACE), make_speech_encoder(params.speech)]
-    if params.extract.gpus_per_actor and torch.cuda.is_available():
-        parts = [part.to("cuda") if hasattr(part, "to") else part for part in parts]
-    return ClipExtractor(*parts, storage, params.preprocess.fps)
+    device = which_device(params.extract.gpus_per_actor > 0)
+    return ClipExtractor(make_face_space(params.face_space.kind, FACE_SPACE, device),
+                         make_speech_encoder(params.speech, device), storage, params.preprocess.fps)
 
 
 def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
@@ -63,29 +64,35 @@ def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
 
 
 def _on_ray(work: Work, frames: np.ndarray) -> Iterator[dict]:
-    """Statuses of the jobs of the job file, whose clips have `frames` [N]."""
-    with ray_session(work.params.ray) as ray:
-        batches = make_batches(frames, work.params.extract.batch_clips, work.params.extract.batch_frames)
+    """Statuses of the jobs of the job file, whose clips have `frames` [N]; raises ResourcesMissing."""
+    section, place = work.params.extract, work.params.ray
+    actors = Actors("extract", section.actors, section.gpus_per_actor)
+    if place.address is None and not is_started():
+        check_share(actors)
+    with ray_session(place) as ray:
+        request = actors_request(actors, ray, place, feeders=1 if section.gpus_per_actor else 0)
+        wait_for(ray, request, place.max_wait_s, print)
+        batches = make_batches(frames, section.batch_clips, section.batch_frames)
         data = quiet_datasets()
         rows = data.from_blocks(batch_tables(batches, min(MAX_BLOCKS, len(batches))))
-        cores = None if work.params.ray.address else int(ray.cluster_resources()["CPU"])
-        yield from _graph(data, rows, work, len(batches), cores).iter_rows()
+        most = None if place.address else (int(ray.cluster_resources()["CPU"]), places(request, ray))
+        yield from _graph(data, rows, work, len(batches), most).iter_rows()
 
 
-def _graph(data: ModuleType, rows, work: Work, batches: int, cores: int | None):
-    """The pools; `cores` of this machine bound them, on a cluster the autoscaler brings what is asked for."""
+def _graph(data: ModuleType, rows, work: Work, batches: int, most: tuple[int, int] | None):
+    """The pools; the cores of this machine and its places for `actors` bound them (`most`), on a cluster the autoscaler
+    brings what is asked for."""
     section = work.params.extract
-
-    def pool(size: int):
-        return data.ActorPoolStrategy(size=max(1, min(size, batches, cores or size)))
+    cores, room = most or (MAX_BLOCKS, MAX_BLOCKS)
 
     def step(dataset, actor, size: int, **options):
-        return dataset.map_batches(actor, fn_constructor_args=(work,), batch_size=1, compute=pool(size), **options)
+        pool = data.ActorPoolStrategy(size=max(1, min(size, batches)))
+        return dataset.map_batches(actor, fn_constructor_args=(work,), batch_size=1, compute=pool, **options)
 
     if not section.gpus_per_actor:
-        return step(rows, ExtractionActor, section.actors, num_cpus=1)
-    decoded = step(rows, Decoder, section.decode_actors, num_cpus=1)
+        return step(rows, ExtractionActor, min(section.actors, room), num_cpus=1)
+    decoded = step(rows, Decoder, min(section.decode_actors, cores), num_cpus=1)
     # no core is asked for below: decoders that hold all cores would starve what waits for their output
-    finished = step(decoded, Forward, section.actors, num_cpus=0, num_gpus=section.gpus_per_actor,
-                    batch_format="pyarrow")
-    return step(finished, Writer, section.writers, num_cpus=0, batch_format="pyarrow")
+    finished = step(decoded, Forward, min(section.actors, room), num_cpus=0,
+                    num_gpus=section.gpus_per_actor, batch_format="pyarrow")
+    return step(finished, Writer, min(section.writers, cores), num_cpus=0, batch_format="pyarrow")

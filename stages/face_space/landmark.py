@@ -21,6 +21,7 @@ from models.landmark.basis import BasisSums, solve_basis
 from models.motion.face_space import FaceNotFound
 from pipeline.components.face_space import FACE_SPACE_JSON, FACE_SPACE_TENSORS
 from pipeline.compute.progress import Progress
+from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.clip_table import KEPT, read_clip_table
@@ -44,7 +45,7 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
     parts: dict[tuple[Path, ...], Person] = {}
     progress = Progress("face_space", len(people), "people", say)
     for paths, part in run(people, partial(partial, measure_person, task, section.frame_stride),
-                           params.ray.num_cpus or os.cpu_count() or 1):
+                           Actors("face_space", params.ray.num_cpus or os.cpu_count() or 1)):
         parts[paths] = part
         progress.add(part.frames)
     measured = [parts[paths] for paths in people]

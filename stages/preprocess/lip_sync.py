@@ -32,11 +32,11 @@ class LipSync:
         return {"sync_confidence": found.confidence, "sync_offset_frames": float(found.offset)}
 
 
-def load_lip_sync(model: Path) -> LipSync:
-    """From the published weights (`syncnet_v2.model`)."""
+def load_lip_sync(model: Path, device: str = "cpu") -> LipSync:
+    """From the published weights (`syncnet_v2.model`), on `device`."""
     from models.judges.syncnet import SyncVectors
 
-    return LipSync(SyncVectors(model))
+    return LipSync(SyncVectors(model, device))
 
 
 def boxes_in_crop(boxes: np.ndarray, square: Square, size_px: int) -> np.ndarray:

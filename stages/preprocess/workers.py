@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compute.guard import Failure, GuardedWorker
+from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.config import Params
 from pipeline.core.data_params import Preprocess
@@ -29,10 +30,10 @@ def run_units(units: list[Unit], settings: dict[str, Any], params: Params, work:
     make = partial(UnitWorker, settings, params.preprocess, work)
     here = params.ray.num_cpus or len(os.sched_getaffinity(0))
     if params.ray.address is not None:
-        done = run(longest_first, make, len(units), params.ray)
+        done = run(longest_first, make, Actors("preprocess", len(units)), params.ray)
     else:
         ray = params.ray if len(units) >= params.preprocess.ray_min_clips else None
-        done = run(longest_first, make, here, ray, threads=True)
+        done = run(longest_first, make, Actors("preprocess", here), ray, threads=True)
     for unit, _ in done:
         yield unit
 

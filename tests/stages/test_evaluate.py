@@ -16,6 +16,7 @@ from evaluation.jobs.workers import Worker
 from evaluation.report.data import collect
 from evaluation.report.page import render_html
 from models.motion.face_space import FaceNotFound
+from pipeline.compute.resources import Actors
 from pipeline.core.config import load_params
 from pipeline.media.crops import write_wav
 from pipeline.media.film import write_video
@@ -53,14 +54,15 @@ def stage(tmp_path, project, monkeypatch):
     """The stage in an empty project folder; `stage.done` lists the tasks that were computed."""
     values = load_params(project / "params.yaml")
     section = values.evaluate.model_copy(update={"emotions": ["happy"], "emotion_clips": 1, "bootstrap": 50,
-                                                 "panel_px": 64})
+                                                 "panel_px": 64, "gpus_per_actor": 0.5})
     monkeypatch.chdir(tmp_path)
     done, parts = [], [fake_parts()]
 
-    def run_here(tasks, make, count, ray):
+    def run_here(tasks, make, actors, ray, say):
+        assert (actors, make.args[1]) == (Actors("evaluate", 2, 0.5), True)  # a GPU's share from params.yaml
         for task in tasks:
             done.append(task)
-            yield task, Worker(make.args[0], parts[0])(task)
+            yield task, Worker(make.args[0], parts=parts[0])(task)
 
     split = dict.fromkeys("ab", "test") | dict.fromkeys("cdef", "train")
     for name, value in {"load_params": lambda: values.model_copy(update={"evaluate": section}),

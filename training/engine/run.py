@@ -12,8 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from pipeline.compute.device import counted
 from pipeline.compute.ray_session import is_started, ray_session
-from pipeline.compute.resources import Request, check_machine, counted, own_device, request_of, wait_for
+from pipeline.compute.resources import Request, check_machine, own_device, request_of, wait_for
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext

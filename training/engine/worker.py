@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.compute.resources import uses_gpu
+from pipeline.compute.device import which_device
 from pipeline.storage import open_storage
 from training.engine.context import Context, Report, WorkerContext
 from training.engine.loop import State
@@ -72,7 +72,7 @@ def run_worker(config: dict[str, WorkerTask]) -> None:
     keep_freed_memory()
     torch.set_num_threads(_threads(plan.params.ray.num_cpus, session.get_local_world_size()))
     rank, world_size = session.get_world_rank(), session.get_world_size()
-    device = ray.train.torch.get_device() if uses_gpu(task.gpu) else torch.device("cpu")
+    device = ray.train.torch.get_device() if which_device(task.gpu) == "cuda" else torch.device("cpu")
 
     def context(report: Report) -> WorkerContext:
         kind = ShardedContext if plan.sharded and world_size > 1 else WorkerContext

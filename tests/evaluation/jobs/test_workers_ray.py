@@ -8,6 +8,7 @@ import pytest
 from evaluation.jobs.clip import FPS, JobSettings
 from evaluation.jobs.pair import PairJob, PairSpec
 from evaluation.jobs.workers import Task, Worker, run_missing
+from pipeline.compute.resources import Actors
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from tests.needs import weight
@@ -40,7 +41,7 @@ def test_ray_and_this_process_give_the_same_bytes(films, project, ray_session):
         return [Task(PairJob(name, str(films / "made" / f"{name}.mp4"), str(films / "true" / f"{name}.mp4")),
                      films / folder / name) for name in "abc"]
 
-    failures = run_missing(tasks("ray"), spec, params, "evaluate", lambda line: None)
+    failures = run_missing(tasks("ray"), spec, params, Actors("evaluate", 2), lambda line: None)
     assert [(failure.clip_id, failure.code) for failure in failures] == [("c", "UnreadableVideo")]
     worker = Worker(spec)
     for task in tasks("here"):

@@ -47,4 +47,4 @@ def test_a_file_of_whisper_has_the_identity_of_its_content(tmp_path):
 
 def test_a_face_space_that_was_not_made_names_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match="dvc repro face_space"):
-        make_face_space("landmark", tmp_path)
+        make_face_space("landmark", tmp_path, "cpu")

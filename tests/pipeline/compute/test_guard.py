@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -44,6 +45,11 @@ def test_a_task_whose_child_died_is_tried_once_more(worker, tmp_path):
 def test_memory_is_bounded(worker):
     assert worker.run({"do": "eat"}) == Failure("out_of_memory", "needs more than 1 GB", 1.0)
     assert worker.run({"do": "a"})["did"] == "a"
+
+
+def test_a_child_with_a_gpu_sees_that_one_and_has_no_bound_of_its_address_space():
+    with GuardedWorker(TARGET, {}, limit_s=60.0, memory_gb=None, gpu="3") as guarded:
+        assert guarded.run({"do": "look"}) == {"gpu": "3", "bound": resource.getrlimit(resource.RLIMIT_AS)[0]}
 
 
 def test_a_hanging_task_is_killed_and_not_tried_again():

@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType, SimpleNamespace
-
 import pytest
 import yaml
 
-from pipeline.compute import resources
-from pipeline.compute.resources import Ask, Request, ResourcesMissing, check_machine, own_device, request_of, wait_for
+from pipeline.compute.device import COUNTED, ResourcesMissing, gpu_places, which_device
+from pipeline.compute.resources import Ask, Request, check_machine, own_device, request_of, wait_for
 from pipeline.core.config import ParamsError, parse_params
 from pipeline.core.data_params import Ray
-
-LOCAL = Ray(address=None, num_cpus=2, object_store_gb=0.1, spill_folder=None, dashboard=False, max_wait_s=100.0)
-CLUSTER = LOCAL.model_copy(update={"address": "auto"})
-CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 8.0, "GPU": 1.0}
+from tests.pipeline.compute.fake_ray import CLUSTER, CPU_NODE, GPU_NODE, LOCAL, FakeRay
 
 
-class FakeRay:
-    """A cluster with nodes that come at a time; the clock goes on only while somebody waits for a placement group."""
-
-    def __init__(self, monkeypatch, *nodes: dict[str, float], late: tuple[tuple[float, dict[str, float]], ...] = ()):
-        self.now, self.nodes, self.pending = 0.0, [(0.0, node) for node in nodes] + list(late), []
-        groups = ModuleType("ray.util.placement_group")
-        groups.placement_group, groups.remove_placement_group = self._ask, self.pending.remove
-        for name in ("ray", "ray.util"):
-            monkeypatch.setitem(sys.modules, name, ModuleType(name))
-        monkeypatch.setitem(sys.modules, groups.__name__, groups)
-        monkeypatch.setattr(resources, "time", SimpleNamespace(monotonic=lambda: self.now))
-
-    def cluster_resources(self) -> dict[str, float]:
-        there: dict[str, float] = {}
-        for node in self._there():
-            for name, amount in node.items():
-                there[name] = there.get(name, 0.0) + amount
-        return there
-
-    def _there(self) -> list[dict[str, float]]:
-        return [node for since, node in self.nodes if since <= self.now]
-
-    def _ask(self, bundles: list[dict[str, float]], strategy: str) -> SimpleNamespace:
-        group = SimpleNamespace(wait=lambda seconds: self._wait(bundles, seconds))
-        self.pending.append(group)
-        return group
-
-    def _wait(self, bundles: list[dict[str, float]], seconds: float) -> bool:
-        assert seconds > 0
-        if not self._fits(bundles):
-            self.now += seconds
-        return self._fits(bundles)
-
-    def _fits(self, bundles: list[dict[str, float]]) -> bool:
-        left = [dict(node) for node in self._there()]
-        for bundle in bundles:
-            node = next((n for n in left if all(n.get(name, 0) >= amount for name, amount in bundle.items())), None)
-            if node is None:
-                return False
-            for name, amount in bundle.items():
-                node[name] -= amount
-        return True
+def see_gpus(monkeypatch, count: int) -> None:
+    """As if PyTorch saw so many."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: count > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
 
 
 def asked(fake: FakeRay, gpus, workers: int = 4, section: Ray = CLUSTER) -> tuple[Request, list[str]]:
@@ -127,22 +83,39 @@ def test_one_machine_is_asked_for_no_more_than_it_has(monkeypatch, node, gpus, w
 
 
 def test_a_machine_without_the_gpus_asked_for_is_an_error_before_ray_starts(monkeypatch):
-    monkeypatch.setattr(resources, "machine_gpus", lambda: 0)
+    see_gpus(monkeypatch, 0)
     with pytest.raises(ResourcesMissing, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus"):
         check_machine(Ask("train_audio", 4, 4, 4))
     with pytest.raises(ResourcesMissing, match=r"train_audio.gpus is 1, this machine has no GPU"):
         own_device(Ask("train_audio", 0, 1, 1))
     assert own_device(Ask("train_audio", 0, "auto", 1)) == "cpu"
-    monkeypatch.setattr(resources, "machine_gpus", lambda: 1)
+    see_gpus(monkeypatch, 1)
     assert own_device(Ask("train_audio", 0, "auto", 1)) == "cuda" and own_device(Ask("train_audio", 0, 0, 1)) == "cpu"
 
 
 def test_a_gpu_that_pytorch_does_not_see_is_no_silent_run_on_a_cpu(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ResourcesMissing, match=r"Ray gave this process a GPU, and its PyTorch .* sees none"):
-        resources.uses_gpu(True)
-    monkeypatch.setenv(resources.COUNTED, "1")
-    assert not resources.uses_gpu(True)
+    see_gpus(monkeypatch, 0)
+    with pytest.raises(ResourcesMissing, match=r"this process was given a GPU, and its PyTorch .* sees none"):
+        which_device(True)
+    monkeypatch.setenv(COUNTED, "1")
+    assert which_device(True) == "cpu"
+
+
+@pytest.mark.parametrize(("there", "given", "device"), [
+    (1, None, "cuda"), (0, None, "cpu"), (1, True, "cuda"), (1, False, "cpu")])
+def test_a_process_takes_what_it_was_given_or_what_is_there(monkeypatch, there, given, device):
+    see_gpus(monkeypatch, there)
+    assert which_device(given) == device
+
+
+@pytest.mark.parametrize(("visible", "share", "found"), [
+    (None, 1.0, ["0", "1"]), (None, 0.5, ["0", "1", "0", "1"]), ("3,5", 0.34, ["3", "5", "3", "5"])])
+def test_every_process_of_a_machine_sees_one_gpu(monkeypatch, visible, share, found):
+    see_gpus(monkeypatch, 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpu_places(share) == found
 
 
 @pytest.mark.parametrize(("section", "changes", "message"), [

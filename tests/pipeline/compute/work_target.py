@@ -36,5 +36,20 @@ class Squarer:
             file.write(".")
 
 
+class SeesGpu:
+    """Says which GPU it sees, once `count` processes are there."""
+
+    def __init__(self, log: Path, count: int):
+        self.log, self.count = log, count
+
+    def __call__(self, task: int) -> str:
+        (self.log / str(task)).touch()
+        end = time.monotonic() + 60
+        while len(list(self.log.iterdir())) < self.count:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 def broken() -> Squarer:
     raise FileNotFoundError("weights are missing")

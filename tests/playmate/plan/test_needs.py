@@ -45,7 +45,8 @@ def test_missing_weights_are_named_for_the_stage_that_opens_them(params):
 def test_gpus_that_are_asked_for_and_not_here(params, monkeypatch):
     monkeypatch.delenv("PLAYMATE_COUNTED_GPUS", raising=False)
     apply("paper")
-    assert {lack.stage for lack in found(params())} == {"face_space", "extract", "train_audio", "train_emotion"}
+    assert {lack.stage for lack in found(params())} == {"face_space", "extract", "train_audio", "train_emotion",
+                                                        "evaluate", "ablate"}
     assert "train_audio: train_audio.gpus is 4, this machine has no GPU" in texts(params())
     assert found(params(ray={"address": "auto"})) == []   # a cluster's come when they are asked for
 

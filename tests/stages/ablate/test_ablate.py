@@ -22,6 +22,7 @@ from evaluation.results.files import read_csv
 from models.face.points import NUM_KEYPOINTS
 from models.generation.talking_head import TalkingHead
 from models.motion.normalization import Normalizer
+from pipeline.compute.resources import Actors
 from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
@@ -46,22 +47,25 @@ def clip(folder, name: str, seed: int) -> Clip:
 @pytest.fixture
 def run(tmp_path, project, monkeypatch):
     params = load_params(project / "params.yaml")
-    section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0})
+    section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0,
+                                                 "gpus_per_actor": 0.5})
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "broken.mp4"))]
     parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()))
     monkeypatch.chdir(tmp_path)
     done: list[str] = []
 
-    def run_here(tasks, make, workers, ray):
+    def run_here(tasks, make, actors, ray, say):
+        assert (actors, make.args[1]) == (Actors("ablate", 2, 0.5), True)  # a GPU's share from params.yaml
         for task in tasks:
             done.append(task.job.stage)
-            yield task, Worker(make.args[0], parts)(task)
+            yield task, Worker(make.args[0], parts=parts)(task)
 
     monkeypatch.setattr(workers, "run", run_here)
     for module in (ablate, ablation_clip, long_speech, evaluation_parts):
         monkeypatch.setattr(module, "bundle_digest", str)
-    monkeypatch.setattr(ablation_clip, "load_bundle", lambda folder: SimpleNamespace(generator=Generator))
+    bundle = SimpleNamespace(generator=lambda device: Generator())
+    monkeypatch.setattr(ablation_clip, "load_bundle", lambda folder: bundle)
     monkeypatch.setattr(evaluation_parts, "face_space_identity", lambda folder: {"kind": "landmark"})
     monkeypatch.setattr(evaluation_parts, "judge_weights", lambda metrics: {})
     for name, value in {

@@ -94,9 +94,9 @@ def test_the_stage_on_real_faces(media, project, tmp_path, monkeypatch):
     described = json.loads(first["face_space.json"])
     assert described["frames"] == 20 and 0.3 < described["r2"] < 1
     assert [reject["clip_id"] for reject in described["rejects"]] == ["2"]
-    assert make_face_space("landmark", folder).num_keypoints == described["num_keypoints"]
+    assert make_face_space("landmark", folder, "cpu").num_keypoints == described["num_keypoints"]
     assert face_space_identity(folder)["fingerprint"] == described["fingerprint"]
     with pytest.raises(ValueError, match=r"asks for 'liveportrait'"):
-        make_face_space("liveportrait", folder)
+        make_face_space("liveportrait", folder, "cpu")
     face_space.main(lambda _: None)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first

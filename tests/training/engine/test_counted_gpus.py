@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline.compute.resources import COUNTED
+from pipeline.compute.device import COUNTED
 from stages import statistics
 from tests.training.decoupling.test_loop import AWAY, write_project
 from tests.training.toy import make_project
@@ -59,7 +59,7 @@ def test_a_machine_without_the_paper_s_gpus_says_so_in_its_first_second(tmp_path
     make_project(tmp_path, project, workers=4, gpus=4)
     monkeypatch.chdir(tmp_path)
     statistics.main(lambda text: None)
-    monkeypatch.setattr("pipeline.compute.resources.machine_gpus", lambda: 0)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("training.engine.run.is_started", lambda: False)  # whatever other tests left
     monkeypatch.setattr("training.engine.run.ray_session", None)  # a call would fail
     with pytest.raises(RuntimeError, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus and"):
