@@ -47,8 +47,8 @@ def test_activations_and_operations_grow_with_the_window_and_halves_take_less(pa
     assert 1.9 < long.gflop / short.gflop < 2.3
     half = audio_step(params(model=TOY | {"window": 55}, train_audio={"precision": "bf16"}))
     assert half.activations_mb < 0.9 * long.activations_mb and half.gflop == long.gflop
-    casts_gb = 2 * long.parameters / 1e9   # bf16 copies of the weights, whatever the batch
-    assert 0.5 * casts_gb < half.weights_gb - long.weights_gb < 1.5 * casts_gb
+    casts_gb = 2 * long.parameters / 1e9   # bf16 copies of matrices, whatever the batch
+    assert 0.2 * casts_gb < half.weights_gb - long.weights_gb < casts_gb
 
 
 def test_a_training_asks_and_lasts_as_its_figures_say(toy, monkeypatch):
