@@ -51,7 +51,8 @@ def conditions(values: dict[str, np.ndarray], maker: MotionGenerator, audio_scal
     count = len(values["speech"])
     happy = np.tile(emotion_weights({"happy": 1.0}, maker.labels), (count, 1, 1))
     return Conditions(**values, has_previous=np.ones(count, bool), mask=None, emotion=happy,
-                      audio_scale=audio_scale, emotion_scale=emotion_scale)
+                      audio_scale=audio_scale, emotion_scale=emotion_scale,
+                      pose_share=maker.settings.pose_share)
 
 
 def denoised(maker: MotionGenerator, given: Conditions, noise: np.ndarray, solver: Solver,

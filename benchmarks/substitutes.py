@@ -84,7 +84,7 @@ def read_films(paths: Sequence[Path], judges: Judges) -> list[Film]:
     """Decode, cut to the face, look at it, encode the speech."""
     params, films = load_params(), []
     encoder = make_speech_encoder(params.speech)
-    reader = VideoReader(READING, params.preprocess.max_decode_s, params.preprocess.max_memory_gb)
+    reader = VideoReader(READING, params.preprocess.limits.max_decode_s, params.preprocess.limits.max_memory_gb)
     for path in paths:
         frames, sound = reader(path)
         if path.with_suffix(".wav").is_file():

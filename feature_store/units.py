@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +51,13 @@ class UnitKey:
         return f"{self.family}/{self.fingerprint}/{self.clip_id}-{self.content[:16]}"
 
 
-def write_unit(storage: Storage, key: UnitKey, frames: int, fps: int, tensors: tuple[Tensor, ...],
+class Store(Protocol):
+    """What a finished unit is put into."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool: ...
+
+
+def write_unit(storage: Store, key: UnitKey, frames: int, fps: int, tensors: tuple[Tensor, ...],
                values: dict[str, np.ndarray]) -> None:
     """Store one clip's tensors whole, or nothing; a unit that is there already stays."""
     row = {"clip_id": key.clip_id, "frames": frames, "fps": fps, "fingerprint": key.fingerprint}
@@ -61,7 +68,7 @@ def write_unit(storage: Storage, key: UnitKey, frames: int, fps: int, tensors: t
     storage.put_if_absent(str(key), sink.getvalue().to_pybytes())
 
 
-def write_reject(storage: Storage, key: UnitKey, reject: Reject) -> None:
+def write_reject(storage: Store, key: UnitKey, reject: Reject) -> None:
     """Store why a clip has no unit: the same clip and code would fail again."""
     storage.put_if_absent(key.reject, json.dumps(asdict(reject), sort_keys=True).encode())
 

@@ -20,12 +20,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+import playmate.corpora_header as header
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.core.config import Params
 from pipeline.core.data_params import Corpus, Preprocess
 from pipeline.core.paths import WORK
 from pipeline.storage.s3_raw import raw_objects
-from playmate import corpora_header as header
 from stages.preprocess.readers import ClipRow, CorpusError, RawCorpus, RejectRow, open_raw, read_folder
 from stages.preprocess.readers.guess import CLIPS, DATASETS, datasets_in, guess_reader
 from stages.preprocess.readers.raw import REMOTE
@@ -195,7 +195,7 @@ def _estimate(result: Found, raw: RawCorpus, clips: list[ClipRow], params: Prepr
     result.looked_at = len(heads)
     result.broken = Counter(head["code"] for head in heads if "code" in head)
     silent = sum(not head["sound"] and not head["apart"] for head in good)
-    short = sum(head["seconds"] < params.min_duration_s for head in good)
+    short = sum(head["seconds"] < params.measure.min_duration_s for head in good)
     result.broken += Counter({"no_sound": silent, "too_short": short})
     listed = [row.end_s - row.start_s for row in clips if row.start_s is not None and row.end_s is not None]
     whole = len(clips) - len(listed)
@@ -205,14 +205,14 @@ def _estimate(result: Found, raw: RawCorpus, clips: list[ClipRow], params: Prepr
     result.seconds = sum(listed) + whole * mean_s
     pixels = sum(head["width_px"] * head["height_px"] for head in good) / len(good) / 1e6 if good else 1.0
     fps = sum(head["fps"] for head in good) / len(good) if good else 30.0
-    result.cpu_s = result.seconds * (params.fps * CPU_S_PER_FRAME + fps * pixels * CPU_S_PER_MEGAPIXEL_FRAME)
+    result.cpu_s = result.seconds * (params.measure.fps * CPU_S_PER_FRAME + fps * pixels * CPU_S_PER_MEGAPIXEL_FRAME)
 
 
 def _headers(raw: RawCorpus, clips: list[ClipRow], params: Preprocess, sample: int) -> list[dict]:
     step = max(1, len(clips) // max(1, sample))
-    settings = {"max_side_px": params.max_side_px, "max_source_s": params.max_source_s}
+    settings = {"max_side_px": params.measure.max_side_px, "max_source_s": params.measure.max_source_s}
     found = []
-    with GuardedWorker(header.__name__, settings, LIMIT_S, params.max_memory_gb) as worker, \
+    with GuardedWorker(header.__name__, settings, LIMIT_S, params.limits.max_memory_gb) as worker, \
             tempfile.TemporaryDirectory() as scratch:
         for row in clips[::step][:sample]:
             answer = _header(row, raw, worker, Path(scratch))

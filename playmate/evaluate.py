@@ -25,7 +25,7 @@ from evaluation.results.summary import ClipSummary
 from pipeline.compute.resources import Actors
 from pipeline.core import paths
 from pipeline.core.atomic import write_text
-from pipeline.core.config import Params, load_params
+from pipeline.core.config import Params, own_or_packaged_params
 
 WORK = paths.WORK / "evaluate_pairs"
 SIDE_PX = 512  # larger pictures are scaled down to this on their longer side
@@ -35,7 +35,7 @@ NEEDS_MODEL = ("mouth_sync", "emo_facex", "emo_a")  # metrics that need our feat
 
 def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[[str], None] = print) -> None:
     """Score all pairs of two folders; raises FileNotFoundError, ValueError (no pairs), WeightsError."""
-    params = load_params()
+    params = own_or_packaged_params()
     pairing = find_pairs(generated, reference)
     for side, name in pairing.unpaired:
         say(f"evaluate: {side} {name} has no counterpart")
@@ -48,10 +48,10 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
 
 
 def _spec(params: Params) -> PairSpec:
-    section, limits = params.evaluate, params.preprocess
+    section, measure, limits = params.evaluate, params.preprocess.measure, params.preprocess.limits
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
     reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
-               "max_side_px": limits.max_side_px, "max_source_s": limits.max_source_s}
+               "max_side_px": measure.max_side_px, "max_source_s": measure.max_source_s}
     return PairSpec(metrics, JobSettings.of(section), {
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 

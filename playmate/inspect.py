@@ -68,7 +68,7 @@ def _outcome(row: dict[str, Any]) -> str:
 def _decisions(row: dict[str, Any], params: Params) -> Table:
     table = _table("Decisions, by the thresholds of params.yaml today", "reason", "measure", "value", "wanted", "")
     corpus = params.corpora.get(row["corpus"])   # None: taken out since
-    asked = thresholds(params.preprocess, corpus is not None and corpus.singing)
+    asked = thresholds(params.preprocess.thresholds, corpus is not None and corpus.singing)
     for t in asked:
         value = row.get(t.measure)
         said = "" if value is None else "missed" if t.misses(value) else "met"

@@ -189,7 +189,8 @@ def animate(
     paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
     detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
     model: Annotated[str | None, typer.Option(
-        help="bundle folder or models:/playmate@champion; else the champion, the newest or the shipped one")] = None,
+        help="bundle folder, a fine-tuned model's name, models:/playmate@champion; else the champion, the newest or "
+             "the shipped one")] = None,
     preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
     any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
     mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
@@ -247,6 +248,44 @@ def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, 
         typer.echo(line)
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="a new or empty folder")],
+    data: Annotated[list[str] | None, typer.Option(
+        help="a folder of videos or datasets, or s3://bucket/prefix; may be repeated; none: small corpora made there"
+    )] = None,
+    profile: Annotated[str, typer.Option(help="embedded | paper")] = "embedded",
+) -> None:
+    """Make a project in FOLDER, in which `dvc repro` and all commands run: params.yaml, dvc.yaml, git and DVC.
+
+    Example: playmate init talks --data recordings
+    """
+    from rich.console import Console
+
+    from playmate.corpora import show
+    from playmate.init import make_project
+
+    found = make_project(folder, data or [], profile, typer.echo)
+    if found:
+        show(found, Console(), None)
+    typer.echo(f"next: cd {folder} && dvc repro")
+
+
+@app.command()
+def finetune(
+    data: Annotated[list[str], typer.Option(help="a folder of videos, as for `corpora check`; may be repeated")],
+    name: Annotated[str, typer.Option(help="what the model is called: playmate animate --model NAME")],
+    min_gain: Annotated[float, typer.Option(help="of r on held-out clips, above which it is called better")] = 0.02,
+) -> None:
+    """Train the shipped model on with two to ten minutes of one person's video, or of a few people's.
+
+    Example: playmate finetune --data recordings --name anna
+    """
+    from playmate.finetune import fine_tune
+
+    fine_tune(data, name, min_gain, typer.echo)
+
+
 @corpora_app.command("check")
 def corpora_check(
     path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
@@ -257,10 +296,10 @@ def corpora_check(
     """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
     from rich.console import Console
 
-    from pipeline.core.config import load_params
+    from pipeline.core.config import load_params, own_or_packaged_params
     from playmate import corpora as corpora_check
 
-    params = load_params()
+    params = load_params() if path is None else own_or_packaged_params()
     found = (corpora_check.check_params(params, sample) if path is None
              else corpora_check.check_path(path, params, sample))
     if as_json:

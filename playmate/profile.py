@@ -15,13 +15,20 @@ import yaml
 
 from pipeline.core.atomic import write_text
 from pipeline.core.config import Params, ParamsError, parse_params
+from pipeline.core.paths import PACKAGED
 
-PROFILES, PARAMS = Path("profiles"), Path("params.yaml")
+PARAMS = Path("params.yaml")
+
+
+def folder() -> Path:
+    """Where profiles lie: in the project, else in the package."""
+    own = Path("profiles")
+    return own if own.is_dir() else PACKAGED / "profiles"
 
 
 def names() -> list[str]:
     """The profiles of this project."""
-    return sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    return sorted(path.stem for path in folder().glob("*.yaml"))
 
 
 def apply(name: str, path: Path = PARAMS) -> list[str]:
@@ -32,8 +39,9 @@ def apply(name: str, path: Path = PARAMS) -> list[str]:
     return changes
 
 
-def params_with(name: str, path: Path = PARAMS) -> Params:
-    """The parameters of `path` as a profile would change them; raises ParamsError."""
+def params_with(name: str) -> Params:
+    """The parameters of this project, outside of one the package's, as a profile would change them."""
+    path = PARAMS if PARAMS.exists() else PACKAGED / PARAMS.name
     return parse_params(yaml.safe_load(with_profile(name, path)[0]), f"{path} with profile {name}")
 
 
@@ -41,8 +49,16 @@ def with_profile(name: str, path: Path) -> tuple[str, list[str]]:
     """`path`'s text with a profile's values, and a line for each changed key; raises ParamsError."""
     if name not in names():
         raise ParamsError(f"there is no profile {name!r}: choose one of {', '.join(names())}")
-    editor = _editor()
-    wanted = editor.load((PROFILES / f"{name}.yaml").read_text())  # numbers keep their spelling
+    return with_values(path, folder() / f"{name}.yaml")
+
+
+def with_values(path: Path, given: Path) -> tuple[str, list[str]]:
+    """`path`'s text with the values of the YAML file `given`, comments kept, and a line for each changed key.
+
+    Raises ParamsError.
+    """
+    editor = yaml_editor()
+    wanted = editor.load(given.read_text())  # numbers keep their spelling
     values = editor.load(path.read_text())
     changes = []
     for keys, value in leaves(wanted):
@@ -50,13 +66,13 @@ def with_profile(name: str, path: Path) -> tuple[str, list[str]]:
         for key in keys[:-1]:
             section = section[key]
         if keys[-1] not in section:
-            raise ParamsError(f"profiles/{name}.yaml names {'.'.join(keys)}, which {path} does not have")
+            raise ParamsError(f"{given.parent.name}/{given.name} names {'.'.join(keys)}, which {path} does not have")
         if section[keys[-1]] != value:
             changes.append(f"{'.'.join(keys)}: {_shown(section[keys[-1]])} -> {_shown(value)}")
             section[keys[-1]] = value
     written = io.StringIO()
     editor.dump(values, written)
-    parse_params(yaml.safe_load(written.getvalue()), f"{path} with profile {name}")
+    parse_params(yaml.safe_load(written.getvalue()), f"{path} with profile {given.stem}")
     return written.getvalue(), changes
 
 
@@ -69,7 +85,8 @@ def leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tupl
             yield (*above, key), value
 
 
-def _editor():
+def yaml_editor():
+    """An editor that keeps comments and the spelling of what it does not change."""
     from ruamel.yaml import YAML
 
     editor = YAML()

@@ -40,7 +40,7 @@ def _corpora(params: Params) -> Iterator[str]:
 
 def _preprocess(params: Params) -> Iterator[str]:
     yield "silero_vad"
-    yield DETECTORS[params.preprocess.detector]
+    yield DETECTORS[params.preprocess.measure.detector]
     if params.preprocess.sync_filter and any(corpus.sync for corpus in params.corpora.values()):
         yield "syncnet"
 

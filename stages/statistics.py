@@ -1,12 +1,15 @@
 """Normalisation statistics of the training clips: `python -m stages.statistics`.
 
 Expression: eq. 5 over all frames of stage 1's training clips. Pose: eq. 6 averaged over those clips. The clips'
-stored moments are streamed: no frame is read. Writes data/statistics/{statistics.json, statistics.safetensors}.
+stored moments are streamed: no frame is read. With `statistics.init` they are those of a bundle: its weights go on
+meaning what they were trained to. Writes data/statistics/{statistics.json, statistics.safetensors}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,8 +18,10 @@ from feature_store.reader import one_fingerprint, read_manifests
 from feature_store.statistics import group_of, motion_statistics
 from models.motion.motion import RHO_NAMES
 from models.motion.normalization import MotionStatistics
+from pipeline.components.bundle import load_bundle
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.config import Params, load_params
+from pipeline.core.initial import initial_bundle
 from pipeline.core.paths import FEATURES, SPLIT, STATISTICS
 from pipeline.core.split_table import TRAIN, sorted_ids
 from pipeline.core.stage import run_as_stage
@@ -58,7 +63,22 @@ def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
     seen = Seen(one_fingerprint(manifests))
     clips = seen.counted(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
     grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)
-    return motion_statistics(grouped, section.min_std, section.pose_group), seen
+    own = motion_statistics(grouped, section.min_std, section.pose_group)
+    bundle = initial_bundle(section.init, "statistics.init")
+    return (own if bundle is None else kept(bundle, own, section.own_mean)), seen
+
+
+def kept(folder: Path, own: MotionStatistics, own_mean: bool) -> MotionStatistics:
+    """The statistics of a bundle, with `own_mean` around the mean expression of `own`: a person's resting face, which
+    a few minutes of training would have to move the model to first.
+
+    Raises ValueError where they are of another number of key points.
+    """
+    found = load_bundle(folder).statistics
+    if found.alive.size != own.alive.size:
+        raise ValueError(f"statistics.init {folder}: motion has {found.alive.size} dimensions there, here "
+                         f"{own.alive.size}")
+    return replace(found, expression=replace(found.expression, mean=own.expression.mean)) if own_mean else found
 
 
 def summary(statistics: MotionStatistics, seen: Seen) -> dict:

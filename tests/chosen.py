@@ -15,3 +15,12 @@ def raw_in(values: dict, root: Path | str) -> None:
     """Let every corpus lie in a folder of its name below `root`."""
     for name, corpus in values["corpora"].items():
         corpus["path"] = f"{root}/{name}"
+
+
+def change(values: dict, changes: dict) -> None:
+    """Write nested `changes` into nested `values`; keys that are not named stay."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            change(values[key], value)
+        else:
+            values[key] = value

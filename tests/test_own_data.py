@@ -18,7 +18,7 @@ from tests.toy_project import copy_project, run
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 OWN = {"reader": "clips", "use": ["audio"], "singing": False, "sync": False}
 NONE_EMBEDDED = dict.fromkeys(("avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf"))
-LENIENT = {"min_speech_share": 0.0, "min_face_px": 64.0}   # for clicks, and the portrait's 94 px
+LENIENT = {"thresholds": {"min_speech_share": 0.0, "min_face_px": 64.0}}   # for clicks, and the portrait's 94 px
 
 
 def film(path, number):

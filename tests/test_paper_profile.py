@@ -19,8 +19,8 @@ STAMP = "paper_toy (untrained: face_space, speech)"
 SHORT = {"embedded": TOY["embedded"],      # the profile has its own, which would be other crops
          "face_space": TOY["face_space"],
          "model": {"previous": 5},
-         "train_audio": {"workers": 0},
-         "train_emotion": {"workers": 0},
+         "train_audio": {"trainer": {"workers": 0}},
+         "train_emotion": {"trainer": {"workers": 0}},
          "evaluate": {"max_duration_s": 1.0, "emotion_duration_s": 1.0, "training_clips": 1, "true_emotion_clips": 0,
                       "workers": 1},
          "ablate": {"audio_scales": [1.5], "max_duration_s": 1.0}}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.chosen import change
+
 BIN = Path(sys.executable).parent
 TOY = {
     "corpora": {"celebv_text": None, "acappella": None, "mafw": None},   # without these
@@ -17,10 +19,10 @@ TOY = {
     "split": {"validation_share": 0.12},   # with these people: one of stage 1's and one of stage 2's
     "face_space": {"max_clips": 6},
     "model": {"dim": 32, "layers": 1, "window": 25, "previous": 5},
-    "train_audio": {"init": "none", "steps": 12, "batch": 8, "checkpoint_every": 6, "validate_every": 6,
-                    "log_every": 2},
-    "train_emotion": {"steps": 8, "batch": 8, "checkpoint_every": 4, "validate_every": 4, "log_every": 2,
-                      "workers": 0},  # Ray Train is stage 1's
+    "train_audio": {"init": "none", "steps": 12, "batch": 8, "validate_every": 6, "log_every": 2,
+                    "trainer": {"checkpoint_every": 6}},
+    "train_emotion": {"steps": 8, "batch": 8, "validate_every": 4, "log_every": 2,
+                      "trainer": {"checkpoint_every": 4, "workers": 0}},  # Ray Train is stage 1's
     "sample": {"steps": 4},
     "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50,
                  "emotions": ["neutral", "happy"]},
@@ -46,8 +48,7 @@ def copy_project(project: Path, folder: Path, changed: dict) -> Path:
 def change_params(folder: Path, changed: dict) -> None:
     """Change keys in sections of the folder's params.yaml; a corpus that becomes None is taken out."""
     values = yaml.safe_load((folder / "params.yaml").read_text())
-    for section, keys in changed.items():
-        values[section] = {**values[section], **keys} if isinstance(keys, dict) else keys
+    change(values, changed)
     values["corpora"] = {name: corpus for name, corpus in values["corpora"].items() if corpus is not None}
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 

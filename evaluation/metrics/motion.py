@@ -106,10 +106,9 @@ def beat_alignment(audio_beats: np.ndarray, motion_beats: np.ndarray, fps: float
 
 def chance_beat_alignment(audio_beats: np.ndarray, motion_beats: np.ndarray, frames: int, fps: float) -> float | None:
     """The same with the audio beats turned around the clip by every whole frame: what coincidence scores."""
-    if len(audio_beats) == 0 or len(motion_beats) == 0:
-        return None
-    turned = [beat_alignment((np.asarray(audio_beats) + shift) % frames, motion_beats, fps) for shift in range(frames)]
-    return float(np.mean(turned))
+    turned = (beat_alignment((np.asarray(audio_beats) + shift) % frames, motion_beats, fps) for shift in range(frames))
+    known = [score for score in turned if score is not None]
+    return float(np.mean(known)) if known else None
 
 
 def audio_beats(waveform: np.ndarray, rate_hz: int, fps: float) -> np.ndarray:

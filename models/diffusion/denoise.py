@@ -17,14 +17,17 @@ from models.diffusion.schedule import Target, to_x0
 from models.motion.motion import RHO_DIM
 
 
-def guide_audio(null: np.ndarray, audio: np.ndarray, audio_scale: float) -> np.ndarray:
+def guide_audio(null: np.ndarray, audio: np.ndarray, audio_scale: float | np.ndarray) -> np.ndarray:
     """The first two terms of eq. 8; all that is left of it where there is no emotion (stage 1, head pose)."""
     return null + audio_scale * (audio - null)
 
 
-def guide(null: np.ndarray, audio: np.ndarray, audio_emotion: np.ndarray, audio_scale: float,
+def guide(null: np.ndarray, audio: np.ndarray, audio_emotion: np.ndarray, audio_scale: float | np.ndarray,
           emotion_scale: float) -> np.ndarray:
-    """Eq. 8: predictions without conditions, with audio, and with audio and emotion, of one shape."""
+    """Eq. 8: predictions without conditions, with audio, and with audio and emotion, of one shape.
+
+    The paper's w_a is one number; here it may be one for each dimension [D].
+    """
     return guide_audio(null, audio, audio_scale) + emotion_scale * (audio_emotion - audio)
 
 
@@ -40,6 +43,7 @@ class Conditions:
     emotion: np.ndarray | None
     audio_scale: float
     emotion_scale: float
+    pose_share: float  # of audio_scale, for the head pose
 
 
 Branches = Callable[[np.ndarray, int], np.ndarray]  # noisy [B, W, D], time -> [2 or 3, B, W, D]
@@ -111,8 +115,10 @@ def _with_pose(x: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 def _guided(branches: np.ndarray, given: Conditions) -> np.ndarray:
     """The guided prediction [B, W, D]."""
+    audio_scale = np.full(branches.shape[-1], given.audio_scale, np.float32)
+    audio_scale[-RHO_DIM:] *= given.pose_share
     if given.emotion is None:
         null, audio = branches
-        return guide_audio(null, audio, given.audio_scale)
+        return guide_audio(null, audio, audio_scale)
     null, audio, audio_emotion = branches
-    return guide(null, audio, audio_emotion, given.audio_scale, given.emotion_scale)
+    return guide(null, audio, audio_emotion, audio_scale, given.emotion_scale)

@@ -117,7 +117,8 @@ class MotionGenerator:
             previous=_stack([track.plain[:-REPEATED] for track in tracks]),
             has_previous=np.full(len(tracks), tracks[0].position > 0),
             mask=np.stack([track.mask(frames) for track in tracks]), emotion=None,
-            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale)
+            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale,
+            pose_share=settings.pose_share)
         steps = _stack([draw[1:] for draw in draws]).swapaxes(0, 1) if settings.solver == "ddpm" else None
         return conditions, _stack([draw[0] for draw in draws]), steps
 

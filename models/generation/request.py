@@ -26,6 +26,7 @@ class SampleSettings:
     limit: float  # largest deviation from the mean that is generated, in standard deviations
     fade: int  # frames over which the error at a joint of two windows fades out
     identity_limit: float  # largest deviation of a face from the mean training face, in standard deviations
+    pose_share: float  # of w_a, for the head pose; 1: eq. 8 as written
 
 
 @dataclass(frozen=True)

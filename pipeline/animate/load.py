@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.animate.animator import Animator
+from pipeline.animate.own_models import own_model
 from pipeline.components.bundle import CONFIG, bundle_digest
 from pipeline.core import paths
 
@@ -27,14 +28,17 @@ class Choice:
 
 
 def load_animator(model: str | None = None, detector: str | None = None) -> tuple[Animator, str]:
-    """The animator of `model` and which one it is: a bundle folder, a registered model (`models:/playmate@champion`),
-    or, where none is named, that of `default_model`.
+    """The animator of `model` and which one it is: a bundle folder, a fine-tuned model's name, a registered model
+    (`models:/playmate@champion`), or, where none is named, that of `default_model`.
 
     Raises BundleError, WeightsError, FileNotFoundError where there is no model at all, TrackingUnavailable and
     ValueError for what the registry does not have.
     """
     choice = default_model() if model is None else Choice(model, "as named")
     folder, face_space = Path(choice.model), None
+    own = None if folder.is_dir() else own_model(choice.model)
+    if own is not None:
+        return Animator.from_bundle(own.bundle, own.face_space, detector), f"{own.name}, {own.verdict}"
     if choice.model.startswith("models:"):
         from pipeline.tracking.registry import download
 
@@ -52,8 +56,9 @@ def default_model() -> Choice:
         if here and _registry_has_champion():
             return Choice(CHAMPION, "because the newer model of this project has not passed its gates")
         return Choice(str(paths.EMOTION_BUNDLE), "trained here, not a registered champion")
-    if (paths.SHIPPED / CONFIG).is_file():
-        return Choice(str(paths.SHIPPED), "shipped with the project")
+    for folder in (paths.SHIPPED, paths.PACKAGED / paths.SHIPPED):
+        if (folder / CONFIG).is_file():
+            return Choice(str(folder), "shipped with the project")
     raise FileNotFoundError(f"no model: neither {paths.EMOTION_BUNDLE} nor {paths.SHIPPED} is there; run "
                             "`make demo`, or name one with --model")
 

@@ -121,6 +121,8 @@ def read_config(folder: Path) -> BundleConfig:
     _same_keys(values, BundleConfig, str(path))
     if version == 1:  # it knew no limit
         values["sample"]["identity_limit"] = math.inf
+    if version < 3:  # eq. 8 as written
+        values["sample"]["pose_share"] = 1.0
     _same_keys(values["model"], ModelShape, f"{path}: model")
     _same_keys(values["sample"], SampleSettings, f"{path}: sample")
     return BundleConfig(**{**values, "model": ModelShape(**values["model"]),

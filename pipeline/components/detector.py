@@ -9,7 +9,7 @@ from models.face.detectors import InsightFaceDetector, MediaPipeDetector
 from models.face.face import FaceDetector
 from pipeline.weights.table import WeightsError, weight_path
 
-DETECTORS = ("insightface", "buffalo_l", "mediapipe")  # as in `preprocess.detector`
+DETECTORS = ("insightface", "buffalo_l", "mediapipe")  # as in `preprocess.measure.detector`
 PORTRAIT_PX = 640   # a portrait is looked at once, so the larger picture costs nothing
 OF_SPACE = {"liveportrait": "buffalo_l"}  # LivePortrait comes with it; everything else: the embedded SCRFD
 

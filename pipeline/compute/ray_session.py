@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from pipeline.core.data_params import Ray
-from pipeline.core.fingerprint import ROOT
+from pipeline.core.fingerprint import PACKAGES, ROOT
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -120,9 +120,9 @@ def runtime_env() -> dict:
 
 
 def not_code(root: Path) -> list[str]:
-    """What of the project folder stays here, as Ray's exclusions: all but its Python packages, wherever data lies."""
-    return [*(f"/{path.name}" for path in sorted(root.iterdir()) if not (path / "__init__.py").is_file()),
-            "__pycache__"]
+    """What of the project folder, or of the installed packages, stays here, as Ray's exclusions: all but our own code,
+    wherever data lies."""
+    return [*(f"/{path.name}" for path in sorted(root.iterdir()) if path.name not in PACKAGES), "__pycache__"]
 
 
 def enter_project() -> None:

@@ -22,7 +22,7 @@ TOLD_EVERY_S = 30.0
 class Ask:
     """A training: keys of one section of params.yaml."""
 
-    section: str  # its name there
+    section: str  # its name there; the keys stand in its `trainer`
     workers: int  # processes; 0: the stage's own, without Ray
     gpus: int | Literal["auto"]  # one for each worker, or 0; auto: those of this machine
     min_workers: int  # with fewer it does not go on
@@ -59,7 +59,7 @@ class Request:
 def check_machine(ask: Ask) -> None:
     """Raises ResourcesMissing where this machine alone has fewer GPUs than are asked for: before Ray starts."""
     if ask.gpus != "auto" and ask.gpus > machine_gpus():
-        raise ResourcesMissing(f"{ask.section}.gpus is {ask.gpus}, this machine has {_gpus(machine_gpus())}: "
+        raise ResourcesMissing(f"{ask.section}.trainer.gpus is {ask.gpus}, this machine has {_gpus(machine_gpus())}: "
                                f"{_advice(ask.section)}, or ray.address to a cluster that has them (docs/cluster.md)")
 
 
@@ -150,7 +150,7 @@ def _gpus(count: int) -> str:
 
 
 def _advice(section: str) -> str:
-    return f"set {section}.gpus and {section}.workers to what there is (gpus: 0 computes on CPU cores)"
+    return f"set gpus and workers of {section}.trainer to what there is (gpus: 0 computes on CPU cores)"
 
 
 def _advice_of_actors(actors: Actors) -> str:

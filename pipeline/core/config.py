@@ -36,6 +36,7 @@ from pipeline.core.model_params import (
     Train,
     TrainEmotion,
 )
+from pipeline.core.paths import PACKAGED
 from pipeline.core.section import Count, CountOrZero, NotNegative, Positive, Section, Share
 
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
@@ -144,9 +145,10 @@ class Params(Section):
     def _gpus_of_a_cluster(self) -> Params:
         tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
         trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
-        unsaid = [name for name, section in trainings.items() if section.workers and section.gpus == "auto"]
+        unsaid = [name for name, section in trainings.items()
+                  if section.trainer.workers and section.trainer.gpus == "auto"]
         if self.ray.address is not None and unsaid:
-            raise ValueError(f"{unsaid[0]}.gpus auto is for one machine: on the cluster at ray.address "
+            raise ValueError(f"{unsaid[0]}.trainer.gpus auto is for one machine: on the cluster at ray.address "
                              f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
         return self
 
@@ -190,10 +192,16 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         values = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
-        raise ParamsError(f"{path} is missing: run from the project folder") from error
+        raise ParamsError(f"{path} is missing: run from the project folder, or make one by `playmate init`") from error
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from error
     return parse_params(values, str(path))
+
+
+def own_or_packaged_params() -> Params:
+    """The parameters of the project in this folder, outside of one those that come with the package."""
+    own = Path("params.yaml")
+    return load_params(own if own.exists() else PACKAGED / own.name)
 
 
 def parse_params(values: object, name: str = "params") -> Params:
@@ -216,17 +224,23 @@ def _explain(error: Mapping[str, Any]) -> str:
     if key in MOVED:
         return f"  {key}: {MOVED[key]}"
     if error["type"] == "extra_forbidden":
-        return f"  {key}: unknown key; accepted here: {', '.join(_accepted(error['loc'][:-1]))}"
+        *above, last = error["loc"]
+        accepted = _accepted(above)
+        for name, inner in accepted.items():
+            if isinstance(inner, type) and issubclass(inner, Section) and last in inner.model_fields:
+                return f"  {key}: is now {'.'.join([*above, name, last])}"
+        return f"  {key}: unknown key; accepted here: {', '.join(accepted)}"
     if error["type"] == "missing":
         return f"  {key}: missing"
     return f"  {key}: {error['msg']} (got {error['input']!r})"
 
 
-def _accepted(location: tuple) -> list[str]:
+def _accepted(location: list) -> dict[str, Any]:
+    """Keys of a section, each with its type."""
     section: Any = Params
     for part in location:
         if isinstance(section, type) and issubclass(section, BaseModel):
             section = next(f.annotation for name, f in section.model_fields.items() if part in (name, f.alias))
         else:   # a name in a mapping
             section = get_args(section)[1]
-    return [field.alias or name for name, field in section.model_fields.items()]
+    return {field.alias or name: field.annotation for name, field in section.model_fields.items()}

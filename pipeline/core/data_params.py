@@ -82,7 +82,9 @@ class Embedded(Section):
     render_px: Annotated[int, Field(ge=128)]
 
 
-class Preprocess(Section):
+class Measure(Section):
+    """What the measures and the crop of a clip depend on."""
+
     fps: Literal[25]
     crop_px: Count
     sample_rate_hz: Literal[16000]
@@ -91,11 +93,23 @@ class Preprocess(Section):
     detector: Literal["insightface", "buffalo_l", "mediapipe"]
     detector_px: Count
     detect_every: Count
-    max_decode_s: Positive
-    max_memory_gb: Positive
-    keep_frames_gb: NotNegative
     max_side_px: Count
     max_source_s: Positive
+    shot_threshold: Positive
+    crop_scale: Positive
+    crop_shift_y: float
+    crf: Annotated[int, Field(ge=0, le=51)]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Measure:
+        if self.min_duration_s >= self.max_duration_s:
+            raise ValueError(f"min_duration_s {self.min_duration_s} must be below max_duration_s {self.max_duration_s}")
+        return self
+
+
+class Thresholds(Section):
+    """What stored measures are held against."""
+
     min_face_px: NotNegative
     max_yaw_p95_deg: Positive
     max_roll_deg: Positive
@@ -107,23 +121,31 @@ class Preprocess(Section):
     max_brightness: Positive
     min_speech_share: Share
     min_singing_share: Share
-    sync_filter: bool
     min_sync_confidence: NotNegative
     max_sync_offset_frames: NotNegative
     duplicate_share: Share
-    shot_threshold: Positive
-    crop_scale: Positive
-    crop_shift_y: float
-    crf: Annotated[int, Field(ge=0, le=51)]
-    ray_min_clips: CountOrZero
 
     @model_validator(mode="after")
-    def _pairs(self) -> Preprocess:
-        if self.min_duration_s >= self.max_duration_s:
-            raise ValueError(f"min_duration_s {self.min_duration_s} must be below max_duration_s {self.max_duration_s}")
+    def _pairs(self) -> Thresholds:
         if self.min_brightness >= self.max_brightness:
             raise ValueError("min_brightness must be below max_brightness")
         return self
+
+
+class ProcessLimits(Section):
+    """What the process of one clip may take; only clips that ran into it depend on it."""
+
+    max_decode_s: Positive
+    max_memory_gb: Positive
+
+
+class Preprocess(Section):
+    measure: Measure
+    thresholds: Thresholds
+    limits: ProcessLimits
+    sync_filter: bool
+    keep_frames_gb: NotNegative
+    ray_min_clips: CountOrZero
 
 
 class Split(Section):
@@ -179,5 +201,13 @@ class FeatureStoreRoot(Section):
 
 
 class Statistics(Section):
+    init: str
+    own_mean: bool
     min_std: Positive
     pose_group: Literal["clip", "identity", "global"]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Statistics:
+        if self.own_mean and self.init == "none":
+            raise ValueError("own_mean changes the statistics of a bundle: name one in init")
+        return self

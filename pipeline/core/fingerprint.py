@@ -24,6 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CARRIERS = ("pipeline.core", "pipeline.storage", "pipeline.compute", "pipeline.tracking", "pipeline.weights",
             "training.motion.films")
 
+# files beside the code that a stage's result is made with
+RESOURCES = {"report": ("evaluation/report/templates/*", "evaluation/report/substitutes.json",
+                        "pipeline/weights/weights.toml")}
+
 
 def digest(*parts: Any) -> str:
     """Hash JSON-serialisable parts to 32 hex digits, independent of key order, process and machine."""
@@ -145,7 +149,9 @@ def stage_modules() -> dict[str, str]:
 def main() -> None:
     """Write the digest of every stage's code to `data/code/<stage>.txt`, for DVC to compare."""
     for name, module in stage_modules().items():
-        write_text(CODE / f"{name}.txt", code_of(module) + "\n")
+        files = sorted(file for pattern in RESOURCES.get(name, ()) for file in ROOT.glob(pattern))
+        found = [code_of(module), *map(file_sha256, files)]
+        write_text(CODE / f"{name}.txt", "\n".join(found) + "\n")
 
 
 if __name__ == "__main__":

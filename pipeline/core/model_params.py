@@ -15,6 +15,19 @@ def _check_gpus(workers: int, gpus: Gpus) -> None:
         raise ValueError(f"gpus {gpus} must be auto, 0, or one for each of {max(workers, 1)} workers")
 
 
+class TuneTrainer(Section):
+    """How a tuning is computed."""
+
+    workers: CountOrZero
+    gpus: Gpus
+    checkpoint_every: Count
+
+    @model_validator(mode="after")
+    def _pairs(self) -> TuneTrainer:
+        _check_gpus(self.workers, self.gpus)
+        return self
+
+
 class Tune(Section):
     steps: CountOrZero
     train: Annotated[list[Literal["motion", "appearance", "warping", "generator"]], Field(min_length=1)]
@@ -31,22 +44,20 @@ class Tune(Section):
     warmup_steps: CountOrZero
     final_lr_share: Share
     grad_clip: Positive
-    workers: CountOrZero
-    gpus: Gpus
     precision: Literal["fp32", "bf16"]
-    checkpoint_every: Count
     log_every: Count
+    trainer: TuneTrainer
 
     @model_validator(mode="after")
     def _pairs(self) -> Tune:
-        _check_gpus(self.workers, self.gpus)
-        if self.workers and self.batch % self.workers:
-            raise ValueError(f"batch {self.batch} must be a multiple of workers {self.workers}")
+        if self.trainer.workers and self.batch % self.trainer.workers:
+            raise ValueError(f"batch {self.batch} must be a multiple of workers {self.trainer.workers}")
         return self
 
 
 class FaceSpace(Section):
     kind: Literal["landmark", "liveportrait"]
+    init: str
     checkpoint: str | None
     precision: Literal["fp32", "bf16"]
     channels_last: bool
@@ -70,6 +81,9 @@ class FaceSpace(Section):
             raise ValueError(f"checkpoint {self.checkpoint!r} is for kind liveportrait; landmark has none: null")
         if self.kind == "landmark" and self.tune.steps:
             raise ValueError(f"tune.steps {self.tune.steps} is for kind liveportrait; landmark has nothing to tune: 0")
+        if self.init != "none" and (self.checkpoint is not None or self.tune.steps):
+            raise ValueError(f"init {self.init} takes the face space of a bundle as it is: checkpoint must be null and "
+                             "tune.steps 0")
         return self
 
 
@@ -113,6 +127,32 @@ class Diffusion(Section):
         return self
 
 
+class Trainer(Section):
+    """How a training is computed and what becomes of it; nothing here changes a step."""
+
+    workers: CountOrZero
+    gpus: Gpus
+    min_workers: Count
+    sharded: bool
+    prefetch: CountOrZero
+    loaders: Count
+    cache_gb: Positive
+    unpacked: str | None
+    checkpoints: str | None
+    checkpoint_every: Count
+    video_every: CountOrZero
+    bundle: Literal["last", "best"]
+    plateau_after: CountOrZero
+    min_learned: Share
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Trainer:
+        if self.loaders > 1 and self.unpacked is None:
+            raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
+        _check_gpus(self.workers, self.gpus)
+        return self
+
+
 class Train(Section):
     init: str
     resume: Annotated[str, Field(pattern=r"^(audio|emotion)-[0-9a-f]{16}$")] | None
@@ -134,46 +174,33 @@ class Train(Section):
     expression_weight: NotNegative
     pose_weight: NotNegative
     pose_velocity_weight: NotNegative
-    workers: CountOrZero
-    gpus: Gpus
-    min_workers: Count
-    sharded: bool
     precision: Literal["fp32", "bf16"]
     accumulate: Count
     compile: bool
-    prefetch: CountOrZero
-    loaders: Count
-    cache_gb: Positive
-    unpacked: str | None
-    checkpoints: str | None
-    checkpoint_every: Count
     validate_every: Count
     log_every: Count
-    video_every: CountOrZero
-    bundle: Literal["last", "best"]
     min_improvement: Share
-    plateau_after: CountOrZero
     stop_after: CountOrZero
-    min_learned: Share
+    trainer: Trainer
 
     @model_validator(mode="after")
     def _pairs(self) -> Train:
-        if self.batch < self.workers:
-            raise ValueError(f"batch {self.batch} must be at least workers {self.workers}")
-        if self.loaders > 1 and self.unpacked is None:
-            raise ValueError(f"loaders {self.loaders} read clips at once, which wants them unpacked: set `unpacked`")
-        _check_gpus(self.workers, self.gpus)
+        if self.batch < self.trainer.workers:
+            raise ValueError(f"batch {self.batch} must be at least workers {self.trainer.workers}")
         if not self.expression_weight + self.pose_weight:
             raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
         return self
 
 
 class TrainEmotion(Train):
+    steps: CountOrZero
     drop: Literal["independent", "nested"]
     drop_emotion: Share
 
     @model_validator(mode="after")
     def _shares(self) -> TrainEmotion:
+        if not self.steps and self.init == "none":
+            raise ValueError("steps 0 keeps the emotion-control module of a bundle: name one in init")
         if self.drop == "nested" and self.drop_audio + self.drop_emotion > 1:
             raise ValueError(f"drop nested: drop_audio {self.drop_audio} and drop_emotion {self.drop_emotion} are "
                              "shares of one whole, together at most 1")
@@ -189,6 +216,7 @@ class Sample(Section):
     steps: Count
     audio_scale: NotNegative
     emotion_scale: NotNegative
+    pose_share: NotNegative
     limit: Positive
     fade: CountOrZero
     identity_limit: NotNegative

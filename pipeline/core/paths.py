@@ -42,6 +42,14 @@ WORK = work_folder(Path.cwd())      # never a DVC output, because DVC deletes th
 MLFLOW_DB = WORK / "mlflow.db"
 MLFLOW_ARTIFACTS = WORK / "mlartifacts"
 SHIPPED = Path("pretrained") / "embedded"   # the small joint bundle that comes with the project, with its face space
+# what a new project is made of, in the installed package; in the clone links to the same files
+PACKAGED = Path(__file__).resolve().parents[2] / "playmate" / "project"
+
+
+def models_folder() -> Path:
+    """Folder of a user's fine-tuned models, a project each: $PLAYMATE_MODELS, else ~/.local/share/playmate/models."""
+    root = os.environ.get("PLAYMATE_MODELS")
+    return Path(root) if root else Path.home() / ".local" / "share" / "playmate" / "models"
 
 
 def weights_cache() -> Path:

@@ -82,7 +82,8 @@ def _rows(params: Params, gpu_gb: float) -> Iterator[StagePlan]:
     yield StagePlan("statistics", f"{total(found, params.used_for('audio')).frames:,} frames", 1)
     steps = {"train_audio": audio_step(params), "train_emotion": emotion_step(params)}
     for name, step in steps.items():
-        yield _training(name, params, step, cores, gpu_gb)
+        if name in asks(params):   # stage 2 of no steps is what it starts from
+            yield _training(name, params, step, cores, gpu_gb)
     yield _evaluate(params, cores)
     yield _ablate(params, steps["train_audio"], cores)
 

@@ -78,7 +78,7 @@ def _is_empty(corpus: Corpus) -> bool:
 
 
 def _uses(params: Params) -> Iterator[Lack]:
-    if not params.used_for("emotion"):
+    if not params.used_for("emotion") and params.train_emotion.steps:
         yield Lack("train_emotion", "data", "no corpus has `emotion` in its `use`: it would have nothing to train on. "
                    "Labelled clips can come from the embedded mead (path: data/embedded/mead); stage 1 alone is "
                    "`dvc repro train_audio`")
@@ -104,7 +104,7 @@ def _clips(params: Params) -> Iterator[Lack]:
     wanted = {"train_audio": ("audio", None), "train_emotion": ("emotion", labels)}
     for stage, (use, of) in wanted.items():
         names = params.used_for(use)   # type: ignore[arg-type]
-        if names and not any(row["corpus"] in names and (of is None or row["emotion"] in of) for row in trained):
+        if names and getattr(params, stage).steps and not any(row["corpus"] in names and (of is None or row["emotion"] in of) for row in trained):
             labelled = f" is labelled {', '.join(of)}" if of else ""
             yield Lack(stage, "clips", f"no training clip in {', '.join(names)}{labelled}: look at the rejects in "
                        f"{CROPS}/*/clips.parquet")
@@ -126,11 +126,11 @@ def _gpus(params: Params) -> Iterator[Lack]:
 def asks(params: Params) -> dict[str, Ask]:
     """Stage -> what it asks of Ray Train."""
     trainings = {"train_audio": params.train_audio, "train_emotion": params.train_emotion}
-    found = {name: Ask(name, section.workers, section.gpus, section.min_workers)
-             for name, section in trainings.items()}
+    found = {name: Ask(name, section.trainer.workers, section.trainer.gpus, section.trainer.min_workers)
+             for name, section in trainings.items() if section.steps}
     tune = params.face_space.tune
     if params.face_space.kind == "liveportrait" and tune.steps:
-        found["face_space"] = Ask("face_space.tune", tune.workers, tune.gpus, tune.workers)
+        found["face_space"] = Ask("face_space.tune", tune.trainer.workers, tune.trainer.gpus, tune.trainer.workers)
     return found
 
 

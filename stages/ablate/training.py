@@ -56,7 +56,7 @@ def train_variant(params: Params, name: str) -> Path:
     if state is None or not state["finished"]:
         state = train(job, PlainContext(which_device(params.ablate.gpus_per_actor > 0),
                                         lambda row: _say(name, params, row)))
-    save_bundle(folder, bundle_config(stage, changed, job, prints), state["model"], statistics)
+    save_bundle(folder, bundle_config(stage, changed, job.model.shape, prints), state["model"], statistics)
     return folder
 
 

@@ -75,9 +75,14 @@ def _style(voice: KokoroVoice, length: int) -> np.ndarray:
 @cache
 def _styles() -> dict[str, np.ndarray]:
     """Every English voice's styles [510, 1, 256]."""
+    styles = {}
     with tarfile.open(weight_path("kokoro_voices")) as archive:
-        return {name: np.frombuffer(archive.extractfile(f"package/voices/{name}.bin").read(), "<f4").reshape(
-            MAX_SYMBOLS, 1, 256) for name in (*WOMEN, *MEN)}
+        for name in (*WOMEN, *MEN):
+            file = archive.extractfile(f"package/voices/{name}.bin")
+            if file is None:
+                raise SpeechError(f"the weights kokoro_voices hold no voice {name!r}: run `playmate weights verify`")
+            styles[name] = np.frombuffer(file.read(), "<f4").reshape(MAX_SYMBOLS, 1, 256)
+    return styles
 
 
 @cache

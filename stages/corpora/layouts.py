@@ -40,8 +40,9 @@ class Clip:
 def finished(work: Path, plan: ClipPlan) -> Clip:
     """Read what the layouts need of a finished clip."""
     with np.load(truth_path(work, plan)) as truth:
-        frames, box = len(truth["times_s"]), tuple(float(value) for value in truth["face_box"])
-    return Clip(plan, media_path(work, plan), sound_path(work, plan), float(frames / plan.rate), box)
+        frames, (left, top, right, bottom) = len(truth["times_s"]), truth["face_box"].tolist()
+    return Clip(plan, media_path(work, plan), sound_path(work, plan), float(frames / plan.rate),
+                (left, top, right, bottom))
 
 
 def video_id(*parts: object) -> str:

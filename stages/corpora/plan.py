@@ -20,6 +20,7 @@ from stages.corpora.sentences import corpus_sentence, held_out_sentence
 from stages.corpora.speech import Voice
 from stages.corpora.voices import Speaker, draw_voice
 
+Sound = Literal["muxed", "separate", "none"]
 FILM, PAL, NTSC, THIRTY = "24/1", "25/1", "30000/1001", "30/1"
 MEAD_ACTORS, LEVEL_STRENGTH = 4, {1: 0.6, 2: 0.9, 3: 1.15}
 AUDIO_CORPORA = ("avspeech", "celebv_text", "acappella")
@@ -49,7 +50,7 @@ class ClipPlan:
     width_px: int
     height_px: int
     audio_hz: int
-    sound: Literal["muxed", "separate", "none"]
+    sound: Sound
     max_duration_s: float | None
     render_px: int
     seed: int
@@ -88,14 +89,15 @@ class _Maker:
     def __init__(self, render_px: int, seed: int, speaker: Speaker):
         self.render_px, self.seed, self.speaker, self.spoken, self.made = render_px, seed, speaker, 0, 0
 
-    def plan(self, corpus: str, number: int, identity: Identity, *texts: str, **more) -> ClipPlan:
+    def plan(self, corpus: str, number: int, identity: Identity, *texts: str, emotion: str = "neutral", level: int = 1,
+             sound: Sound = "muxed", max_duration_s: float | None = None) -> ClipPlan:
         rates, sizes, audio = _FORMS[corpus]
         width, height = sizes[number % len(sizes)]
-        form = {"emotion": "neutral", "level": 1, "sound": "muxed", "max_duration_s": None} | more
         return ClipPlan(corpus=corpus, number=number, identity=identity, texts=texts,
                         voice=self.voice(corpus, identity), fps=rates[number % len(rates)], width_px=width,
                         height_px=height, audio_hz=audio[number % len(audio)], render_px=self.render_px,
-                        seed=self.seed, **form)
+                        seed=self.seed, emotion=emotion, level=level, sound=sound,
+                        max_duration_s=max_duration_s)
 
     def next_text(self) -> str:
         self.spoken += 1
@@ -115,7 +117,7 @@ class _Maker:
         while self.spoken < until:
             corpus, number = AUDIO_CORPORA[index % 3], index // 3
             mood = list(EMOTIONS)[1 + (index // 7 + index % 7 // 3 * 3) % 7] if index % 7 in (3, 6) else "neutral"
-            sound = "separate" if corpus == "celebv_text" else "muxed"
+            sound: Sound = "separate" if corpus == "celebv_text" else "muxed"
             count = 1 if index < len(AUDIO_CORPORA) or index % 4 == 3 else min(2, until - self.spoken)
             texts = [self.next_text() for _ in range(count)]
             plans.append(self.plan(corpus, number, known[index % len(known)], *texts, emotion=mood,
@@ -137,15 +139,14 @@ class _Maker:
         return self.plan("mafw", number, identity, self.next_text(), emotion=list(EMOTIONS)[number % len(EMOTIONS)],
                          level=3)
 
-    def hdtf(self, held_out: Identity, number: int, sound: str) -> ClipPlan:
+    def hdtf(self, held_out: Identity, number: int, sound: Sound) -> ClipPlan:
         return self.plan("hdtf", number, held_out, held_out_sentence(number), sound=sound)
 
     def defects(self, plans: list[ClipPlan], known: list[Identity], held_out: Identity) -> list[ClipPlan]:
         """An AVSpeech clip of 2 s, a CelebV-Text clip without sound, a MAFW clip of 2.2 s, a silent HDTF clip."""
         count = {corpus: sum(plan.corpus == corpus for plan in plans) for corpus in _FORMS}
-        short = {"max_duration_s": 2.0}
         return [
-            self.plan("avspeech", count["avspeech"], known[0], self.next_text(), **short),
+            self.plan("avspeech", count["avspeech"], known[0], self.next_text(), max_duration_s=2.0),
             self.plan("celebv_text", count["celebv_text"], known[-1], self.next_text(), sound="none",
                       max_duration_s=3.2),
             self.plan("mafw", count["mafw"], known[1 % len(known)], self.next_text(), emotion="happy", level=3,

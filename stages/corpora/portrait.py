@@ -71,7 +71,11 @@ def read_portrait(name: str) -> np.ndarray:
 
         picture = data.astronaut()
     else:
-        picture = cv2.cvtColor(cv2.imread(str(weight_path(portrait.weight))), cv2.COLOR_BGR2RGB)
+        path = weight_path(portrait.weight)
+        stored = cv2.imread(str(path))
+        if stored is None:
+            raise ValueError(f"{path} is no picture: run `playmate weights verify`")
+        picture = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
     x, y, side = portrait.x_px, portrait.y_px, portrait.side_px
     return cv2.resize(picture[y:y + side, x:x + side], (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)
 
@@ -102,7 +106,7 @@ def soften_creases(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     inside soft masks there alone.
     """
     pixels = (points[:, :2] + 1) / 2 * len(picture)
-    face_px = np.linalg.norm(pixels[454] - pixels[234])
+    face_px = float(np.linalg.norm(pixels[454] - pixels[234]))
     mask = np.zeros(picture.shape[:2], np.float32)
     for region in ((129, 203, 206, 216, 212, 202, 204, 194, 32, 140, 170, 136, 172, 58, 187, 50, 101, 36),
                    (358, 423, 426, 436, 432, 422, 424, 418, 262, 369, 395, 365, 397, 288, 411, 280, 330, 266),
@@ -113,15 +117,15 @@ def soften_creases(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
     for brow in ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)):
         hull = cv2.convexHull(pixels[list(brow)].astype(np.float32))
         cv2.fillPoly(mask, [np.round(hull).astype(np.int32)], 0.0)
-    mask = cv2.erode(mask, np.ones((3, 3)), iterations=max(1, round(0.008 * face_px)))
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.015 * face_px)[..., None]
+    eroded = cv2.erode(mask, np.ones((3, 3)), iterations=max(1, round(0.008 * face_px)))
+    soft = cv2.GaussianBlur(eroded, (0, 0), 0.015 * face_px)[..., None]
     width = 2 * round(0.05 * face_px) + 1
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
     smooth = lab.copy()
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     smooth[..., 0] = cv2.morphologyEx(lab[..., 0], cv2.MORPH_CLOSE, kernel)
     smooth = cv2.GaussianBlur(smooth, (0, 0), 0.012 * face_px)
-    mixed = lab * (1 - mask) + smooth * mask
+    mixed = lab * (1 - soft) + smooth * soft
     return cv2.cvtColor(np.clip(mixed, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
 
 

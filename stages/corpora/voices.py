@@ -24,8 +24,8 @@ BLEND_SHARE, BLEND = 0.5, (0.3, 0.7)       # of clips; the first voice's share
 
 def draw_voice(woman: bool, held_out: bool, rng: np.random.Generator) -> KokoroVoice:
     """A voice for one clip: many voices teach the model more than the same few would."""
-    names = HELD_OUT_VOICES if held_out else kokoro.WOMEN if woman else kokoro.MEN
-    names = [name for name in names if held_out or name not in HELD_OUT_VOICES]
+    known: tuple[str, ...] = HELD_OUT_VOICES if held_out else kokoro.WOMEN if woman else kokoro.MEN
+    names = [name for name in known if held_out or name not in HELD_OUT_VOICES]
     first = names[int(rng.integers(len(names)))]
     alike = [name for name in names if name[0] == first[0]]
     blended = rng.random() < BLEND_SHARE

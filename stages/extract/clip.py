@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from feature_store.manifest import Reject
 from feature_store.schema import MOTION, motion_tensors, speech_tensors
-from feature_store.units import UnitKey, write_reject, write_unit
+from feature_store.units import Store, UnitKey, write_reject, write_unit
 from models.motion.clock import SAMPLE_RATE_HZ
-from models.motion.face_space import FaceNotFound, FaceSpace
+from models.motion.face_space import FaceNotFound
+from models.motion.motion import Motion
 from models.speech.encoder import SpeechEncoder
 from models.speech.level import levelled
 from pipeline.compute.guarded_child import is_memory_error
 from pipeline.media.crops import read_crop, read_wav
-from pipeline.storage import Storage
 
 MAX_LAG_FRAMES = 2  # by which speech may be shorter than the picture: codecs end on different boundaries
 
@@ -47,10 +48,16 @@ def _present(path: Path) -> Path:
     return path
 
 
+class Extracts(Protocol):
+    """What of a face space extraction needs."""
+
+    def extract(self, frames: np.ndarray) -> Motion: ...
+
+
 class ClipExtractor:
     """Loaded once per process: the face space, the speech encoder and the storage of finished work."""
 
-    def __init__(self, space: FaceSpace, encoder: SpeechEncoder, storage: Storage, fps: int):
+    def __init__(self, space: Extracts, encoder: SpeechEncoder, storage: Store, fps: int):
         self.space, self.encoder, self.storage, self.fps = space, encoder, storage, fps
         self.seconds: dict[str, list] = {}  # family -> fingerprint, frames, seconds: of what was computed last
 

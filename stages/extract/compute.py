@@ -41,7 +41,7 @@ def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
     torch.set_num_threads(1)
     device = which_device(params.extract.gpus_per_actor > 0)
     return ClipExtractor(make_face_space(params.face_space.kind, FACE_SPACE, device),
-                         make_speech_encoder(params.speech, device), storage, params.preprocess.fps)
+                         make_speech_encoder(params.speech, device), storage, params.preprocess.measure.fps)
 
 
 def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,

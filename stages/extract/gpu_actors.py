@@ -70,7 +70,7 @@ class Forward(ExtractionActor):
         super().__init__(work)
         self.work, self.outbox = work, Outbox()
         self.extractor.storage = self.outbox
-        self.extractor.space = BatchedSpace(self.extractor.space)
+        self.extractor.space = self.space = BatchedSpace(self.extractor.space)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         return pa.concat_tables([self._batch(batch.slice(i, 1)) for i in range(batch.num_rows)])
@@ -83,7 +83,7 @@ class Forward(ExtractionActor):
             statuses = [self._carried(job, media, self._clip) for job in jobs]
         else:
             with batches.attempt(name):
-                self.extractor.space.prepare(media.all_pictures())
+                self.space.prepare(media.all_pictures())
                 statuses = [self._carried(job, media, self._unnoted) for job in jobs]
         return finished_row(self.outbox.objects, statuses)
 
@@ -95,7 +95,7 @@ class Forward(ExtractionActor):
     def _unnoted(self, job: Job, media: CarriedMedia) -> dict:
         reject = self._extract(job, media)
         if MOTION in self.extractor.seconds:  # computed with the others of the batch: this clip's share of it
-            self.extractor.seconds[MOTION][2] += job.frames * self.extractor.space.seconds_per_frame
+            self.extractor.seconds[MOTION][2] += job.frames * self.space.seconds_per_frame
         return status(job, reject, self.extractor.seconds)
 
 

@@ -7,7 +7,7 @@ the size of the corpus, and a batch means the same on every node and in every re
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -42,7 +42,7 @@ class JobFile:
     def __init__(self, path: Path):
         self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
 
-    def jobs(self, positions: Sequence[int]) -> list[Job]:
+    def jobs(self, positions: Iterable[int]) -> list[Job]:
         """Jobs at these positions of the spooled order."""
         return [self._job(int(position)) for position in positions]
 
@@ -98,7 +98,7 @@ def make_batches(frames: np.ndarray, max_clips: int, max_frames: int) -> Batches
     """
     order = np.argsort(-frames, kind="stable").astype(np.int32)
     starts, start, total = array("i", [0]), 0, 0
-    for end, count in enumerate(memoryview(frames[order])):
+    for end, count in enumerate(frames[order].tolist()):
         if end > start and (end - start == max_clips or total + count > max_frames):
             starts.append(end)
             start, total = end, 0

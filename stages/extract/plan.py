@@ -17,11 +17,12 @@ from pipeline.core.clip_table import KEPT, iterate_clip_table
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest
 from pipeline.core.paths import CROPS, FACE_SPACE, FEATURES, WORK
+from pipeline.media import crops
 from pipeline.storage import Storage
 
 # what computes a family, by kind; beside ours torch is not among the libraries: its versions move features by rounding
 MOTION_CODE = {"landmark": "models.landmark.space", "liveportrait": "models.liveportrait.space"}
-MOTION_LIBRARIES = {"landmark": ("decord", "mediapipe"), "liveportrait": ("decord",)}
+MOTION_LIBRARIES = {"landmark": (crops.LIBRARY, "mediapipe"), "liveportrait": (crops.LIBRARY,)}
 SPEECH_CODE = {"whisper": "models.speech.whisper", "wav2vec2": "models.speech.huggingface",
                "hubert": "models.speech.huggingface"}
 SPEECH_LIBRARIES = {"whisper": (), "wav2vec2": ("transformers",), "hubert": ("transformers",)}
@@ -42,14 +43,14 @@ def motion_fingerprint(params: Params) -> str:
     """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
     return digest(MOTION, VERSION, _code(MOTION_CODE[kind]), _versions(MOTION_LIBRARIES[kind]),
-                  motion_identity(FACE_SPACE), params.preprocess.fps)
+                  motion_identity(FACE_SPACE), params.preprocess.measure.fps)
 
 
 def speech_fingerprint(params: Params) -> str:
     """Raises WeightsError where the encoder's weights are missing."""
     kind = params.speech.kind
     return digest(SPEECH, VERSION, _code(SPEECH_CODE[kind]), _versions(SPEECH_LIBRARIES[kind]),
-                  speech_identity(params.speech), params.preprocess.fps)
+                  speech_identity(params.speech), params.preprocess.measure.fps)
 
 
 def _code(module: str) -> str:

@@ -80,7 +80,7 @@ def _commit(corpus: str, storage: Storage, progress: Progress, prints: dict[str,
         storage, (PackedClip(clip.keys[family], {name: clip.row[name] for name in LABELS})
                   for clip in kept_clips(corpus, prints) if clip.clip_id not in rejects),
         params.extract.shards, folder if local else None)]
-    manifest = Manifest(corpus, params.preprocess.fps, prints, shards, list(rejects.values()),
+    manifest = Manifest(corpus, params.preprocess.measure.fps, prints, shards, list(rejects.values()),
                         root=None if local else root, untrained=params.untrained)
     lease.check()
     if not local:  # what `store gc` goes by: other clones' features are not garbage

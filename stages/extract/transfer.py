@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from feature_store.manifest import Reject
-from models.motion.face_space import FaceNotFound, FaceSpace
+from models.motion.face_space import FaceNotFound
 from models.motion.motion import Motion
 from pipeline.storage import ObjectMissing
-from stages.extract.clip import ClipError, CropFiles
+from stages.extract.clip import ClipError, CropFiles, Extracts
 
 PICTURES, WAVEFORM = "pictures", "waveform"
 MEDIUM = pa.struct([("path", pa.string()), ("kind", pa.string()), ("dtype", pa.string()),
@@ -75,6 +75,7 @@ class CarriedMedia(CropFiles):
         medium = self._media[str(path), kind]
         if medium.fault is not None:
             raise ClipError(medium.fault.code, medium.fault.detail, medium.fault.value)
+        assert medium.array is not None
         return medium.array
 
 
@@ -86,7 +87,7 @@ def _medium(about: dict, data: pa.Buffer) -> Medium:
 
 @dataclass
 class Outbox:
-    """A Storage of what a batch has finished: the writers put it into the real one."""
+    """A store of what a batch has finished: the writers put it into the real one."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -114,8 +115,8 @@ def finished_row(objects: dict[str, bytes], statuses: list[dict]) -> pa.Table:
 class BatchedSpace:
     """A face space that computes all clips of a batch in one forward pass, where it can (`extract_many`)."""
 
-    def __init__(self, space: FaceSpace):
-        self.space, self._ready = space, {}
+    def __init__(self, space: Extracts):
+        self.space, self._ready = space, dict[int, Motion]()
         self.seconds_per_frame = 0.0  # that `prepare` took
 
     def prepare(self, clips: list[np.ndarray]) -> None:

@@ -18,8 +18,6 @@ from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.core.model_params import FaceSpace
 from pipeline.weights.table import weight_path, weight_sha256
 
-TUNE_HOW = ("workers", "gpus", "checkpoint_every", "log_every")   # keys of `tune` that change no result
-
 
 def asked_for(params: Params) -> str:
     """Digest of what params.yaml wants of the fit; raises WeightsError."""
@@ -29,7 +27,7 @@ def asked_for(params: Params) -> str:
                       section.frame_stride, section.refit)
     tune: dict[str, Any] = {}
     if section.tune.steps:
-        tune = {name: value for name, value in section.tune.model_dump().items() if name not in TUNE_HOW}
+        tune = section.tune.model_dump(exclude={"trainer", "log_every"})
         if not section.untrained:
             tune["weights"] = file_sha256(weight_path(section.tune.features))
     seed = params.seed if tune or section.untrained else None

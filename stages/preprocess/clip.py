@@ -40,7 +40,8 @@ def load_worker(settings: dict[str, Any]) -> ClipWorker:
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
     landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
-    detector = make_detector(params.detector, params.detector_px, DetectorFiles(Path(settings["detector"]), landmarks))
+    files = DetectorFiles(Path(settings["detector"]), landmarks)
+    detector = make_detector(params.measure.detector, params.measure.detector_px, files)
     lip_sync = load_lip_sync(Path(settings["sync"])) if settings["sync"] else None
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
 
@@ -50,8 +51,9 @@ class ClipWorker:
 
     def __init__(self, params: Preprocess, detector: FaceDetector, speech_share: Callable[[np.ndarray], float],
                  lip_sync: LipSync | None = None):
-        self.params, self.detector, self.speech_share, self.lip_sync = params, detector, speech_share, lip_sync
-        self.limits = Limits(params.max_side_px, params.max_source_s)
+        self.measure, self.keep_bytes = params.measure, params.keep_frames_gb * 2**30
+        self.detector, self.speech_share, self.lip_sync = detector, speech_share, lip_sync
+        self.limits = Limits(self.measure.max_side_px, self.measure.max_source_s)
 
     def __call__(self, task: ClipTask) -> Answer:
         """Crops of all pieces are written to the task's folder; a clip that cannot be read is an answer, too."""
@@ -77,35 +79,35 @@ class ClipWorker:
         if min(source.width_px, source.height_px) < MIN_SIDE_PX:
             raise MediaError("probe", "too_small", f"{source.width_px}x{source.height_px} px hold no face",
                              min(source.width_px, source.height_px))
-        zero, length = _span(task, source, self.params.max_source_s)
+        zero, length = _span(task, source, self.measure.max_source_s)
         tally = Tally()
         waveform = self._sound(task, source, zero, length, tally)
         known |= {"sound_damaged_s": tally.damaged_s, "sound_missing_s": tally.missing_s}
-        seen = look(media, zero, length, self.params.fps, self.detector, self.params.detect_every,
-                    self.params.detector_px, not is_whole, self.params.keep_frames_gb * 2**30)
+        seen = look(media, zero, length, self.measure.fps, self.detector, self.measure.detect_every,
+                    self.measure.detector_px, not is_whole, self.keep_bytes)
         if is_whole:
-            _check_whole(media, max(seen.end_s, len(waveform) / self.params.sample_rate_hz) + float(zero))
-        maker = PieceMaker(task, self.params, source, zero, waveform, seen, self.speech_share, self.lip_sync)
+            _check_whole(media, max(seen.end_s, len(waveform) / self.measure.sample_rate_hz) + float(zero))
+        maker = PieceMaker(task, self.measure, source, zero, waveform, seen, self.speech_share, self.lip_sync)
         return [maker.make(first, end) for first, end in self._spans(seen, waveform)]
 
     def _sound(self, task: ClipTask, source: Probe, zero: Fraction, length: float, tally: Tally) -> np.ndarray:
         if task.audio is None and not source.has_sound:
             raise MediaError("probe", "no_sound", "the file has no audio stream and there is no sound file beside it")
-        rate = self.params.sample_rate_hz
+        rate = self.measure.sample_rate_hz
         if task.audio is None:
             return read_sound(task.media, zero, length, rate, False, self.speech_share, tally)
         return read_sound(task.audio, zero - source.container_s, length, rate, True, self.speech_share, tally)
 
     def _spans(self, seen: Seen, waveform: np.ndarray) -> list[tuple[int, int]]:
         """Frames [first, end) of every piece, also of those that are too short."""
-        fps = self.params.fps
-        sound_s = len(waveform) / self.params.sample_rate_hz + SHORT_SOUND_S
+        fps = self.measure.fps
+        sound_s = len(waveform) / self.measure.sample_rate_hz + SHORT_SOUND_S
         count = int(min(seen.end_s, sound_s) * fps + COVERED)
         if count <= 0:
             raise MediaError("decode", "too_short", "sound and picture share no time", 0.0)
         inside = seen.distances[:count - 1] + [0.0] * (count - 1 - len(seen.distances))
-        longest = round(self.params.max_duration_s * fps)
-        return [piece for shot in shots(inside, self.params.shot_threshold) for piece in pieces(*shot, longest)]
+        longest = round(self.measure.max_duration_s * fps)
+        return [piece for shot in shots(inside, self.measure.shot_threshold) for piece in pieces(*shot, longest)]
 
 
 def _span(task: ClipTask, source: Probe, max_source_s: float) -> tuple[Fraction, float]:

@@ -36,9 +36,9 @@ def crop_frames(path: Path, zero_s: Fraction, fps: int, first: int, end: int, sq
 
 
 def _crops(frames: Iterable[av.VideoFrame], upright: Upright, square: Square, size_px: int) -> Iterator[np.ndarray]:
-    shown, crop = None, None
+    shown = crop = None
     for frame in frames:
-        if frame is not shown:
+        if crop is None or frame is not shown:
             crop, shown = cut(upright(frame, interpolation="BILINEAR"), square, size_px), frame
         yield crop
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import Thresholds
 from pipeline.media.plot import Cell, histogram, sheet
 from stages.preprocess.quality import Threshold, thresholds
 
@@ -12,12 +12,12 @@ BINS, COLUMNS = 30, 3
 PLAIN = ("faces", "frames", "source_fps", "crop_side_px")  # measured, without a threshold
 
 
-def histograms(rows: Iterable[Mapping], params: Preprocess, singing: bool) -> str:
+def histograms(rows: Iterable[Mapping], section: Thresholds, singing: bool) -> str:
     """Rows of one corpus -> SVG text: what meets all thresholds of a measure in one colour, what misses one in another,
     a line at each."""
     rows = list(rows)
     limits: dict[str, list[Threshold]] = {}
-    for threshold in thresholds(params, singing):
+    for threshold in thresholds(section, singing):
         limits.setdefault(threshold.measure, []).append(threshold)
     return sheet([_cell(name, [row[name] for row in rows if row.get(name) is not None], limits.get(name, []))
                   for name in (*limits, *PLAIN)], COLUMNS)

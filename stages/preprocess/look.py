@@ -36,7 +36,8 @@ class KeptFrames:
     """Decoded pictures of the output frames, up to `limit_bytes` of them; then none."""
 
     def __init__(self, limit_bytes: float):
-        self._left, self.frames = limit_bytes, []
+        self._left = limit_bytes
+        self.frames: list[av.VideoFrame] | None = []
 
     def add(self, frame: av.VideoFrame) -> None:
         if self.frames is None:

@@ -16,7 +16,7 @@ import numpy as np
 from models.face.driving_crop import Square, cut, driving_square
 from models.face.face import roll_deg, yaw_deg
 from pipeline.core.atomic import write_bytes
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import Measure
 from pipeline.core.fingerprint import digest, file_sha256
 from pipeline.media.crops import write_wav
 from pipeline.media.film import write_video
@@ -47,33 +47,33 @@ def thumbnail(path: Path, image: np.ndarray) -> None:
 class PieceMaker:
     """Makes the pieces of one clip."""
 
-    def __init__(self, task: ClipTask, params: Preprocess, source: Probe, zero: Fraction, waveform: np.ndarray,
+    def __init__(self, task: ClipTask, measure: Measure, source: Probe, zero: Fraction, waveform: np.ndarray,
                  seen: Seen, speech_share: Callable[[np.ndarray], float], lip_sync: LipSync | None = None):
-        self._task, self._params, self._source, self._zero = task, params, source, zero
+        self._task, self._measure, self._source, self._zero = task, measure, source, zero
         self._waveform, self._seen, self._speech_share, self._lip_sync = waveform, seen, speech_share, lip_sync
         self._folder = task.folder
 
     def make(self, first: int, end: int) -> Columns:
         """Write the crop of output frames [first, end) and return its columns; too short a piece has `reject`."""
-        params, offset = self._params, self._task.start_s or 0.0
-        start_s, end_s = round(offset + first / params.fps, 3), round(offset + end / params.fps, 3)
+        measure, offset = self._measure, self._task.start_s or 0.0
+        start_s, end_s = round(offset + first / measure.fps, 3), round(offset + end / measure.fps, 3)
         name = clip_id(self._task.corpus, self._task.key, start_s, end_s)
         row: Columns = {"clip_id": name, "start_s": start_s, "end_s": end_s, "frames": end - first}
-        if end - first < params.min_duration_s * params.fps:
+        if end - first < measure.min_duration_s * measure.fps:
             thumbnail(self._folder / f"{name}.jpg", self._source.first)
-            return row | {"reject": _too_short((end - first) / params.fps, params.min_duration_s)}
+            return row | {"reject": _too_short((end - first) / measure.fps, measure.min_duration_s)}
         sound = self._sound(first, end)
-        row |= {"speech_share": self._speech_share(sound), "sound_hash": sound_hash(sound, params.sample_rate_hz)}
+        row |= {"speech_share": self._speech_share(sound), "sound_hash": sound_hash(sound, measure.sample_rate_hz)}
         boxes = self._face(row, first, end)
         if boxes is None:
             thumbnail(self._folder / f"{name}.jpg", self._source.first)
             return row
-        square = driving_square(boxes, params.crop_scale, params.crop_shift_y)
+        square = driving_square(boxes, measure.crop_scale, measure.crop_shift_y)
         row |= {"crop_x_px": square.x, "crop_y_px": square.y, "crop_side_px": square.side}
         crops: Iterable[np.ndarray] = self._crops(first, end, square)
         if self._lip_sync is not None:
             crops = list(crops)
-            row |= self._lip_sync(np.stack(crops), boxes_in_crop(boxes, square, params.crop_px), sound)
+            row |= self._lip_sync(np.stack(crops), boxes_in_crop(boxes, square, measure.crop_px), sound)
             sound = self._in_sync(row, first, end)
         self._write(row, crops, sound)
         return row
@@ -81,12 +81,12 @@ class PieceMaker:
     def _in_sync(self, row: Columns, first: int, end: int) -> np.ndarray:
         """The piece's sound with the measured offset taken off, which `sound_moved_samples` records."""
         frames = round(row["sync_offset_frames"])   # above zero the sound comes first: it is moved back
-        row["sound_moved_samples"] = frames * (self._params.sample_rate_hz // self._params.fps)
+        row["sound_moved_samples"] = frames * (self._measure.sample_rate_hz // self._measure.fps)
         return self._sound(first - frames, end - frames)
 
     def _sound(self, first: int, end: int) -> np.ndarray:
         """Of output frames [first, end), silent where the source has none."""
-        samples = self._params.sample_rate_hz // self._params.fps
+        samples = self._measure.sample_rate_hz // self._measure.fps
         start, stop = first * samples, end * samples
         sound = self._waveform[max(start, 0):max(stop, 0)]
         before = min(max(-start, 0), stop - start)
@@ -109,20 +109,20 @@ class PieceMaker:
         return boxes_per_frame(track, [frame - first for frame in at], end - first)
 
     def _crops(self, first: int, end: int, square: Square) -> Iterator[np.ndarray]:
-        seen, size_px = self._seen, self._params.crop_px
+        seen, size_px = self._seen, self._measure.crop_px
         if seen.frames is not None:
             return crop_kept(seen.frames, seen.upright, first, end, square, size_px)
-        return crop_frames(self._task.media, self._zero, self._params.fps, first, end, square, size_px)
+        return crop_frames(self._task.media, self._zero, self._measure.fps, first, end, square, size_px)
 
     def _write(self, row: Columns, crops: Iterable[np.ndarray], sound: np.ndarray) -> None:
         """Write crop and speech, and measure the crop on the way."""
-        params, name = self._params, row["clip_id"]
+        measure, name = self._measure, row["clip_id"]
         video, speech = self._folder / f"{name}.mp4", self._folder / f"{name}.wav"
         measured: list[tuple[float, float]] = []
         hashes: list[str] = []
         crops = self._measured(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
-        write_video(video, crops, params.fps, sound, params.sample_rate_hz, params.crf)
-        write_wav(speech, sound, params.sample_rate_hz)
+        write_video(video, crops, measure.fps, sound, measure.sample_rate_hz, measure.crf)
+        write_wav(speech, sound, measure.sample_rate_hz)
         row |= {"blur": float(np.median([value for value, _ in measured])),
                 "brightness": float(np.mean([value for _, value in measured])), "picture_hash": "".join(hashes),
                 "crop_sha256": file_sha256(video), "speech_sha256": file_sha256(speech)}
@@ -130,7 +130,7 @@ class PieceMaker:
     def _measured(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
         hashed = set(moments(frames))
         for index, crop in enumerate(crops):
-            if index % self._params.detect_every == 0:
+            if index % self._measure.detect_every == 0:
                 measured.append((blur(crop), brightness(crop)))
             if index in hashed:
                 hashes.append(picture_hash(crop))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from models.face.face import Face
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import Thresholds
 
 
 def blur(crop: np.ndarray) -> float:
@@ -60,32 +60,32 @@ class Threshold:
         return f"{words} {self.limit:g}{self.unit and ' ' + self.unit}"
 
 
-def thresholds(params: Preprocess, singing: bool) -> list[Threshold]:
+def thresholds(section: Thresholds, singing: bool) -> list[Threshold]:
     """Those of one corpus of singers or speakers, in the order in which they are asked."""
-    offset = params.max_sync_offset_frames
+    offset = section.max_sync_offset_frames
     # the voice-activity network was made for speech: of a singer's held vowels it knows few
-    voice = params.min_singing_share if singing else params.min_speech_share
+    voice = section.min_singing_share if singing else section.min_speech_share
     return [
         Threshold("face", "no_face", "detection_share", 0.0, "of the looks", is_strict=True),
-        Threshold("face", "face_lost", "detection_share", params.min_detection_share, "of the looks"),
-        Threshold("face", "small_face", "face_px", params.min_face_px, "px"),
-        Threshold("face", "turned_away", "yaw_p95_deg", params.max_yaw_p95_deg, "degrees", is_maximum=True),
-        Threshold("face", "on_its_side", "roll_deg", params.max_roll_deg, "degrees", is_maximum=True),
-        Threshold("face", "cut_off", "inside_share", params.min_inside_share, "of the face"),
-        Threshold("face", "occluded", "score_p05", params.min_score_p05),
-        Threshold("quality", "blurred", "blur", params.min_blur),
-        Threshold("quality", "too_dark", "brightness", params.min_brightness),
-        Threshold("quality", "too_bright", "brightness", params.max_brightness, is_maximum=True),
+        Threshold("face", "face_lost", "detection_share", section.min_detection_share, "of the looks"),
+        Threshold("face", "small_face", "face_px", section.min_face_px, "px"),
+        Threshold("face", "turned_away", "yaw_p95_deg", section.max_yaw_p95_deg, "degrees", is_maximum=True),
+        Threshold("face", "on_its_side", "roll_deg", section.max_roll_deg, "degrees", is_maximum=True),
+        Threshold("face", "cut_off", "inside_share", section.min_inside_share, "of the face"),
+        Threshold("face", "occluded", "score_p05", section.min_score_p05),
+        Threshold("quality", "blurred", "blur", section.min_blur),
+        Threshold("quality", "too_dark", "brightness", section.min_brightness),
+        Threshold("quality", "too_bright", "brightness", section.max_brightness, is_maximum=True),
         Threshold("speech", "no_speech", "speech_share", voice, "of the time"),
-        Threshold("speech", "not_in_sync", "sync_confidence", params.min_sync_confidence),
+        Threshold("speech", "not_in_sync", "sync_confidence", section.min_sync_confidence),
         Threshold("speech", "sound_early", "sync_offset_frames", offset, "frames", is_maximum=True),
         Threshold("speech", "sound_late", "sync_offset_frames", -offset, "frames"),
     ]
 
 
-def verdict(measures: Mapping[str, float | None], params: Preprocess, singing: bool) -> dict[str, object] | None:
+def verdict(measures: Mapping[str, float | None], section: Thresholds, singing: bool) -> dict[str, object] | None:
     """The first threshold that the known measures miss, as columns of the clip table; None: the clip is good."""
-    for threshold in thresholds(params, singing):
+    for threshold in thresholds(section, singing):
         value = measures.get(threshold.measure)
         if value is not None and threshold.misses(value):
             return {"stage": threshold.stage, "code": threshold.code, "value": value,

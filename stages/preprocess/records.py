@@ -11,19 +11,13 @@ from typing import Any
 
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import ProcessLimits
 from pipeline.core.fingerprint import code_of, digest, file_sha256
 from pipeline.core.known_sha256 import known_sha256
 from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.preprocess.readers.raw import Source, is_sha256
 from stages.preprocess.task import Answer, ClipTask, Columns
 
-# decided from stored measures: changing one decodes nothing again
-THRESHOLDS = {"min_face_px", "max_yaw_p95_deg", "max_roll_deg", "min_detection_share", "min_inside_share",
-              "min_score_p05", "min_blur", "min_brightness", "max_brightness", "min_speech_share", "min_singing_share",
-              "min_sync_confidence", "max_sync_offset_frames", "duplicate_share"}
-LIMITS = {"max_decode_s", "max_memory_gb"}  # only clips that ran into one are done again
-NEITHER = {"ray_min_clips", "keep_frames_gb", "sync_filter"}  # the last by SyncNet's weights
 WEIGHTS = ("detector", "landmarks", "voice", "sync")
 WORKER_ERROR = "worker_error"  # a mistake of ours that a file brought to light: tried again at every run
 LIMIT_CODES = ("timeout", "out_of_memory", "crash")
@@ -72,10 +66,6 @@ def _unit(row: ClipRow, raw: RawCorpus) -> Unit | RejectRow:
                          row.identity, row.emotion)
 
 
-def _limits(params: Preprocess) -> dict[str, float]:
-    return {name: getattr(params, name) for name in sorted(LIMITS)}
-
-
 @dataclass(frozen=True)
 class WorkFolder:
     """Resumable results of one version of code, weights and parameters."""
@@ -85,19 +75,18 @@ class WorkFolder:
     @classmethod
     def of(cls, settings: dict[str, Any]) -> WorkFolder:
         """The folder for these settings (`stages.preprocess.stage.worker_settings`)."""
-        params = {k: v for k, v in settings["params"].items() if k not in THRESHOLDS | LIMITS | NEITHER}
         weights = [file_sha256(Path(settings[name])) for name in WEIGHTS if settings[name] is not None]
         code = code_of("stages.preprocess.clip")
-        return cls(paths.WORK.absolute() / "work" / "preprocess" / digest(params, code, weights))
+        return cls(paths.WORK.absolute() / "work" / "preprocess" / digest(settings["params"]["measure"], code, weights))
 
     def folder(self, unit: Unit) -> Path:
         return self.root / unit.name
 
-    def write(self, unit: Unit, answer: Answer, params: Preprocess) -> None:
+    def write(self, unit: Unit, answer: Answer, limits: ProcessLimits) -> None:
         """Commit a unit: its files are written already, the record says so."""
-        write_json(self.folder(unit) / "record.json", answer.message() | {"limits": _limits(params)})
+        write_json(self.folder(unit) / "record.json", answer.message() | {"limits": limits.model_dump()})
 
-    def record(self, unit: Unit, params: Preprocess, fresh: bool = False) -> Answer | None:
+    def record(self, unit: Unit, limits: ProcessLimits, fresh: bool = False) -> Answer | None:
         """What came of a unit; None where it is not done, a file of it is gone, or another try may help it.
 
         `fresh`: it was written by this run, so nothing is tried again.
@@ -109,7 +98,7 @@ class WorkFolder:
         answer = Answer.of(record)
         if answer.reject and answer.reject.code == WORKER_ERROR and not fresh:
             return None
-        if answer.reject and answer.reject.code in LIMIT_CODES and record["limits"] != _limits(params):
+        if answer.reject and answer.reject.code in LIMIT_CODES and record["limits"] != limits.model_dump():
             return None
         return answer if all(self._is_whole(unit, piece) for piece in answer.pieces) else None
 

@@ -49,14 +49,14 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     settings = worker_settings(params, chosen)
     work = WorkFolder.of(settings)
     units, rejects = make_units(rows, raw)
-    found = {unit.name: work.record(unit, params.preprocess) for unit in units}
+    found = {unit.name: work.record(unit, params.preprocess.limits) for unit in units}
     records = {name: record for name, record in found.items() if record is not None}
     todo = [unit for unit in units if unit.name not in records]
     print(f"{corpus}: {len(units)} clips, {len(units) - len(todo)} done before, {len(rejects)} ruled out by the corpus",
           flush=True)
     progress = Progress(corpus, len(todo), "clips", partial(print, flush=True))
     for unit in run_units(todo, settings, params, work):
-        record = work.record(unit, params.preprocess, fresh=True)
+        record = work.record(unit, params.preprocess.limits, fresh=True)
         assert record is not None, unit.row.key
         records[unit.name] = record
         progress.add()
@@ -64,7 +64,7 @@ def preprocess(corpus: str, params: Params) -> list[dict]:
     table = _without_repeats([row for unit in units for row in _rows(unit, records[unit.name], params)], params)
     table += [_reject_row(row) for row in rejects]
     _publish(paths.CROPS / corpus, table, units, work)
-    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess, chosen.singing))
+    write_text(paths.CROPS / corpus / "histograms.svg", histograms(table, params.preprocess.thresholds, chosen.singing))
     _report(corpus, table, params)
     return table
 
@@ -87,7 +87,7 @@ def corpus_of(name: str, params: Params) -> Corpus:
 def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     sync = str(weight_path("syncnet")) if params.preprocess.sync_filter and corpus.sync else None
-    files = detector_files(params.preprocess.detector)
+    files = detector_files(params.preprocess.measure.detector)
     return {"params": params.preprocess.model_dump(), "detector": str(files.network),
             "landmarks": None if files.landmarks is None else str(files.landmarks),
             "voice": str(weight_path("silero_vad")), "sync": sync}
@@ -111,7 +111,7 @@ def _rows(unit: Unit, record: Answer, params: Params) -> list[dict]:
 
 def _piece_row(base: dict, piece: dict, params: Params) -> dict:
     values = {key: value for key, value in piece.items() if key != "reject"}
-    reason = piece.get("reject") or verdict(piece, params.preprocess, params.corpora[base["corpus"]].singing)
+    reason = piece.get("reject") or verdict(piece, params.preprocess.thresholds, params.corpora[base["corpus"]].singing)
     if reason is None:
         return base | values | {"status": KEPT}
     return _rejected(base | values, reason)
@@ -124,7 +124,7 @@ def _rejected(row: dict, reason: dict) -> dict:
 def _without_repeats(table: list[dict], params: Params) -> list[dict]:
     """The rows with near duplicates among the kept ones rejected."""
     kept = [row for row in table if row["status"] == KEPT]
-    repeats = near_duplicates(kept, params.preprocess.duplicate_share)
+    repeats = near_duplicates(kept, params.preprocess.thresholds.duplicate_share)
     return [_rejected(row, repeats[row["clip_id"]]) if row["clip_id"] in repeats else row for row in table]
 
 
@@ -149,7 +149,7 @@ def _publish(folder: Path, table: list[dict], units: list[Unit], work: WorkFolde
 
 def _report(corpus: str, table: list[dict], params: Params) -> None:
     kept = [row for row in table if row["status"] == KEPT]
-    seconds = sum(row["frames"] for row in kept) / params.preprocess.fps
+    seconds = sum(row["frames"] for row in kept) / params.preprocess.measure.fps
     reasons = Counter(f"{row['stage']}/{row['code']}" for row in table if row["status"] == REJECTED)
     said = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items())) or "none"
     print(f"{corpus}: kept {len(kept)} clips, {seconds:.0f} s; rejected {len(table) - len(kept)}: {said}", flush=True)

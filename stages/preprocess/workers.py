@@ -16,7 +16,7 @@ from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.config import Params
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import ProcessLimits
 from pipeline.core.fingerprint import file_sha256
 from pipeline.storage import ObjectMissing
 from stages.preprocess import clip as preprocess_clip
@@ -27,7 +27,7 @@ from stages.preprocess.task import Answer, Reason
 def run_units(units: list[Unit], settings: dict[str, Any], params: Params, work: WorkFolder) -> Iterator[Unit]:
     """Process and commit every unit, yield each when it is done, in any order: results do not depend on it."""
     longest_first = sorted(units, key=lambda unit: (-unit.media_bytes, unit.row.media, unit.name))
-    make = partial(UnitWorker, settings, params.preprocess, work)
+    make = partial(UnitWorker, settings, params.preprocess.limits, work)
     here = params.ray.num_cpus or len(os.sched_getaffinity(0))
     if params.ray.address is not None:
         done = run(longest_first, make, Actors("preprocess", len(units)), params.ray)
@@ -41,21 +41,21 @@ def run_units(units: list[Unit], settings: dict[str, Any], params: Params, work:
 class UnitWorker:
     """Owns one guarded process, so that a clip that crashes never crashes the worker (`pipeline.compute.work`)."""
 
-    def __init__(self, settings: dict[str, Any], params: Preprocess, work: WorkFolder):
-        self._params, self._work, self._guarded = params, work, guarded(settings, params)
+    def __init__(self, settings: dict[str, Any], limits: ProcessLimits, work: WorkFolder):
+        self._limits, self._work, self._guarded = limits, work, guarded(settings, limits)
 
     def __call__(self, unit: Unit) -> None:
-        process(unit, self._guarded, self._params, self._work)
+        process(unit, self._guarded, self._limits, self._work)
 
     def close(self) -> None:
         self._guarded.close()
 
 
-def guarded(settings: dict[str, Any], params: Preprocess) -> GuardedWorker:
-    return GuardedWorker(preprocess_clip.__name__, settings, params.max_decode_s, params.max_memory_gb)
+def guarded(settings: dict[str, Any], limits: ProcessLimits) -> GuardedWorker:
+    return GuardedWorker(preprocess_clip.__name__, settings, limits.max_decode_s, limits.max_memory_gb)
 
 
-def process(unit: Unit, worker: GuardedWorker, params: Preprocess, work: WorkFolder) -> None:
+def process(unit: Unit, worker: GuardedWorker, limits: ProcessLimits, work: WorkFolder) -> None:
     """Run one unit and commit its record; what its process does not survive becomes a reject."""
     folder = work.folder(unit)
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,11 +65,11 @@ def process(unit: Unit, worker: GuardedWorker, params: Preprocess, work: WorkFol
             media, audio = _at_hand(unit, Path(scratch))
         except (FileNotFoundError, ObjectMissing) as error:
             gone = f"gone since it was listed: {error.args[-1]}"
-            work.write(unit, Answer({}, [], Reason("read", "unreadable_file", gone)), params)
+            work.write(unit, Answer({}, [], Reason("read", "unreadable_file", gone)), limits)
             return
         answer = _answer(unit, worker.run(unit.task(folder, media, audio).message()))
         sha256 = unit.media_sha256 or file_sha256(media)
-    work.write(unit, replace(answer, source=answer.source | {"media_sha256": sha256}), params)
+    work.write(unit, replace(answer, source=answer.source | {"media_sha256": sha256}), limits)
 
 
 def _answer(unit: Unit, said: dict[str, Any] | Failure) -> Answer:

@@ -58,7 +58,7 @@ def _data(params: Params) -> list[str]:
         table = paths.CROPS / corpus / "clips.parquet"
         if table.is_file():
             kept = read_clip_table(table, KEPT)
-            minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.fps / 60
+            minutes = sum(row["frames"] or 0 for row in kept) / params.preprocess.measure.fps / 60
             lines.append(f"* {corpus}: {len(kept)} clips, {minutes:.1f} minutes, "
                          f"{len({row['identity'] for row in kept})} people")
     return ["\n".join(lines) or "unknown", f"Stage 1 trains on {', '.join(params.used_for('audio'))}; stage 2 on "

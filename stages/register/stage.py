@@ -98,7 +98,7 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Ch
         description=model_card(plan.name, config, params, metrics, plan.gates,
                                changes if plan.name == params.register_.name else None), tags=tags,
         code=Path(served.__file__), signature=served.signature(),
-        example=example_request(config, params), metrics=metrics, requirements=_requirements(),
+        example=example_request(config, params), metrics=metrics, requirements=requirements(),
         documents=_documents(plan, params), evaluation=_evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)
     (set_alias if passed else clear_alias)(plan.name, "champion", version)
@@ -124,7 +124,8 @@ def _evaluation(plan: Plan, params: Params) -> tuple[Path, ...]:
     return tuple(path for path in (paths.EVALUATION / name for name in names) if path.exists())
 
 
-def _requirements() -> tuple[str, ...]:
+def requirements() -> tuple[str, ...]:
+    """What serving a model needs, in the versions that are installed here."""
     from importlib.metadata import PackageNotFoundError, version
 
     pins = []

@@ -114,7 +114,7 @@ def write_params(folder: Path, address: str | None, **extract) -> Path:
     keep_corpora(values, "avspeech")
     values["ray"] |= {"address": address}
     for stage in ("train_audio", "train_emotion"):
-        values[stage]["gpus"] = 0
+        values[stage]["trainer"]["gpus"] = 0
     values["extract"] |= {"batch_clips": 2, "shards": 2, "max_clip_s": 30.0, "actors": 2} | extract
     path = folder / "params.json"
     path.write_text(json.dumps(values))

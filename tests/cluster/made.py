@@ -55,7 +55,7 @@ class LoggedExtractor(ClipExtractor):
 
 def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
     """In place of the models that params.yaml names."""
-    return LoggedExtractor(MadeSpace(), MadeEncoder(), storage, params.preprocess.fps)
+    return LoggedExtractor(MadeSpace(), MadeEncoder(), storage, params.preprocess.measure.fps)
 
 
 def write_corpus(count: int, poison: tuple[int, ...] = ()) -> None:

@@ -65,12 +65,13 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
             raise UnreadableVideo(answer["reject"])
         return np.load(films / "frames.npy"), np.load(films / "sound.npy")
 
-    def run_here(tasks, make, count, ray):
+    def run_here(tasks, make, count, ray, **told):
         for task in tasks:
             computed.append(task)
-            yield task, Worker(make.args[0], PairParts(fake_parts().judges, read))(task)
+            yield task, Worker(make.args[0], parts=PairParts(fake_parts().judges, read))(task)
 
-    monkeypatch.setattr(evaluate_pairs, "load_params", lambda: params.model_copy(update={"evaluate": section}))
+    judged = params.model_copy(update={"evaluate": section})
+    monkeypatch.setattr(evaluate_pairs, "own_or_packaged_params", lambda: judged)
     monkeypatch.setattr(workers, "run", run_here)
     for module in (pair, results_compare):
         monkeypatch.setattr(module, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})

@@ -8,51 +8,54 @@ from playmate.profile import leaves
 
 NEUTRAL = {
     "the user's own: place, machine": """
-        seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s
-        feature_store.root face_space.refit
-        train_audio.resume train_emotion.resume train_audio.checkpoints train_emotion.checkpoints register.name""",
+        seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s feature_store.root
+        face_space.refit train_audio.resume train_emotion.resume
+        train_audio.trainer.checkpoints train_emotion.trainer.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
-        embedded.speaker embedded.render_px
-        face_space.ridge face_space.frame_stride""",
+        embedded.speaker embedded.render_px face_space.ridge face_space.frame_stride""",
     "of the paper's path alone: params.yaml holds its value": """
         face_space.stitching face_space.tune.train face_space.tune.features face_space.tune.distance
         face_space.tune.transfer_weight face_space.tune.reconstruction_weight face_space.tune.perceptual_weight
         face_space.tune.prior_weight face_space.tune.picture_px face_space.tune.min_gap face_space.tune.lr
-        face_space.tune.final_lr_share face_space.tune.grad_clip preprocess.min_sync_confidence
-        preprocess.max_sync_offset_frames evaluate.emo_a""",
+        face_space.tune.final_lr_share face_space.tune.grad_clip preprocess.thresholds.min_sync_confidence
+        preprocess.thresholds.max_sync_offset_frames evaluate.emo_a""",
     "the paper's, or its reading in docs/equations.md, in every profile": """
-        split.test_identities split.test_share split.validation_share statistics.pose_group
-        preprocess.fps preprocess.crop_px preprocess.sample_rate_hz preprocess.crop_scale preprocess.crop_shift_y
-        model.conv_norm model.audio_align_layers model.previous model.emotion_blocks
+        split.test_identities split.test_share split.validation_share statistics.pose_group preprocess.measure.fps
+        preprocess.measure.crop_px preprocess.measure.sample_rate_hz preprocess.measure.crop_scale
+        preprocess.measure.crop_shift_y model.conv_norm model.audio_align_layers model.previous model.emotion_blocks
         diffusion.steps diffusion.schedule diffusion.previous_noise_t_max diffusion.previous_noise_form
         emotion.labels sample.solver""",
     "common practice, which no size of data or model asks to change": """
-        train_audio.final_lr_share train_audio.grad_clip train_audio.bundle
-        train_emotion.final_lr_share train_emotion.weight_decay train_emotion.grad_clip train_emotion.bundle""",
+        train_audio.final_lr_share train_audio.grad_clip train_audio.trainer.bundle train_emotion.final_lr_share
+        train_emotion.weight_decay train_emotion.grad_clip train_emotion.trainer.bundle""",
     "stage 1 is frozen in stage 2, so that the pose has no gradient and one part is left": """
         train_emotion.weight_of train_emotion.expression_weight train_emotion.pose_weight
         train_emotion.pose_velocity_weight""",
     "about recordings of any source: what a clip is, is decided alike": """
-        preprocess.min_duration_s preprocess.max_duration_s preprocess.detect_every preprocess.min_face_px
-        preprocess.max_yaw_p95_deg preprocess.max_roll_deg preprocess.min_detection_share preprocess.min_inside_share
-        preprocess.min_score_p05 preprocess.min_blur preprocess.min_brightness preprocess.max_brightness
-        preprocess.min_speech_share preprocess.min_singing_share preprocess.duplicate_share preprocess.shot_threshold
-        preprocess.crf""",
+        preprocess.measure.min_duration_s preprocess.measure.max_duration_s preprocess.measure.detect_every
+        preprocess.thresholds.min_face_px preprocess.thresholds.max_yaw_p95_deg preprocess.thresholds.max_roll_deg
+        preprocess.thresholds.min_detection_share preprocess.thresholds.min_inside_share
+        preprocess.thresholds.min_score_p05 preprocess.thresholds.min_blur preprocess.thresholds.min_brightness
+        preprocess.thresholds.max_brightness preprocess.thresholds.min_speech_share
+        preprocess.thresholds.min_singing_share preprocess.thresholds.duplicate_share
+        preprocess.measure.shot_threshold preprocess.measure.crf""",
     "limits against hostile or broken files, far above what a clip takes": """
-        preprocess.max_decode_s preprocess.max_memory_gb preprocess.keep_frames_gb preprocess.max_side_px
-        preprocess.max_source_s extract.max_clip_s extract.max_memory_gb""",
+        preprocess.limits.max_decode_s preprocess.limits.max_memory_gb preprocess.keep_frames_gb
+        preprocess.measure.max_side_px preprocess.measure.max_source_s extract.max_clip_s extract.max_memory_gb""",
     "how it is computed, not what": """
         preprocess.ray_min_clips extract.ahead extract.ray_min_clips speech.piece_s speech.overlap_s
-        train_audio.min_workers train_audio.sharded train_audio.accumulate train_audio.compile
-        train_emotion.min_workers train_emotion.sharded train_emotion.accumulate train_emotion.compile""",
+        train_audio.trainer.min_workers train_audio.trainer.sharded train_audio.accumulate train_audio.compile
+        train_emotion.trainer.min_workers train_emotion.trainer.sharded train_emotion.accumulate
+        train_emotion.compile""",
     "what is told and shown; nothing ends or changes by it": """
-        train_audio.video_every train_audio.min_improvement train_audio.plateau_after train_audio.stop_after
-        train_emotion.video_every train_emotion.min_improvement train_emotion.plateau_after train_emotion.stop_after
-        register.max_audio_learned_nothing register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
+        train_audio.trainer.video_every train_audio.min_improvement train_audio.trainer.plateau_after
+        train_audio.stop_after train_emotion.trainer.video_every train_emotion.min_improvement
+        train_emotion.trainer.plateau_after train_emotion.stop_after register.max_audio_learned_nothing
+        register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
         evaluate.seeds""",
     "rules of measures, alike so that numbers of profiles can be read side by side": """
-        sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s evaluate.control_stride
-        evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",
+        sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s
+        evaluate.control_stride evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",
 }
 
 

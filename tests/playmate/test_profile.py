@@ -42,7 +42,7 @@ def test_paper_is_the_papers_and_keeps_comments_and_other_keys(folder):
     (folder / "params.yaml").write_text(text)
     apply("paper")
     params = load_params()
-    assert (params.face_space.kind, params.speech.kind, params.preprocess.detector) == (
+    assert (params.face_space.kind, params.speech.kind, params.preprocess.measure.detector) == (
         "liveportrait", "wav2vec2", "buffalo_l")
     assert (params.model.dim, params.model.layers, params.model.window, params.diffusion.target) == (512, 8, 100, "eps")
     assert params.untrained == () and params.stamp == "paper" and params.corpora["mead"].path == "/data/sets/mead"

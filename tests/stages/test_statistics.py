@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import yaml
 from safetensors.numpy import load_file
 
 from models.motion.normalization import MotionStatistics
+from pipeline.components.bundle import load_bundle
 from pipeline.core.config import parse_params
 from pipeline.core.split_table import write_split
 from stages import statistics
@@ -62,3 +64,21 @@ def test_the_same_clips_give_the_same_bytes(train):
 def test_no_training_clip_is_an_error(train):
     with pytest.raises(ValueError, match="no training clip"):
         train([])
+
+
+def test_the_statistics_of_a_bundle_are_kept(project):
+    shipped = load_bundle(project / "pretrained/embedded").statistics
+    own = MotionStatistics(replace(shipped.expression, mean=shipped.expression.mean + 1), shipped.pose_mean,
+                           shipped.pose_std, shipped.pose_center, shipped.pose_spread, "clip", shipped.min_std)
+    kept = statistics.kept(project / "pretrained/embedded", own, own_mean=False)
+    np.testing.assert_array_equal(kept.expression.mean, shipped.expression.mean)
+    around = statistics.kept(project / "pretrained/embedded", own, own_mean=True)
+    np.testing.assert_array_equal(around.expression.mean, own.expression.mean)
+    for name in ("expression_std", "expression_alive", "pose_mean", "pose_std"):
+        np.testing.assert_array_equal(around.tensors()[name], shipped.tensors()[name])
+
+
+def test_statistics_of_another_face_space_are_refused(train, project, monkeypatch):
+    monkeypatch.setattr(statistics, "initial_bundle", lambda init, key: project / "pretrained/embedded")
+    with pytest.raises(ValueError, match="motion has 217 dimensions there, here 13"):
+        train([1, 3])

@@ -111,8 +111,9 @@ def make_project(folder: Path, source: Path, root: str | None = None, **train) -
     params["diffusion"] |= {"steps": 50, "previous_noise_t_max": 5}
     small = {"steps": 4, "batch": 4, "checkpoint_every": 2, "validate_every": 2, "log_every": 1, "init": "none",
              "warmup_steps": 1, **train}
-    params["train_audio"] |= small
-    params["train_emotion"] |= small
+    for section in (params["train_audio"], params["train_emotion"]):
+        for key, value in small.items():
+            (section["trainer"] if key in section["trainer"] else section)[key] = value
     keep_corpora(params, "avspeech", "mead")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     rows = [row for corpus in ("avspeech", "mead") for row in _features(folder, corpus, root)]

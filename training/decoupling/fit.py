@@ -22,7 +22,6 @@ from training.engine.run import run
 from training.engine.verdict import Row
 
 RUNS = WORK / "training"
-HOW = ("workers", "gpus", "checkpoint_every")  # keys of `tune` that change no result
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def tuning_plan(params: Params) -> RunPlan:
     prints, section = fingerprints(params), params.face_space.tune
     return RunPlan("face_space", f"face_space-{digest(prints)[:16]}", str(RUNS), params, prints,
                    data=clip_tables(params), make_job=decoupling_job, train=tune_networks,
-                   ask=Ask("face_space.tune", section.workers, section.gpus, section.workers),
+                   ask=Ask("face_space.tune", section.trainer.workers, section.trainer.gpus, section.trainer.workers),
                    steps=section.steps, batch=section.batch, unit="pairs")
 
 
@@ -68,7 +67,7 @@ def fingerprints(params: Params) -> dict[str, str]:
     tables = [*clip_tables(params).values(), SPLIT / "split.parquet"]
     weights = [] if section.untrained else [weight_path(section.tune.features),
                                             *official_files(liveportrait_folder(section)).values()]
-    tuned = {name: value for name, value in section.tune.model_dump().items() if name not in HOW}
+    tuned = section.tune.model_dump(exclude={"trainer"})
     values = {"seed": params.seed, "tune": tuned, "checkpoint": section.checkpoint}
     return {"params": digest(values),
             "data": digest({str(path): file_sha256(path) for path in tables}),

@@ -37,6 +37,6 @@ def tune_networks(job: DecouplingJob, context: Context) -> State:
     """
     section = job.settings
     learner = Learner(job.networks, job.features, job.clips, job.measured_clips, section, job.seed, context)
-    settings = LoopSettings(section.steps, section.batch, section.log_every, section.checkpoint_every,
+    settings = LoopSettings(section.steps, section.batch, section.log_every, section.trainer.checkpoint_every,
                             validate_every=section.steps, validate_first=True, prefetch=1)
     return run_loop(learner, context, settings, job.checkpoints, Hooks(job.on_step))

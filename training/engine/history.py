@@ -23,6 +23,12 @@ def write_history(folder: Path, history: list[dict[str, float]], facts: dict[str
     write_json(folder / METRICS, {**facts, **summary(history)})
 
 
+def write_untrained(folder: Path, facts: dict[str, Any]) -> None:
+    """The same files of a stage that trains nothing: a curve without rows, and `facts`."""
+    write_text(folder / CURVE, "step,loss,loss_expression,loss_pose\n")
+    write_json(folder / METRICS, {**facts, "steps": 0})
+
+
 def summary(history: list[dict[str, float]]) -> dict[str, float]:
     """First and last values of every column, and how much of the loss the training took away.
 

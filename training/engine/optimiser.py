@@ -88,7 +88,7 @@ class MovingAverage:
 
 @dataclass(frozen=True)
 class OptimiserSettings:
-    """The keys of `train_audio` and `train_emotion` that a run goes by; each has its comment in params.yaml."""
+    """The keys of `train_audio` and `train_emotion`, and of their `trainer` that a run goes by."""
 
     steps: int
     lr: float

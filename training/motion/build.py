@@ -98,7 +98,7 @@ def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistic
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
-        parts.append(_stored(store, rows, statistics, labels, int(section.cache_gb * 2**30)))
+        parts.append(_stored(store, rows, statistics, labels, int(section.trainer.cache_gb * 2**30)))
     if not parts[0]:
         raise ValueError(f"no training clip in {', '.join(corpora)}" + (
             f" is labelled {', '.join(labels)}" if labels else "")
@@ -148,11 +148,12 @@ def _job(params: Params, section: Train, model: MotionTransformer, train: Stored
         previous_noise_form=diffusion.previous_noise_form, weight_of=section.weight_of,
         expression_weight=section.expression_weight, pose_weight=section.pose_weight,
         pose_velocity_weight=section.pose_velocity_weight, use_emotion=shape.num_emotions > 0)
-    state_every = section.video_every if validation else 0
-    optimiser = OptimiserSettings(**{name: getattr(section, name) for name in OptimiserSettings.__annotations__})
+    state_every = section.trainer.video_every if validation else 0
+    settings, unpacked = dict(section) | dict(section.trainer), section.trainer.unpacked
+    optimiser = OptimiserSettings(**{name: settings[name] for name in OptimiserSettings.__annotations__})
     return Job(model, train, validation, batches, objective, optimiser, params.seed, checkpoints, statistics,
-               state_every=state_every, loaders=section.loaders,
-               unpack=partial(unpack, train, Path(section.unpacked)) if section.unpacked else None)
+               state_every=state_every, loaders=section.trainer.loaders,
+               unpack=partial(unpack, train, Path(unpacked)) if unpacked else None)
 
 
 def read_statistics() -> MotionStatistics:

@@ -10,6 +10,7 @@ from pathlib import Path
 from models.generation.request import SampleSettings
 from models.motion.emotions import LABEL_SETS
 from models.motion.normalization import MotionStatistics
+from models.transformer.shape import ModelShape
 from pipeline.components.bundle import BundleConfig, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
@@ -39,10 +40,10 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     state = run(plan, say)
     storage, folder = open_storage(plan.work), stage.folder / "bundle"
     job = stage.make_job(params, storage, plan.name)
-    best = section.bundle == "best" and job.validation_clips
+    best = section.trainer.bundle == "best" and job.validation_clips
     chosen = CheckpointStore(storage, plan.name).load_best() if best else state
-    save_bundle(folder, bundle_config(stage, params, job, plan.fingerprints), chosen["model"], statistics)
-    found = verdict(state["history"], section.min_learned)
+    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), chosen["model"], statistics)
+    found = verdict(state["history"], section.trainer.min_learned)
     facts = {"stage": stage.name, "parameters": sum(p.numel() for p in job.model.parameters()),
              "clips": len(job.clips), "validation_clips": len(job.validation_clips), "run": plan.name,
              "bundle_step": chosen["step"], "learned_nothing": int(not found.learned), "verdict": found.sentence}
@@ -59,15 +60,15 @@ def _without_params(prints: dict[str, str]) -> dict[str, str]:
 def stage_plan(stage: Stage, params: Params) -> RunPlan:
     """The run that params.yaml means."""
     prints, section = fingerprints(stage, params), stage.section(params)
-    name = f"train_{stage.name}"
+    name, trainer = f"train_{stage.name}", section.trainer
     return RunPlan(
-        name, run_name(stage, prints), section.checkpoints or str(RUNS), params, prints,
+        name, run_name(stage, prints), trainer.checkpoints or str(RUNS), params, prints,
         data={corpus: FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)},
         make_job=stage.make_job, train=train,
-        ask=Ask(name, section.workers, section.gpus, section.min_workers),
-        steps=section.steps, batch=section.batch, unit="windows", sharded=section.sharded,
-        plateau_after=section.plateau_after, watch=partial(films_beside, stage, params, prints),
-        judge=partial(record_verdict, section.min_learned))
+        ask=Ask(name, trainer.workers, trainer.gpus, trainer.min_workers),
+        steps=section.steps, batch=section.batch, unit="windows", sharded=trainer.sharded,
+        plateau_after=trainer.plateau_after, watch=partial(films_beside, stage, params, prints),
+        judge=partial(record_verdict, trainer.min_learned))
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def films_beside(stage: Stage, params: Params, prints: dict[str, str], job: Job,
         return
 
     def write_bundle(folder: Path, state: State) -> None:
-        save_bundle(folder, bundle_config(stage, params, job, prints), state["model"], statistics)
+        save_bundle(folder, bundle_config(stage, params, job.model.shape, prints), state["model"], statistics)
 
     films = Films(job.state_every, job.validation_clips[0].clip_id, write_bundle, tracked)
     job.on_state = films.take
@@ -94,10 +95,10 @@ def record_verdict(min_learned: float, tracked: Tracked, history: list[Row]) -> 
     record_end(tracked, history, verdict(history, min_learned))
 
 
-def bundle_config(stage: Stage, params: Params, job: Job, prints: dict[str, str]) -> BundleConfig:
+def bundle_config(stage: Stage, params: Params, shape: ModelShape, prints: dict[str, str]) -> BundleConfig:
     """What the bundle says of itself."""
     return BundleConfig(
-        stage=stage.name, profile=params.stamp, model=job.model.shape, diffusion=params.diffusion.model_dump(),
+        stage=stage.name, profile=params.stamp, model=shape, diffusion=params.diffusion.model_dump(),
         speech=params.speech.model_dump(), face_space=params.face_space.kind,
         sample=SampleSettings(**params.sample.model_dump()), labels=LABEL_SETS[params.emotion.labels],
         fingerprints=prints)

@@ -10,17 +10,14 @@ from typing import Any, Literal
 from pipeline.components.bundle import trained_digest
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
+from pipeline.core.initial import initial_bundle
 from pipeline.core.model_params import Train
 from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
 from pipeline.storage import Storage
-from training.motion.initial import initial_bundle
 from training.motion.job import Job
 
-# keys of `train_*` that say how the work is done, not what comes out: a run goes on where one of them is changed
-HOW = ("workers", "gpus", "min_workers", "sharded", "prefetch", "loaders", "cache_gb", "unpacked", "checkpoints",
-       "checkpoint_every", "video_every", "bundle", "plateau_after", "min_learned")
-# those that change no step but by rounding, or only what is looked at: a run goes on with them, and says so
-SAME_STEP = ("accumulate", "compile", "log_every", "validate_every")
+# keys that change no step but by rounding, or only what is looked at: a run goes on with them, and says so
+SAME_STEP = {"accumulate", "compile", "log_every", "validate_every"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +35,15 @@ class Stage:
 def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     """Digests of all that enters the training: parameters, data, code, and the bundles it starts from.
 
-    How motion is sampled, and what the profile is called, enter no training.
+    How it is computed (`trainer`), how motion is sampled and what the profile is called enter no training.
     """
     section, values = stage.section(params), asked(stage, params)
-    values["train"] = {name: value for name, value in values["train"].items() if name not in HOW + SAME_STEP}
+    values["train"] = section.model_dump(exclude={"trainer", *SAME_STEP})
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
               "code": code_of("training.motion.loop", "training.motion.build")}
-    start = initial_bundle(section.init, stage.name)
+    start = initial_bundle(section.init, f"train_{stage.name}.init")
     if start is not None:
         prints["init"] = trained_digest(start)
     if stage.name == "emotion":

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from models.motion.emotions import LABEL_SETS
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.components.bundle import Bundle, BundleConfig, load_bundle
 from pipeline.core.config import Params
-from pipeline.core.paths import SHIPPED
+from pipeline.core.initial import initial_bundle
 
 log = logging.getLogger(__name__)
 
 
-def initial_bundle(init: str, stage: str) -> Path | None:
-    """The bundle folder that `init` (none | shipped | folder) means for a stage; None: from scratch.
-
-    The shipped bundle is a joint one: stage 1 takes its part of it. Raises ValueError for a named folder that is not
-    there; the shipped one may be absent.
-    """
-    if init == "none":
-        return None
-    folder = SHIPPED if init == "shipped" else Path(init)
-    if folder.is_dir():
-        return folder
-    if init != "shipped":
-        raise ValueError(f"train_{stage}.init {init}: there is no such bundle folder")
-    log.warning("no shipped bundle at %s: stage %s starts from scratch", folder, stage)
-    return None
-
-
 def initial_audio(model: MotionTransformer, params: Params) -> None:
-    """Start stage 1 from the weights of another bundle; its own motion mask stays."""
+    """Start stage 1 from the weights of another bundle, a joint one too; its own motion mask stays."""
     bundle = _fitting(model, params, params.train_audio.init, "audio")
     if bundle is not None:
         kept = {name: value for name, value in bundle.model.state_dict().items()
@@ -41,17 +23,18 @@ def initial_audio(model: MotionTransformer, params: Params) -> None:
         model.load_state_dict(kept, strict=False)
 
 
-def initial_emotion(model: MotionTransformer, params: Params) -> None:
-    """Start the emotion-control module from that of another joint bundle with the same labels."""
+def initial_emotion(model: MotionTransformer, params: Params) -> bool:
+    """Start the emotion-control module from that of another joint bundle with the same labels; False: from scratch."""
     bundle = _fitting(model, params, params.train_emotion.init, "emotion")
     if bundle is not None:
         kept = {name: value for name, value in bundle.model.state_dict().items() if name.startswith("emotion.")}
         model.load_state_dict(kept, strict=False)
+    return bundle is not None
 
 
 def _fitting(model: MotionTransformer, params: Params, init: str, stage: str) -> Bundle | None:
     """The bundle to start from, or None with a message that says what does not fit."""
-    folder = initial_bundle(init, stage)
+    folder = initial_bundle(init, f"train_{stage}.init")
     if folder is None:
         return None
     bundle = load_bundle(folder)

@@ -53,19 +53,19 @@ def _entries(manifest: Path) -> tuple[dict[str, Any], list[str]]:
 def _row(folder: Folder, manifest: Path, key: str, info: Any) -> Row:
     video = info.get("ytb_id") if isinstance(info, dict) else None
     video = video if isinstance(video, str) and YOUTUBE_ID.fullmatch(video) else key[:11]
-    meta = {"identity": f"celebv_text/{video}", "youtube_id": video}
+    identity = f"celebv_text/{video}"
     name = folder.video(key, "processed") or folder.video(key)
     if name:
-        return ClipRow(folder.corpus, key, name, audio=folder.sound(key), **meta)
+        return ClipRow(folder.corpus, key, name, identity, folder.sound(key), youtube_id=video)
     name = folder.video(video, "raw") or folder.video(video)
     if name is None:
-        return folder.missing(key, manifest, meta["identity"])
+        return folder.missing(key, manifest, identity)
     times, box = _span(info), _box(info)
     if times is None:
         return folder.reject(key, manifest.relative_to(folder.root).as_posix(), "bad_manifest_row",
-                             "its `duration` holds no usable start and end", meta["identity"])
-    return ClipRow(folder.corpus, key, name, audio=folder.sound(video, "raw"), start_s=times[0], end_s=times[1],
-                   box=box, **meta)
+                             "its `duration` holds no usable start and end", identity)
+    return ClipRow(folder.corpus, key, name, identity, folder.sound(video, "raw"), start_s=times[0], end_s=times[1],
+                   box=box, youtube_id=video)
 
 
 def _span(info: Any) -> tuple[float, float] | None:
@@ -80,8 +80,10 @@ def _span(info: Any) -> tuple[float, float] | None:
 
 def _box(info: Any) -> tuple[float, float, float, float] | None:
     box = info.get("bbox") if isinstance(info, dict) else None
-    sides = [number(box.get(side)) for side in ("left", "top", "right", "bottom")] if isinstance(box, dict) else []
-    if len(sides) != 4 or None in sides or sides[0] >= sides[2] or sides[1] >= sides[3]:
+    if not isinstance(box, dict):
+        return None
+    sides = [value for side in ("left", "top", "right", "bottom") if (value := number(box.get(side))) is not None]
+    if len(sides) != 4 or sides[0] >= sides[2] or sides[1] >= sides[3]:
         return None
     left, top, right, bottom = sides
     if max(sides) <= 1.0:

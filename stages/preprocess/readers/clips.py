@@ -70,7 +70,9 @@ def _from_lists(folder: Folder, lists: list[str], videos: list[str]) -> Iterator
             yield folder.reject(row.name, row.manifest, "missing_media",
                                 f"line {row.line}: no video {row.name[:200]!r}")
         else:
-            yield _of_list(folder, row, _used(folder, by_name[_same(row.name)]), sounds, sound_names, known)
+            name = by_name[_same(row.name)]
+            folder.use(name)
+            yield _of_list(folder, row, name, sounds, sound_names, known)
 
 
 def _of_list(folder: Folder, row: Listed, name: str, sounds, sound_names, known) -> Row:

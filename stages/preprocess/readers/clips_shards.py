@@ -52,8 +52,8 @@ def shard_samples(folder: Folder, shard: str) -> Iterator[Sample | RejectRow]:
         rejects.append(folder.reject(shard, shard, "bad_manifest", f"not a whole tar file: {error}"))
     if found.videos:
         folder.use(shard)
-    for member, media in sorted(found.videos.items()):
-        yield Sample(shard, member, media, found.of(member, found.sounds), found.of(member, found.values) or {})
+    for name, media in sorted(found.videos.items()):
+        yield Sample(shard, name, media, found.of(name, found.sounds), found.of(name, found.values) or {})
     yield from rejects
 
 
@@ -94,9 +94,10 @@ def _add(folder: Folder, shard: str, tar: tarfile.TarFile, member: tarfile.TarIn
 def _add_json(folder: Folder, shard: str, tar: tarfile.TarFile, member: tarfile.TarInfo, stem: str,
               found: _Members) -> list[RejectRow]:
     said = "larger than 1 MiB"
-    if member.size <= MAX_JSON_BYTES:
+    file = tar.extractfile(member)   # None: not a regular file, which `_add` has rejected
+    if file is not None and member.size <= MAX_JSON_BYTES:
         try:
-            values = json.loads(tar.extractfile(member).read())
+            values = json.loads(file.read())
         except (ValueError, RecursionError) as error:
             said = f"not JSON: {error}"
         else:

@@ -37,8 +37,7 @@ def guess_reader(folder: Folder) -> str | None:
 def datasets_in(root: Path) -> dict[str, str]:
     """Folder name -> reader where `root` holds several kinds of folders, or one named as a dataset is; else nothing."""
     names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {name: _reader_below(root, name) for name in names}
-    found = {name: reader for name, reader in found.items() if reader}
+    found = {name: reader for name in names if (reader := _reader_below(root, name))}
     kinds = set(found.values())
     several = len(kinds) > 1 and kinds & set(DATASETS)
     return found if several or set(found) & set(DATASETS) else {}

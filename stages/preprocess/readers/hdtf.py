@@ -96,9 +96,9 @@ def _clips(folder: Folder, subset, manifest, video, index, times, url, tables, p
         return
     whole = folder.video(f"{subset}_{video}") or folder.video(video)
     if whole:
-        yield ClipRow(folder.corpus, key, whole, identity, folder.sound(PurePosixPath(whole).stem), *times,
-                      box=_box(tables["crop_wh"].get(key)), box_height_px=_height(tables["resolution"].get(video)),
-                      youtube_id=url)
+        yield ClipRow(folder.corpus, key, whole, identity, folder.sound(PurePosixPath(whole).stem), start_s=times[0],
+                      end_s=times[1], box=_box(tables["crop_wh"].get(key)),
+                      box_height_px=_height(tables["resolution"].get(video)), youtube_id=url)
     else:
         yield folder.missing(key, manifest, identity)
 
@@ -111,8 +111,8 @@ def _height(cells: list[str] | None) -> float | None:
 
 def _box(cells: list[str] | None) -> tuple[float, float, float, float] | None:
     """crop_wh is x, width, y, height in pixels of the listed resolution."""
-    values = [number(cell) for cell in cells or []]
-    if len(values) != 4 or None in values:
+    values = [value for cell in cells or [] if (value := number(cell)) is not None]
+    if len(values) != 4 or len(cells or []) != 4:
         return None
     x, width, y, height = values
     return (x, y, x + width, y + height) if width > 1 and height > 1 else None

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import SupportsFloat
 
 from stages.preprocess.readers.rows import CorpusError
 
@@ -55,11 +56,11 @@ def read_json(path: Path) -> dict:
 
 def number(text: object) -> float | None:
     """A finite number, else None."""
-    if isinstance(text, bool):
+    if isinstance(text, bool) or not isinstance(text, str | bytes | SupportsFloat):
         return None
     try:
         value = float(text)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 

@@ -58,7 +58,8 @@ def _take(name: str, tree: re.Pattern) -> Take | None:
 
 
 def _view(name: str) -> str:
-    return _match(name, TREE).groupdict().get("view") or "front"
+    found = _match(name, TREE)
+    return (found and found.groupdict().get("view")) or "front"
 
 
 def _official_tests(takes) -> set[Take]:

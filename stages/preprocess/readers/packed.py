@@ -22,6 +22,8 @@ PART_BYTES = 8 << 20
 class Opener(Protocol):
     """Hashable, so that what was read last can be kept."""
 
+    def __hash__(self) -> int: ...
+
     def open(self, name: str) -> BinaryIO:
         """The raw file of this name, to be read from any place."""
 

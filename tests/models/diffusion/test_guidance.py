@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
-from models.diffusion.denoise import guide, guide_audio
+from models.diffusion.denoise import Conditions, Denoiser, guide, guide_audio
 from models.diffusion.schedule import to_x0
 
 
@@ -17,3 +19,20 @@ def test_guiding_noise_or_clean_sample_is_the_same():
     guided_noise = to_x0(guide(*branches, 1.5, 2.0), x_t, level, "eps")
     guided_clean = guide(*(to_x0(branch, x_t, level, "eps") for branch in branches), 1.5, 2.0)
     np.testing.assert_allclose(guided_noise, guided_clean, rtol=1e-12)
+
+
+def test_the_head_pose_gets_its_share_of_w_a():
+    """Without conditions 0, with audio 1, with emotion 3; clean motion is predicted, and one step ends at it."""
+    class Network:
+        motion_mask = np.ones(9, np.float32)
+
+        def branches(self, given):
+            heights = [0, 1] if given.emotion is None else [0, 1, 3]
+            return lambda x, time: np.stack([np.full_like(x, height) for height in heights])
+
+    noise = np.zeros((1, 2, 9), np.float32)
+    denoiser = Denoiser(Network(), np.array([0.1]), "x0", "ddim", [0], 100.0)
+    given = Conditions(noise, noise, noise, np.array([False]), None, None, 2.0, 1.5, 0.25)
+    np.testing.assert_allclose(denoiser.run(given, noise, None, None)[0][0, 0], [2.0, 2.0, *[0.5] * 7])
+    given = replace(given, emotion=noise)
+    np.testing.assert_allclose(denoiser.run(given, noise, None, None)[0][0, 0], [5.0, 5.0, *[3.5] * 7])

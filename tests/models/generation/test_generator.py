@@ -23,7 +23,7 @@ def generator(solver="ddim", seed=0, fade=2, **changes) -> MotionGenerator:
     for block in network.emotion.blocks:  # as if trained: emotion has an effect
         torch.nn.init.normal_(block.modulation[1].weight, std=1.0)
     return MotionGenerator(TorchNetwork(network), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0))
+                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0, 1.0))
 
 
 def request(frames=30, **changes) -> Request:
@@ -74,7 +74,7 @@ def test_windows_depend_on_the_motion_before_them():
 
 def test_a_joint_leads_over_from_the_frame_before():
     """Without the fade the window's own motion; with it, the miss at the last repeated frame times 3/4, 2/4, 1/4."""
-    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0)
+    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0, 1.0)
     track = Track(0, request(), model().shape, statistics(), settings)
     track.advance()
     first = np.zeros((8, MOTION_DIM), np.float32)
@@ -155,7 +155,7 @@ def test_one_guided_step_is_equation_8_of_three_single_passes():
                        drop_audio=torch.full((count,), drop), emotion=weights)
 
     expected = guide(branch(null, True), branch(null, False), branch(happy, False), 1.5, 2.0)
-    given = Conditions(*(x.numpy() for x in (speech, identity, previous, known)), None, happy.numpy(), 1.5, 2.0)
+    given = Conditions(*(x.numpy() for x in (speech, identity, previous, known)), None, happy.numpy(), 1.5, 2.0, 1.0)
     denoiser = Denoiser(maker.network, maker.alpha_bar, "x0", "ddim", [30], 100.0)
     got, _ = denoiser.run(given, x_t.numpy(), None, None)  # one step to clean data returns the guided x_0
     torch.testing.assert_close(torch.from_numpy(got), expected, rtol=1e-4, atol=1e-5)
@@ -170,7 +170,7 @@ def test_frames_behind_the_end_are_not_computed_and_change_nothing():
     drawn = partial(np.random.default_rng(0).standard_normal, dtype=np.float32)
     speech, noise = drawn((1, 11, SPEECH_DIM)), drawn((1, 8, MOTION_DIM))
     given = Conditions(speech, drawn((1, EXPRESSION)), drawn((1, 3, MOTION_DIM)), np.array([True]),
-                       (np.arange(11) < 6)[None], np.tile(emotion("sad"), (1, 11, 1)), 1.5, 2.0)
+                       (np.arange(11) < 6)[None], np.tile(emotion("sad"), (1, 11, 1)), 1.5, 2.0, 1.0)
     short = replace(given, speech=speech[:, :6], mask=None, emotion=given.emotion[:, :6])
     denoiser = Denoiser(maker.network, maker.alpha_bar, "x0", "ddim", [49, 30, 10, 0], 100.0)
     whole, _ = denoiser.run(given, noise, None, None)
@@ -193,7 +193,7 @@ def test_faces_are_taken_for_the_nearest_within_the_limit():
 
 def test_bad_requests_say_what_is_wrong():
     stage_one = MotionGenerator(TorchNetwork(model()), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0))
+                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0, 1.0))
     with pytest.raises(ValueError, match="no emotion control"):
         stage_one.generate(request(emotion=emotion("happy")))
     with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):

@@ -16,6 +16,7 @@ def project(tmp_path, monkeypatch):
     """An empty project; `bundle(folder)` puts a bundle there, whose digest is its text."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(default_model, "bundle_digest", lambda folder: (folder / "bundle.json").read_text())
+    monkeypatch.setattr(paths, "PACKAGED", tmp_path / "package")
     monkeypatch.setattr(default_model, "_registry_has_champion", lambda: pytest.fail("the registry was asked"))
     return tmp_path
 
@@ -37,6 +38,11 @@ def test_without_any_model_the_error_says_what_to_do(project):
 def test_the_shipped_one_where_nothing_was_trained(project):
     bundle(paths.SHIPPED, "s")
     assert default_model.default_model().model == str(paths.SHIPPED)
+
+
+def test_outside_a_project_the_one_that_comes_with_the_package(project):
+    bundle(paths.PACKAGED / paths.SHIPPED, "s")
+    assert default_model.default_model().model == str(paths.PACKAGED / paths.SHIPPED)
 
 
 def test_the_champion_of_this_project_needs_no_registry(project):

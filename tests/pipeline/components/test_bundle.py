@@ -22,7 +22,7 @@ def config(**changes) -> BundleConfig:
                  "previous_noise_form": "sqrt"}
     values = {"stage": "emotion", "profile": "toy", "model": shape(num_emotions=8), "diffusion": diffusion,
               "speech": {"kind": "whisper"}, "face_space": "landmark",
-              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0),
+              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0),
               "labels": CORE8, "fingerprints": {"code": "abc"}}
     return BundleConfig(**{**values, **changes})
 
@@ -87,10 +87,11 @@ def test_what_does_not_fit_is_named(saved, change, message):
 def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
     def to_version_1(values):
         values.update(version=1)
-        del values["sample"]["identity_limit"], values["playmate"]
+        del values["sample"]["identity_limit"], values["sample"]["pose_share"], values["playmate"]
 
     edit(saved[0], to_version_1)
-    assert load_bundle(saved[0]).config.sample.identity_limit == np.inf
+    sample = load_bundle(saved[0]).config.sample
+    assert sample.identity_limit == np.inf and sample.pose_share == 1
 
 
 def test_a_bundle_names_the_playmate_that_wrote_it(saved, project):

@@ -9,6 +9,7 @@ from pipeline.compute.device import COUNTED, ResourcesMissing, gpu_places, which
 from pipeline.compute.resources import Ask, Request, check_machine, own_device, request_of, wait_for
 from pipeline.core.config import ParamsError, parse_params
 from pipeline.core.data_params import Ray
+from tests.chosen import change
 from tests.pipeline.compute.fake_ray import CLUSTER, CPU_NODE, GPU_NODE, LOCAL, FakeRay
 
 
@@ -54,8 +55,8 @@ def test_gpus_that_come_late_are_waited_for_and_never_replaced_by_cores(monkeypa
 def test_what_never_comes_ends_in_an_error_that_says_what_to_set(monkeypatch, nodes, gpus, wanted, there):
     fake = FakeRay(monkeypatch, *nodes)
     with pytest.raises(ResourcesMissing, match=(
-            rf"train_audio: {wanted} were not there within 100 s; the cluster has {there}: set train_audio.gpus and "
-            r"train_audio.workers to what there is \(gpus: 0 computes on CPU cores\), add nodes, or raise "
+            rf"train_audio: {wanted} were not there within 100 s; the cluster has {there}: set gpus and workers "
+            r"of train_audio.trainer to what there is \(gpus: 0 computes on CPU cores\), add nodes, or raise "
             r"ray.max_wait_s")):
         asked(fake, gpus)
     assert fake.now == pytest.approx(100.0) and not fake.pending
@@ -84,9 +85,9 @@ def test_one_machine_is_asked_for_no_more_than_it_has(monkeypatch, node, gpus, w
 
 def test_a_machine_without_the_gpus_asked_for_is_an_error_before_ray_starts(monkeypatch):
     see_gpus(monkeypatch, 0)
-    with pytest.raises(ResourcesMissing, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus"):
+    with pytest.raises(ResourcesMissing, match=r"train_audio.trainer.gpus is 4, this machine has no GPU: set gpus"):
         check_machine(Ask("train_audio", 4, 4, 4))
-    with pytest.raises(ResourcesMissing, match=r"train_audio.gpus is 1, this machine has no GPU"):
+    with pytest.raises(ResourcesMissing, match=r"train_audio.trainer.gpus is 1, this machine has no GPU"):
         own_device(Ask("train_audio", 0, 1, 1))
     assert own_device(Ask("train_audio", 0, "auto", 1)) == "cpu"
     see_gpus(monkeypatch, 1)
@@ -119,11 +120,11 @@ def test_every_process_of_a_machine_sees_one_gpu(monkeypatch, visible, share, fo
 
 
 @pytest.mark.parametrize(("section", "changes", "message"), [
-    ("ray", {"address": "auto"}, "train_audio.gpus auto is for one machine: on the cluster .* how many GPUs"),
-    ("train_emotion", {"gpus": 3}, "gpus 3 must be auto, 0, or one for each of 2 workers"),
-    ("train_audio", {"gpus": -1}, "train_audio.gpus")])
+    ("ray", {"address": "auto"}, "train_audio.trainer.gpus auto is for one machine: on the cluster .* how many GPUs"),
+    ("train_emotion", {"trainer": {"gpus": 3}}, "gpus 3 must be auto, 0, or one for each of 2 workers"),
+    ("train_audio", {"trainer": {"gpus": -1}}, "train_audio.trainer.gpus")])
 def test_params_say_what_does_not_fit(project, section, changes, message):
     values = yaml.safe_load((project / "params.yaml").read_text())
-    values[section] |= changes
+    change(values, {section: changes})
     with pytest.raises(ParamsError, match=message):
         parse_params(values)

@@ -17,7 +17,7 @@ def values(project) -> dict:
 
 
 def test_the_shipped_file_loads(project):
-    assert load_params(project / "params.yaml").preprocess.fps == 25
+    assert load_params(project / "params.yaml").preprocess.measure.fps == 25
 
 
 def test_no_section_has_a_default():
@@ -37,7 +37,7 @@ def test_no_section_has_a_default():
     (("register", "min_mouth_r"), float("nan"), "register.min_mouth_r: Input should be a finite number"),
     (("diffusion", "target"), "eps", "needs diffusion.target x0 (it is eps)"),
     (("sample", "steps"), 1001, "sample.steps 1001 must not exceed diffusion.steps 1000"),
-    (("preprocess", "min_duration_s"), 40.0, "must be below max_duration_s"),
+    (("preprocess", "measure", "min_duration_s"), 40.0, "must be below max_duration_s"),
     (("corpora",), ["avspeech", "voxceleb"], "corpora: Input should be a valid dictionary"),
     (("corpora",), {}, "corpora: Dictionary should have at least 1 item"),
     (("corpora", "mead", "reader"), "voxceleb", "corpora.mead.reader: Input should be 'avspeech', 'celebv_text'"),
@@ -54,6 +54,11 @@ def test_no_section_has_a_default():
     (("raw",), {"root": "/data"}, "raw: is now the `path` of each corpus"),
     (("train_audio", "corpora"), ["avspeech"], "train_audio.corpora: is now the `use` of each corpus"),
     (("split", "test_corpora"), ["hdtf"], "split.test_corpora: is now the `use` of each corpus"),
+    (("preprocess", "min_blur"), 20.0, "preprocess.min_blur: is now preprocess.thresholds.min_blur"),
+    (("preprocess", "crf"), 14, "preprocess.crf: is now preprocess.measure.crf"),
+    (("train_emotion", "workers"), 2, "train_emotion.workers: is now train_emotion.trainer.workers"),
+    (("face_space", "tune", "gpus"), 1, "face_space.tune.gpus: is now face_space.tune.trainer.gpus"),
+    (("train_audio", "trainer", "loaders"), 4, "wants them unpacked: set `unpacked`"),
     (("speech", "overlap_s"), 15.0, "more than twice overlap_s"),
 ])
 def test_a_bad_value_is_named(values, path, value, message):

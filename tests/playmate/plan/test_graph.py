@@ -56,7 +56,7 @@ def test_a_training_asks_and_lasts_as_its_figures_say(toy, monkeypatch):
     section, step = toy.train_audio, audio_step(toy)
     row = rows["train_audio"]
     assert row.gpus == 0 and row.gpu_gb is None
-    seconds = section.steps * section.batch * step.gflop / (75.0 * min(section.workers, 2))
+    seconds = section.steps * section.batch * step.gflop / (75.0 * min(section.trainer.workers, 2))
     monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
     again = {row.stage: row for row in plan_graph(toy).stages}["train_audio"]
     assert again.hours == pytest.approx(seconds / 3600)

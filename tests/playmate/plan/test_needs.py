@@ -47,7 +47,7 @@ def test_gpus_that_are_asked_for_and_not_here(params, monkeypatch):
     apply("paper")
     assert {lack.stage for lack in found(params())} == {"face_space", "extract", "train_audio", "train_emotion",
                                                         "evaluate", "ablate"}
-    assert "train_audio: train_audio.gpus is 4, this machine has no GPU" in texts(params())
+    assert "train_audio: train_audio.trainer.gpus is 4, this machine has no GPU" in texts(params())
     assert found(params(ray={"address": "auto"})) == []   # a cluster's come when they are asked for
 
 
@@ -98,15 +98,15 @@ def test_plan_exits_1_with_the_words_and_0_without(folder, params, monkeypatch):
     apply("paper")
     done = run.invoke(app, ["plan", "--check"])
     assert done.exit_code == 1
-    assert "train_audio: train_audio.gpus is 4" in done.output and "liveportrait" in done.output
+    assert "train_audio: train_audio.trainer.gpus is 4" in done.output and "liveportrait" in done.output
 
 
 @pytest.mark.e2e
 def test_dvc_repro_ends_in_its_first_stage_with_the_words_of_the_plan(project, tmp_path):
-    folder = copy_project(project, tmp_path, {"train_audio": {"workers": 3, "gpus": 3}})
+    folder = copy_project(project, tmp_path, {"train_audio": {"trainer": {"workers": 3, "gpus": 3}}})
     done = subprocess.run([str(Path(sys.executable).parent / "dvc"), "repro"], cwd=folder, capture_output=True,
                           text=True, check=False, env=environment())
-    words = "train_audio: train_audio.gpus is 3, this machine has"
+    words = "train_audio: train_audio.trainer.gpus is 3, this machine has"
     assert done.returncode and words in done.stdout + done.stderr
     assert "Running stage 'corpora'" not in done.stdout and not (folder / "data/embedded").exists()
     plan = subprocess.run([sys.executable, "-m", "playmate", "plan"], cwd=folder, capture_output=True, text=True,

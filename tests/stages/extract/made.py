@@ -60,7 +60,7 @@ class MadeEncoder:
 
 def make_extractor(params: Params, storage: Storage) -> ClipExtractor:
     """In place of the models that params.yaml names."""
-    return ClipExtractor(MadeSpace(), MadeEncoder(), storage, params.preprocess.fps)
+    return ClipExtractor(MadeSpace(), MadeEncoder(), storage, params.preprocess.measure.fps)
 
 
 def write_corpus(corpus: str, kinds: list[str], rejected: int = 1) -> None:

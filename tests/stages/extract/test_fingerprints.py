@@ -39,7 +39,8 @@ def test_weights_and_parameters_change_their_own_family(identities, params):
     speech["layer"], face["motion"] = 2, "another basis"
     assert changed(before, params) == {"motion"}
     face["motion"] = "a"
-    slower = params.model_copy(update={"preprocess": params.preprocess.model_copy(update={"fps": 24})})
+    measure = params.preprocess.measure.model_copy(update={"fps": 24})
+    slower = params.model_copy(update={"preprocess": params.preprocess.model_copy(update={"measure": measure})})
     assert changed(before, slower) == {"motion", "speech"}
 
 

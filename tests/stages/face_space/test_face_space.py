@@ -100,3 +100,15 @@ def test_the_stage_on_real_faces(media, project, tmp_path, monkeypatch):
         make_face_space("liveportrait", folder, "cpu")
     face_space.main(lambda _: None)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+def test_the_face_space_of_a_bundle_is_kept_as_it_is(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = project / "pretrained/embedded"
+    face_space.keep(shipped, "landmark", print)
+    kept = Path("data/face_space")
+    assert (kept / "face_space.safetensors").read_bytes() == (
+        shipped / "face_space/face_space.safetensors").read_bytes()
+    assert face_space_identity(kept) == face_space_identity(shipped / "face_space")
+    with pytest.raises(ValueError, match=r"its face space is landmark, face_space.kind liveportrait"):
+        face_space.keep(shipped, "liveportrait", print)

@@ -13,6 +13,7 @@ from pipeline.core.config import parse_params
 from stages.face_space import liveportrait
 from stages.face_space.frozen import asked_for, fitted
 from stages.face_space.liveportrait import freeze
+from tests.chosen import change
 
 FOLDER = Path("data/face_space")
 UNTRAINED = {"kind": "liveportrait", "checkpoint": "untrained"}
@@ -25,7 +26,7 @@ def params(project, tmp_path, monkeypatch):
     def params(tune: dict | None = None, **face_space):
         values = yaml.safe_load((project / "params.yaml").read_text())
         values["face_space"] |= face_space
-        values["face_space"]["tune"] |= tune or {}
+        change(values["face_space"]["tune"], tune or {})
         return parse_params(values)
 
     return params
@@ -39,7 +40,7 @@ def test_asking_is_for_the_keys_of_the_fit_and_a_number_of_ones_own(params):
     released = asked_for(params(**UNTRAINED))
     assert asked_for(params(tune={"lr": 1.0}, **UNTRAINED)) == released   # no steps: nothing is tuned
     tuned = asked_for(params(tune={"steps": 5}, **UNTRAINED))
-    assert asked_for(params(tune={"steps": 5, "log_every": 9, "workers": 2}, **UNTRAINED)) == tuned
+    assert asked_for(params(tune={"steps": 5, "log_every": 9, "trainer": {"workers": 2}}, **UNTRAINED)) == tuned
     for changed in ({"steps": 6}, {"lr": 1.0}):
         assert asked_for(params(tune={"steps": 5} | changed, **UNTRAINED)) not in (tuned, released)
 

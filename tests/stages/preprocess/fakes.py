@@ -27,10 +27,10 @@ def speech_share(waveform: np.ndarray) -> float:
 
 
 def worker(project, **changes) -> ClipWorker:
-    """Thresholds on the look of a picture are off: the test pictures are plain."""
-    params = Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
-    plain = {"min_blur": 0.0, "min_brightness": 0.0, "max_brightness": 255.0, "min_face_px": 24.0}
-    return ClipWorker(params.model_copy(update=plain | changes), MiddleFace(), speech_share)
+    """`changes`: of `preprocess.measure`."""
+    values = yaml.safe_load((project / "params.yaml").read_text())["preprocess"]
+    values["measure"] |= changes
+    return ClipWorker(Preprocess.model_validate(values), MiddleFace(), speech_share)
 
 
 def task(media, folder, audio=None, corpus="test", **more) -> ClipTask:

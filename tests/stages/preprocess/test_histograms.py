@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import Thresholds
 from pipeline.media.plot import LEFT, RIGHT, WIDTH
 from stages.preprocess.histograms import histograms
 from stages.preprocess.quality import thresholds
@@ -20,7 +20,7 @@ SPAN = WIDTH - LEFT - RIGHT
 
 @pytest.fixture(scope="module")
 def params(project):
-    return Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
+    return Thresholds.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"]["thresholds"])
 
 
 def cells(text: str) -> dict[str, ElementTree.Element]:

@@ -135,7 +135,8 @@ def done(project, tmp_path_factory):
     values = yaml.safe_load((project / "params.yaml").read_text())
     raw_in(values, top / "raw")
     values["ray"]["num_cpus"] = 2
-    values["preprocess"] |= {"max_decode_s": 60.0, "max_memory_gb": 2.0, "detect_every": 25}
+    values["preprocess"]["limits"] = {"max_decode_s": 60.0, "max_memory_gb": 2.0}
+    values["preprocess"]["measure"]["detect_every"] = 25
     before = tree(top)
     work = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:

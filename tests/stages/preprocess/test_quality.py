@@ -8,7 +8,7 @@ import yaml
 
 from models.face.face import Face
 from models.judges.voice import VoiceActivity
-from pipeline.core.data_params import Preprocess
+from pipeline.core.data_params import Thresholds
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05, thresholds, verdict
 from tests.needs import weight
 
@@ -19,7 +19,7 @@ GOOD = {"detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0, "roll_deg
 
 @pytest.fixture(scope="module")
 def params(project):
-    return Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
+    return Thresholds.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"]["thresholds"])
 
 
 def test_blur_and_brightness_by_hand():

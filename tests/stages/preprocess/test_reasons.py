@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
-from pipeline.core.data_params import Preprocess
+from pipeline.core.config import load_params
 from stages.preprocess.quality import thresholds
 from stages.preprocess.records import LIMIT_CODES, WORKER_ERROR
 
@@ -19,7 +17,7 @@ def test_every_code_is_explained(project):
     sources = [path for folder in ("stages/preprocess", "pipeline/media", "pipeline/compute")
                for path in (project / folder).rglob("*.py")]
     given = {code for path in sources for groups in GIVEN.findall(path.read_text()) for code in groups if code}
-    params = Preprocess.model_validate(yaml.safe_load((project / "params.yaml").read_text())["preprocess"])
+    params = load_params(project / "params.yaml").preprocess.thresholds
     given |= {t.code for t in thresholds(params, False)} | {WORKER_ERROR, *LIMIT_CODES}
     assert len(given) > 35 and {"unlisted", "no_times", "near_duplicate", "size_change", "bad_manifest_row"} <= given
     explained = set(re.findall(r"`(\w+)`", (project / "docs" / "corpora.md").read_text()))

@@ -26,7 +26,7 @@ from stages.preprocess import workers as preprocess_workers
 from stages.preprocess.clip import load_worker
 from stages.preprocess.records import WorkFolder
 from stages.preprocess.task import Answer, Reason
-from tests.chosen import raw_in
+from tests.chosen import change, raw_in
 from tests.models.face.test_detectors import landmark_network
 from tests.needs import weight
 from tests.stages.preprocess.makers import clicks, regular, write
@@ -59,9 +59,8 @@ def params(project, root, **changes) -> Params:
     """The project's values, without the wish for speech and for a face larger than the portrait's 94 px."""
     values = yaml.safe_load((project / "params.yaml").read_text())
     raw_in(values, root)
-    values["preprocess"] |= {"min_speech_share": 0.0, "min_face_px": 64.0} | changes.pop("preprocess", {})
-    for section, keys in changes.items():
-        values[section] |= keys
+    change(values, {"preprocess": {"thresholds": {"min_speech_share": 0.0, "min_face_px": 64.0}}})
+    change(values, changes)
     return parse_params(values)
 
 
@@ -120,7 +119,7 @@ def test_thresholds_are_decided_without_decoding_again(first, project, corpus, m
     folder, _, before = first
     monkeypatch.chdir(folder)
     done = counting(monkeypatch)
-    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"min_face_px": 1000.0}))
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"thresholds": {"min_face_px": 1000.0}}))
     assert done == [] and {row["code"] for row in rows} == {"small_face", "missing_media", "unreadable"}
     assert {p.suffix for p in (folder / "data/crops/avspeech/rejects").iterdir()} == {".jpg"}
     assert {row["status"] for row in rows} == {"rejected"}
@@ -135,7 +134,7 @@ def test_what_a_threshold_ruled_out_is_kept_later_without_decoding(first, projec
     link.mkdir(parents=True)
     name = f"{NAMES[0]}_1-4.2.mp4"
     os.link(corpus / "avspeech" / name, link / name)
-    strict = params(project, tmp_path / "raw", preprocess={"min_face_px": 1000.0, "min_blur": 1e9})
+    strict = params(project, tmp_path / "raw", preprocess={"thresholds": {"min_face_px": 1000.0, "min_blur": 1e9}})
     [row] = stage.preprocess("avspeech", strict)
     assert row["code"] == "small_face" and row["blur"] > 0 and row["crop_sha256"] is None
     done = counting(monkeypatch)
@@ -236,7 +235,7 @@ def test_killed_and_restarted_it_goes_on_to_the_same_bytes(first, project, corpu
 @pytest.mark.slow
 def test_a_time_limit_is_a_reject_and_a_larger_one_tries_again(first, project, corpus, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"max_decode_s": 0.01}))
+    rows = stage.preprocess("avspeech", params(project, corpus, preprocess={"limits": {"max_decode_s": 0.01}}))
     assert {"timeout"} <= {row["code"] for row in rows}
     done = counting(monkeypatch)
     stage.preprocess("avspeech", params(project, corpus))
@@ -257,7 +256,7 @@ def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
     there = {"silero_vad": weight("silero_vad"), "buffalo_l": tmp_path}
     for module in (stage, components):
         monkeypatch.setattr(module, "weight_path", there.__getitem__)
-    chosen = params(project, tmp_path, preprocess={"detector": "buffalo_l"})
+    chosen = params(project, tmp_path, preprocess={"measure": {"detector": "buffalo_l"}})
     with pytest.raises(WeightsError, match=r"holds no 2d106det\.onnx: unpack buffalo_l\.zip"):
         stage.worker_settings(chosen, chosen.corpora["avspeech"])
     landmark_network(tmp_path / "2d106det.onnx")

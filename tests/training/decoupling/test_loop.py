@@ -68,7 +68,8 @@ def settings(**changes) -> Tune:
     values = {"steps": 4, "train": ["motion"], "features": "vgg19", "distance": "mean_square", "transfer_weight": 1.0,
               "reconstruction_weight": 1.0, "perceptual_weight": 1.0, "prior_weight": 1.0, "picture_px": 32,
               "min_gap": 3, "batch": 2, "lr": 1e-3, "warmup_steps": 0, "final_lr_share": 1.0, "grad_clip": 1.0,
-              "workers": 0, "gpus": "auto", "precision": "fp32", "checkpoint_every": 2, "log_every": 1}
+              "precision": "fp32", "log_every": 1,
+              "trainer": {"workers": 0, "gpus": "auto", "checkpoint_every": 2}}
     return Tune(**{**values, **changes})
 
 
@@ -166,8 +167,9 @@ def write_project(folder: Path, project: Path, workers: int) -> None:
     params = yaml.safe_load((project / "params.yaml").read_text())
     keep_corpora(params, "avspeech")
     params["face_space"] |= {"kind": "liveportrait", "checkpoint": "untrained"}
-    params["face_space"]["tune"] |= {"steps": 2, "batch": 2, "min_gap": 3, "picture_px": 32, "workers": workers,
-                                     "checkpoint_every": 1, "log_every": 1, "warmup_steps": 0, "lr": 1e-3}
+    params["face_space"]["tune"] |= {"steps": 2, "batch": 2, "min_gap": 3, "picture_px": 32,
+                                     "log_every": 1, "warmup_steps": 0, "lr": 1e-3,
+                                     "trainer": {"workers": workers, "gpus": "auto", "checkpoint_every": 1}}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     crops, rows = folder / "data/crops/avspeech", []
     for index in range(3):

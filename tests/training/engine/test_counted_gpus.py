@@ -17,7 +17,7 @@ from tests.training.toy import make_project
 
 
 def set_gpus(folder, *sections: tuple[str, ...]) -> None:
-    """`gpus: 2` in sections of params.yaml, on a cluster."""
+    """`trainer.gpus: 2` in sections of params.yaml, on a cluster."""
     path = folder / "params.yaml"
     params = yaml.safe_load(path.read_text())
     params["ray"] |= {"address": "auto", "max_wait_s": 60.0}
@@ -25,7 +25,7 @@ def set_gpus(folder, *sections: tuple[str, ...]) -> None:
         section = params
         for key in keys:
             section = section[key]
-        section |= {"workers": 2, "gpus": 2}
+        section["trainer"] |= {"workers": 2, "gpus": 2}
     path.write_text(yaml.safe_dump(params))
 
 
@@ -62,5 +62,5 @@ def test_a_machine_without_the_paper_s_gpus_says_so_in_its_first_second(tmp_path
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("training.engine.run.is_started", lambda: False)  # whatever other tests left
     monkeypatch.setattr("training.engine.run.ray_session", None)  # a call would fail
-    with pytest.raises(RuntimeError, match=r"train_audio.gpus is 4, this machine has no GPU: set train_audio.gpus and"):
+    with pytest.raises(RuntimeError, match=r"train_audio.trainer.gpus is 4, this machine has no GPU: set gpus and"):
         train_audio.main(lambda text: None)

@@ -18,6 +18,7 @@ import yaml
 from pipeline.components.bundle import load_bundle
 from pipeline.core.config import load_params
 from stages import statistics, train_audio, train_emotion
+from tests import chosen
 from tests.training.toy import SPEECH_DIM, K, Untracked, make_project
 from training.motion.build import audio_job, emotion_job
 
@@ -34,7 +35,7 @@ def toy(tmp_path, monkeypatch, project):
 def change(section, **values):
     with open("params.yaml") as file:
         params = yaml.safe_load(file)
-    params[section] |= values
+    chosen.change(params[section], values)
     with open("params.yaml", "w") as file:
         yaml.safe_dump(params, file)
 
@@ -141,7 +142,7 @@ def test_ray_train_with_two_workers_equals_one_process(toy, project, sharded):
     said = []
     train_audio.main(lambda text: None)
     alone = load_bundle(toy / "data/models/audio/bundle").model.state_dict()
-    change("train_audio", workers=2, sharded=sharded)
+    change("train_audio", trainer={"workers": 2, "sharded": sharded})
     train_audio.main(said.append)  # the number of workers is no part of what a run is: it is found finished
     assert not any("workers" in line for line in said)
     shutil.rmtree(toy / ".playmate/training")
