@@ -100,7 +100,7 @@ def _preprocess(params: Params, found: dict[str, Amount], cores: int, copies: in
     """All that is listed, as if all of it were kept: what is rejected was looked at, cut and stored, too."""
     frames, section = total(found).frames, params.preprocess
     figures = [(frames, costs.LOOK_MS)]
-    if section.detector == "buffalo_l":
+    if section.measure.detector == "buffalo_l":
         figures.append((frames, costs.BUFFALO_MS))
     if section.sync_filter:
         names = [name for name, corpus in params.corpora.items() if corpus.sync]

@@ -104,7 +104,8 @@ def _clips(params: Params) -> Iterator[Lack]:
     wanted = {"train_audio": ("audio", None), "train_emotion": ("emotion", labels)}
     for stage, (use, of) in wanted.items():
         names = params.used_for(use)   # type: ignore[arg-type]
-        if names and getattr(params, stage).steps and not any(row["corpus"] in names and (of is None or row["emotion"] in of) for row in trained):
+        is_left = any(row["corpus"] in names and (of is None or row["emotion"] in of) for row in trained)
+        if names and getattr(params, stage).steps and not is_left:
             labelled = f" is labelled {', '.join(of)}" if of else ""
             yield Lack(stage, "clips", f"no training clip in {', '.join(names)}{labelled}: look at the rejects in "
                        f"{CROPS}/*/clips.parquet")
