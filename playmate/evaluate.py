@@ -17,7 +17,8 @@ from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
 from evaluation.jobs.saved import has_result, load_result
 from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
-from evaluation.report.text import markdown_table, table_1
+from evaluation.report.published import table_1
+from evaluation.report.text import markdown_table
 from evaluation.results import files as results
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles

@@ -16,7 +16,7 @@ from typing import Any
 
 from evaluation.jobs.clip import FPS, ClipJob, JobSettings, OfClip
 from evaluation.jobs.emotion import EmotionJob
-from evaluation.jobs.films import write_grid
+from evaluation.jobs.mouth import stored_curves, training_reference
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import (
     clip_jobs,
@@ -28,8 +28,7 @@ from evaluation.jobs.plan import (
     true_emotion_jobs,
 )
 from evaluation.jobs.saved import has_result, load_result, remove_others
-from evaluation.jobs.shown import PoseJob, SeedJob
-from evaluation.jobs.training_clips import stored_curves, training_reference
+from evaluation.jobs.shown import PoseJob, SeedJob, write_grid
 from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a

@@ -10,9 +10,9 @@ import jinja2
 from evaluation.report import plots as report_plots
 from evaluation.report import tables as report_tables
 from evaluation.report.data import ReportData
-from evaluation.report.published import TABLE_2, TABLE_2_COLUMNS
+from evaluation.report.published import TABLE_2, TABLE_2_COLUMNS, table_1
 from evaluation.report.substitutes import validation
-from evaluation.report.text import interval_text, markdown_cell, number, share_text, table_1
+from evaluation.report.text import interval_text, markdown_cell, number, share_text
 from evaluation.results import files as results
 from evaluation.results.files import MEASURED
 

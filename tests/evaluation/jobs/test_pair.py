@@ -7,7 +7,8 @@ import pytest
 
 from evaluation.jobs.clip import JobSettings
 from evaluation.jobs.pair import PairJob, PairParts, find_pairs, other_video_r
-from evaluation.report.text import markdown_table, table_1
+from evaluation.report.published import table_1
+from evaluation.report.text import markdown_table
 from tests.evaluation.fakes import fake_parts, picture
 
 SETTINGS = JobSettings(samples=1, frame_stride=2, control_stride=2, max_lag_frames=2, panel_px=64, crf=20,
