@@ -221,6 +221,7 @@ def web(
     from importlib.util import find_spec
 
     from pipeline.animate.load import load_animator
+    from pipeline.animate.own_models import own_models
     from playmate.web.server import serve
     from playmate.web.studio import Limits
 
@@ -228,7 +229,8 @@ def web(
         raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     animator, which = load_animator(model)
     typer.echo(f"model: {which}")
-    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting))
+    others = {own.name: lambda name=own.name: load_animator(name)[0] for own in own_models()}
+    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), others)
 
 
 def _speech_share(waveform) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
                | emotion.shift_metrics(true_rows, draws, seed, "emo_shift_facex_true"))
     results.write_summary(folder, results.Summary(
         metrics, _protocol(clips.rows, rows, true_rows, params, fingerprints), len(clips.rows),
-        [asdict(failure) for failure in failures], summarise.checks(clips.rows, emotions)))
+        failures, summarise.checks(clips.rows, emotions)))
     lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
             for f in failures if f.stage == "clip"]
     results.write_rows(folder / results.CLIPS, results.rounded(

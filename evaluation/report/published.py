@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from evaluation.metrics.bootstrap import Interval
 
@@ -40,13 +40,21 @@ TABLE_2 = (
 )
 
 
-def table_1(metrics: Mapping[str, Interval], name: str, test_set: str) -> dict[str, Any]:
-    """Table 1: {columns, rows}. A cell of our row is empty unless the published network gave the number; LPIPS is the
+@dataclass(frozen=True)
+class PaperRow:
+    """A line of Table 1; `values` in the order of TABLE_1_COLUMNS."""
+
+    test_set: str
+    method: str
+    mark: str  # PUBLISHED_MARK, or where the numbers are from
+    values: tuple[float | None, ...]
+
+
+def table_1(metrics: Mapping[str, Interval], name: str, test_set: str) -> list[PaperRow]:
+    """Table 1, ours first. A cell of our row is empty unless the published network gave the number; LPIPS is the
     published network everywhere. Test sets and protocols differ: the rows are no ranking."""
-    ours = [metrics.get(metric) for metric in TABLE_1_NAMES]
-    rows = [{"test_set": test_set, "method": name, "mark": "measured here", "values": [
-        None if value is None else value.value for value in ours]}]
+    ours = (metrics.get(metric) for metric in TABLE_1_NAMES)
+    rows = [PaperRow(test_set, name, "measured here", tuple(None if value is None else value.value for value in ours))]
     for published_set, published in TABLE_1.items():
-        rows += [{"test_set": published_set, "method": row[0], "mark": PUBLISHED_MARK, "values": list(row[1:])}
-                 for row in published]
-    return {"columns": list(TABLE_1_COLUMNS), "rows": rows}
+        rows += [PaperRow(published_set, method, PUBLISHED_MARK, tuple(values)) for method, *values in published]
+    return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from evaluation.metrics.bootstrap import Interval
@@ -23,9 +24,17 @@ def interval_text(interval: Interval) -> str:
     return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
-def share_text(counts: dict[str, int] | None) -> str:
+@dataclass(frozen=True)
+class Seen:
+    """In how many of some videos a classifier saw the emotion that was asked for."""
+
+    hits: int
+    of: int
+
+
+def share_text(seen: Seen | None) -> str:
     """`3 of 4`, a dash for none."""
-    return "–" if counts is None else f"{counts['hits']} of {counts['of']}"
+    return "–" if seen is None else f"{seen.hits} of {seen.of}"
 
 
 def markdown_cell(text: Any) -> str:

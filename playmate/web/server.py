@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.animate.animator import Animator
 from playmate.web.studio import Limits, Studio
@@ -14,17 +16,22 @@ POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'un
           "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'")
 
 
-def serve(animator: Animator, host: str = "127.0.0.1", port: int = 7860, limits: Limits | None = None) -> None:
-    """Serve until interrupted. Uploads and films lie in a temporary folder, which goes when the server does."""
+def serve(animator: Animator, host: str = "127.0.0.1", port: int = 7860, limits: Limits | None = None,
+          models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})) -> None:
+    """Serve until interrupted. Uploads and films lie in a temporary folder, which goes when the server does.
+
+    `models`: others that visitors may choose, by name, loaded when they are.
+    """
     import uvicorn
 
     with tempfile.TemporaryDirectory(prefix="playmate-web-") as folder:
-        app = make_app(animator, limits or Limits(), Path(folder), host)
+        app = make_app(animator, limits or Limits(), Path(folder), host, models)
         print(f"Playmate's page: http://{host}:{port} (stop with Ctrl-C)", flush=True)
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
-def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.0.0.1"):
+def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.0.0.1",
+             models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})):
     """The web application (ASGI); `folder` takes uploads and films. Raises ImportError without the extra `web`."""
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder), HF_HUB_OFFLINE="1",
                       HF_HUB_DISABLE_TELEMETRY="1")
@@ -36,7 +43,7 @@ def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.
 
     _follow_no_links()
     app = FastAPI(openapi_url=None)
-    page = build_page(Studio(animator, limits, folder))
+    page = build_page(Studio(animator, limits, folder, models))
     app = gradio.mount_gradio_app(app, page, path="/", max_file_size=limits.upload_mb * 2**20, show_error=True,
                                   ssr_mode=False, enable_monitoring=False, theme=THEME, footer_links=[])
     app.add_middleware(_Policy)
