@@ -46,5 +46,5 @@ check: weights   ## for the inner loop: lint, types, tests without Ray, media, p
 mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
 	$(BIN)/playmate tracking ui
 
-clean:           ## what the pipeline made (not the environment, not the weights)
-	rm -rf data reports .playmate
+clean: setup     ## deletes what the pipeline made (not the environment, the weights or anything of yours)
+	$(BIN)/python -m stages.outputs clean

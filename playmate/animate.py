@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -20,14 +22,16 @@ from rich.progress import (
 from rich.text import Text
 
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
-from pipeline.animate.animator import Animator, Portrait, frame_count
-from pipeline.animate.credentials import Credentials, own_credentials
-from pipeline.animate.load import load_animator
-from pipeline.animate.portrait import PortraitError, SeveralFacesError, rivals
-from pipeline.animate.speech import SpeechError, read_speech
+from pipeline.animate.portrait import PortraitError, SeveralFacesError, read_portrait, rivals
+from pipeline.animate.speech import Speech, SpeechError, read_speech
 from pipeline.core.atomic import atomic_path
 from playmate.contact_sheet import ContactSheet
 
+if TYPE_CHECKING:   # they load the networks' libraries, which takes seconds: inputs are checked before
+    from pipeline.animate.animator import Animator, Portrait
+    from pipeline.animate.credentials import Credentials
+
+Input = TypeVar("Input")
 console = Console(stderr=True)
 LOOK_S = 60                 # speech is looked for minute by minute, until there is some
 MIN_SPEECH_S = 0.3
@@ -63,6 +67,8 @@ class Settings:
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("--certificate and --private-key belong together: give both or none")
         if self.certificate is not None and self.private_key is not None:
+            from pipeline.animate.credentials import own_credentials
+
             return own_credentials(self.certificate, self.private_key)
         return self.credentials
 
@@ -71,9 +77,10 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
             settings: Settings, detector: str | None = None) -> list[Path]:
     """Animate every portrait with every speech; returns the films written.
 
-    One portrait and one speech make the file `out`; with several, `out` is a folder of `<portrait>_<speech>.mp4`, and
-    one that cannot be made does not stop the others: they are named in a ValueError at the end. `model`: a bundle
-    folder or `models:/NAME@ALIAS`; None: see `pipeline.animate.load`.
+    One portrait and one speech make the file `out`, or `<portrait>_<speech>.mp4` where that is a folder; with several
+    it is one, and what cannot be made does not stop the others: it is named in a ValueError at the end. `model`: a
+    bundle folder or `models:/NAME@ALIAS`; None: see `pipeline.animate.load`. Inputs and outputs are checked before the
+    networks' libraries are loaded.
     """
     several = len(portraits) * len(speeches) > 1
     jobs = [(portrait, speech, out_path(out, portrait, speech, several))
@@ -83,32 +90,90 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
     signer = settings.signer()
+    places = {path for _, _, path in jobs}
     if settings.preview is not None:
-        sheet_path(settings.preview, out, several)
+        places |= {sheet_path(settings.preview, path, several) for path in places}
+    for place in places:
+        check_writable(place)
+    console.print(f"reading {_counted(portraits, 'portrait')} and {_counted(speeches, 'speech')}", highlight=False)
+    pictures = _read(portraits, _picture, several)
+    sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
+    console.print("loading the model", highlight=False)
     animator, which = load_animator(model, detector)
     console.print(f"model: {which}", highlight=False, soft_wrap=True)
     films, failures = [], []
     for portrait, speech, path in jobs:
         try:
-            _one(animator, portrait, speech, path, settings, signer, several)
+            picture, heard = _or_raise(pictures[portrait]), _or_raise(sounds[speech])
+            _one(animator, portrait, picture, speech, heard, path, settings, signer, several)
             films.append(path)
         except ValueError as error:
             if not several:
                 raise
             failures.append(f"{path.name}: {error}")
-            console.print(f"not made: {failures[-1]}", highlight=False, soft_wrap=True)
+            console.print(f"not made: {failures[-1]}", highlight=False, soft_wrap=True, markup=False)
     if failures:
         raise ValueError(f"{len(failures)} of {len(jobs)} films were not made:\n" + "\n".join(failures))
     return films
 
 
+def load_animator(model: str | None, detector: str | None) -> tuple[Animator, str]:
+    """As `pipeline.animate.load` does, which is imported now."""
+    from pipeline.animate import load
+
+    return load.load_animator(model, detector)
+
+
 def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
-    """`out` itself, or a name in the folder `out`; raises ValueError for a file that is not .mp4."""
-    if several:
+    """`out` itself, or a name in it where it is a folder or named like one; raises ValueError for another file."""
+    if out.is_dir() or not out.suffix:
         return out / f"{portrait.stem}_{speech.stem}.mp4"
+    if several:
+        raise ValueError(f"{out}: several films need a folder, and this is named like a file")
     if out.suffix.lower() != ".mp4":
-        raise ValueError(f"{out}: the output must end in .mp4")
+        raise ValueError(f"{out}: the output must end in .mp4, or be a folder")
     return out
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of `path`; raises ValueError where no file can be made in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.filename or path.parent}: {error.strerror}") from error
+
+
+def _counted(paths: Sequence[Path], what: str) -> str:
+    plural = {"portrait": "portraits", "speech": "speeches"}
+    return f"{len(paths)} {what if len(paths) == 1 else plural[what]}"
+
+
+def _read(paths: Sequence[Path], read: Callable[[Path], Input], several: bool) -> dict[Path, Input | ValueError]:
+    """Each file as `read` gives it, or why it cannot be used; of a single one that is raised."""
+    found: dict[Path, Input | ValueError] = {}
+    for path in dict.fromkeys(paths):
+        try:
+            found[path] = read(path)
+        except ValueError as error:
+            if not several:
+                raise
+            found[path] = error
+    return found
+
+
+def _or_raise(found: Input | ValueError) -> Input:
+    if isinstance(found, ValueError):
+        raise found
+    return found
+
+
+def _picture(path: Path) -> np.ndarray:
+    try:
+        return read_portrait(path)
+    except PortraitError as error:
+        raise PortraitError(f"{path}: {error}") from error
 
 
 def sheet_path(preview: Path, out: Path, several: bool) -> Path:
@@ -122,11 +187,12 @@ def sheet_path(preview: Path, out: Path, several: bool) -> Path:
     return preview
 
 
-def _one(animator: Animator, portrait: Path, speech: Path, out: Path, settings: Settings,
-         signer: Credentials | bool, several: bool) -> None:
-    heard = read_speech(speech, track=settings.track)
+def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, heard: Speech, out: Path,
+         settings: Settings, signer: Credentials | bool, several: bool) -> None:
+    from pipeline.animate.animator import frame_count
+
     _check_speech(heard.waveform, speech, settings.speech_share)
-    source = _portrait(animator, portrait, out, settings.face)
+    source = _portrait(animator, portrait, picture, out, settings.face)
     frames = frame_count(heard.waveform)
     sheet = ContactSheet(frames, FPS)
     pose = settings.pose if settings.pose in POSES else Path(settings.pose)
@@ -171,18 +237,18 @@ def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray]
                       f"({heard_s:.1f} s of voice); --any-sound animates it all the same")
 
 
-def _portrait(animator: Animator, path: Path, out: Path, face: int | None) -> Portrait:
+def _portrait(animator: Animator, path: Path, picture: np.ndarray, out: Path, face: int | None) -> Portrait:
     """The portrait; raises PortraitError. Of several faces the largest is taken where no other is nearly as large;
     a picture that numbers them is written."""
     try:
-        portrait = animator.portrait(path, face)
+        portrait = animator.portrait(picture, face)
     except PortraitError as error:
         raise PortraitError(f"{path}: {error}") from error
     if len(portrait.faces) == 1 or face is not None:
         return portrait
     numbers = out.with_name(f"{out.stem}_faces.png")
     with atomic_path(numbers) as temporary:
-        _save(animator.numbered_faces(path), temporary)
+        _save(animator.numbered_faces(picture), temporary)
     found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
     if rivals(portrait.faces):
         raise SeveralFacesError(f"{found}: choose one with --face N")

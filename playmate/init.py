@@ -74,7 +74,7 @@ def pipeline_of_a_package(text: str) -> str:
     editor = yaml_editor()
     values = editor.load(text)
     code = values["stages"]["code"]
-    del code["deps"]
+    code["deps"] = [one for one in code["deps"] if "/" in one]   # not the packages
     code["always_changed"] = True
     return _written(editor, values)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                  help="Audio-driven, emotion-controlled portrait animation: data, training, models.")
+                  help="Audio-driven, emotion-controlled portrait animation: data, training, models.",
+                  epilog="Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 and 143 ended by a signal.")
 weights_app = typer.Typer(no_args_is_help=True, help="The table of weight files: where each comes from, its licence.")
 tracking_app = typer.Typer(no_args_is_help=True, help="MLflow: open its page, send records that were kept.")
 store_app = typer.Typer(no_args_is_help=True, help="The feature store: verify, sweep, try again.")
@@ -22,7 +22,7 @@ app.add_typer(tracking_app, name="tracking")
 Pack = Annotated[str, typer.Option(help="embedded | paper")]
 
 
-@weights_app.command("list")
+@weights_app.command("list", epilog="Example: playmate weights list --profile paper")
 def weights_list(
     profile: Annotated[str | None, typer.Option(help="only what this profile needs, and what of it is lacking")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
@@ -42,7 +42,7 @@ def weights_list(
         typer.echo(lacking(rows, profile))
 
 
-@weights_app.command("pull")
+@weights_app.command("pull", epilog="Example: playmate weights pull --pack embedded")
 def weights_pull(
     pack: Pack = "embedded",
     profile: Annotated[str | None, typer.Option(help="what this profile needs, instead of a pack")] = None,
@@ -63,7 +63,7 @@ def _needed(profile: str) -> list:
     return needed_weights(params_with(profile))
 
 
-@weights_app.command("verify")
+@weights_app.command("verify", epilog="Example: playmate weights verify")
 def weights_verify(pack: Pack = "embedded") -> None:
     """Check every file of a pack by content; exit 1 if one is missing or wrong."""
     from pipeline.weights.pull import pack_rows
@@ -76,7 +76,7 @@ def weights_verify(pack: Pack = "embedded") -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog="Example: playmate plan --price 0.5")
 def plan(
     corpus: Annotated[list[str] | None, typer.Argument(help="extraction of these corpora alone")] = None,
     price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
@@ -127,17 +127,20 @@ def _print_plan(params, graph, corpus: list[str] | None, price: float | None) ->
             typer.echo(line)
 
 
-@app.command()
-def status() -> None:
+@app.command(epilog="Example: playmate status")
+def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False) -> None:
     """Say what every stage is doing or did last; run it from another shell."""
+    from playmate import status as stages_status
+
+    if as_json:
+        typer.echo(stages_status.as_json())
+        return
     from rich.console import Console
 
-    from playmate.status import print_status
-
-    print_status(Console())
+    stages_status.print_status(Console())
 
 
-@store_app.command("verify")
+@store_app.command("verify", epilog="Example: playmate store verify")
 def store_verify(corpus: Annotated[list[str] | None, typer.Argument(help="all if none is named")] = None) -> None:
     """Check every byte of committed features against their manifest; exit 1 where one is not as it was committed."""
     from playmate.store import verify_all
@@ -146,7 +149,7 @@ def store_verify(corpus: Annotated[list[str] | None, typer.Argument(help="all if
         raise typer.Exit(1)
 
 
-@store_app.command("gc")
+@store_app.command("gc", epilog="Example: playmate store gc")
 def store_gc(yes: Annotated[bool, typer.Option("--yes", help="delete it; without, it is only listed")] = False) -> None:
     """List what killed runs and replaced code left in the store; never what a manifest names or a run holds."""
     from pipeline.core.config import load_params
@@ -155,7 +158,7 @@ def store_gc(yes: Annotated[bool, typer.Option("--yes", help="delete it; without
     collect_garbage(load_params(), yes, typer.echo)
 
 
-@store_app.command("retry")
+@store_app.command("retry", epilog="Example: playmate store retry")
 def store_retry() -> None:
     """Try clips again that crashed, took too long or too much memory, at the next extraction."""
     from pipeline.core.config import load_params
@@ -164,7 +167,7 @@ def store_retry() -> None:
     retry(load_params(), typer.echo)
 
 
-@app.command()
+@app.command(epilog="Example: playmate summary")
 def summary() -> None:
     """Print what the pipeline made: clips, rejects, frames, losses, versions, the report's path."""
     from playmate.summary import print_summary
@@ -172,7 +175,7 @@ def summary() -> None:
     print_summary()
 
 
-@app.command()
+@app.command(epilog="Example: playmate animate --portrait FACE.jpg --speech VOICE.wav --emotion happy:0.8 -o out.mp4")
 def animate(
     portrait: Annotated[list[Path], typer.Option(help="an image with a face; may be given several times")],
     speech: Annotated[list[Path], typer.Option(help="a sound file; may be given several times")],
@@ -207,7 +210,7 @@ def animate(
     animate(portrait, speech, out, model, settings, detector)
 
 
-@app.command()
+@app.command(epilog="Example: playmate web --port 7861")
 def web(
     host: Annotated[str, typer.Option(help="this machine alone unless you name another address")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port of the page")] = 7860,
@@ -216,21 +219,24 @@ def web(
     speech_s: Annotated[float, typer.Option(help="longest speech")] = 120.0,
     jobs: Annotated[int, typer.Option(help="films made at a time")] = 1,
     waiting: Annotated[int, typer.Option(help="visitors that may wait")] = 8,
+    name: Annotated[list[str] | None, typer.Option(help="host name under which a proxy shows it; repeatable")] = None,
+    root_path: Annotated[str, typer.Option(help="path under which a proxy shows it, such as /talk")] = "",
 ) -> None:
     """A page in the browser to make portraits talk, served on this machine (extra `web`)."""
     from importlib.util import find_spec
 
+    from playmate.ports import check_port
+
+    check_port(host, port)
+    if find_spec("gradio") is None:
+        raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     from pipeline.animate.load import load_animator
-    from pipeline.animate.own_models import own_models
     from playmate.web.server import serve
     from playmate.web.studio import Limits
 
-    if find_spec("gradio") is None:
-        raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     animator, which = load_animator(model)
     typer.echo(f"model: {which}")
-    others = {own.name: lambda name=own.name: load_animator(name)[0] for own in own_models()}
-    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), others)
+    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path)
 
 
 def _speech_share(waveform) -> float:
@@ -240,7 +246,7 @@ def _speech_share(waveform) -> float:
     return VoiceActivity(weight_path("silero_vad")).speech_share(waveform)
 
 
-@app.command()
+@app.command(epilog="Example: playmate profile paper")
 def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, paper, paper_toy; none: list")] = None,
             ) -> None:
     """Write a profile's values (profiles/NAME.yaml) into params.yaml; every key can be changed afterwards."""
@@ -250,7 +256,7 @@ def profile(name: Annotated[str | None, typer.Argument(help="embedded, shipped, 
         typer.echo(line)
 
 
-@app.command()
+@app.command(epilog="Example: playmate init talks --data recordings")
 def init(
     folder: Annotated[Path, typer.Argument(help="a new or empty folder")],
     data: Annotated[list[str] | None, typer.Option(
@@ -258,10 +264,7 @@ def init(
     )] = None,
     profile: Annotated[str, typer.Option(help="embedded | paper")] = "embedded",
 ) -> None:
-    """Make a project in FOLDER, in which `dvc repro` and all commands run: params.yaml, dvc.yaml, git and DVC.
-
-    Example: playmate init talks --data recordings
-    """
+    """Make a project in FOLDER, in which `dvc repro` and all commands run: params.yaml, dvc.yaml, git and DVC."""
     from rich.console import Console
 
     from playmate.corpora import show
@@ -273,22 +276,19 @@ def init(
     typer.echo(f"next: cd {folder} && dvc repro")
 
 
-@app.command()
+@app.command(epilog="Example: playmate finetune --data recordings --name anna")
 def finetune(
     data: Annotated[list[str], typer.Option(help="a folder of videos, as for `corpora check`; may be repeated")],
     name: Annotated[str, typer.Option(help="what the model is called: playmate animate --model NAME")],
     min_gain: Annotated[float, typer.Option(help="of r on held-out clips, above which it is called better")] = 0.02,
 ) -> None:
-    """Train the shipped model on with two to ten minutes of one person's video, or of a few people's.
-
-    Example: playmate finetune --data recordings --name anna
-    """
+    """Train the shipped model on with two to ten minutes of one person's video, or of a few people's."""
     from playmate.finetune import fine_tune
 
     fine_tune(data, name, min_gain, typer.echo)
 
 
-@corpora_app.command("check")
+@corpora_app.command("check", epilog="Example: playmate corpora check RECORDINGS")
 def corpora_check(
     path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
                                                     "none: the corpora of params.yaml")] = None,
@@ -310,7 +310,7 @@ def corpora_check(
         corpora_check.show(found, Console(), None if path is None else list(params.corpora))
 
 
-@app.command()
+@app.command(epilog="Example: playmate inspect out.mp4")
 def inspect(what: Annotated[str, typer.Argument(help="a clip id, its first characters, or a film made here")]) -> None:
     """Tell one clip's whole story, from source and decisions to where it was used; of a film: what made it."""
     if Path(what).is_file():
@@ -324,19 +324,25 @@ def inspect(what: Annotated[str, typer.Argument(help="a clip id, its first chara
     print_clip(what, load_params())
 
 
-@app.command()
+@app.command(epilog="Example: playmate evaluate --generated FILMS --reference TRUE -o scores")
 def evaluate(
     generated: Annotated[Path, typer.Option(help="folder of generated videos")],
     reference: Annotated[Path, typer.Option(help="folder of true videos of the same names")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")] = Path("reports/evaluation"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the results")] = Path("scores"),
+    seconds: Annotated[float | None, typer.Option(help="judged of each; else evaluate.max_duration_s")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print summary.json, for scripts")] = False,
 ) -> None:
     """Score anyone's generated videos with the code and networks that score ours (params.yaml, section evaluate)."""
+    from functools import partial
+
     from playmate.evaluate import evaluate_folders
 
-    evaluate_folders(generated, reference, out)
+    evaluate_folders(generated, reference, out, partial(typer.echo, err=as_json), seconds)
+    if as_json:
+        typer.echo((out / "summary.json").read_text())
 
 
-@app.command()
+@app.command(epilog="Example: playmate lineage models:/playmate@champion")
 def lineage(model: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS or models:/NAME/VERSION")]) -> None:
     """Walk back from a registered model to its data, parameters and code."""
     from playmate.summary import print_lineage
@@ -344,7 +350,7 @@ def lineage(model: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS 
     print_lineage(model)
 
 
-@app.command()
+@app.command(epilog="Example: playmate compare models:/playmate/1 models:/playmate/2")
 def compare(
     first: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS, models:/NAME/VERSION, or a folder")],
     second: Annotated[str, typer.Argument(help="the same; a folder holds clips.parquet, as data/evaluation does")],
@@ -355,7 +361,7 @@ def compare(
     print_comparison(first, second)
 
 
-@app.command()
+@app.command(epilog="Example: playmate sweep train_audio.lr=1e-4,4e-4,1e-3")
 def sweep(
     changes: Annotated[list[str], typer.Argument(help="KEY=VALUE,VALUE of params.yaml; several keys make a grid")],
     stage: Annotated[str, typer.Option(help="up to which stage of dvc.yaml")] = "train_audio",
@@ -366,15 +372,17 @@ def sweep(
     run_sweep(changes, stage)
 
 
-@tracking_app.command("ui")
+@tracking_app.command("ui", epilog="Example: playmate tracking ui --port 5001")
 def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
     """Open MLflow's page on the project's tracking store."""
     from pipeline.tracking.runs import serve
+    from playmate.ports import check_port
 
+    check_port("127.0.0.1", port)
     serve(port)
 
 
-@tracking_app.command("sync")
+@tracking_app.command("sync", epilog="Example: playmate tracking sync")
 def tracking_sync() -> None:
     """Send records that were kept while the tracking server was away."""
     from pipeline.tracking import sync
@@ -383,17 +391,10 @@ def tracking_sync() -> None:
 
 
 def main() -> None:
-    """Entry point: an error that a user can mend is one line on stderr and exit code 2, without a traceback."""
-    from pipeline.storage.lease import LeaseLost, Unsafe
-    from pipeline.storage.lock import Busy
-    from pipeline.tracking import TrackingUnavailable
-    from pipeline.weights.table import WeightsError
+    """Entry point; `playmate.exits` says how it ends."""
+    from playmate.exits import run
 
-    try:
-        app()
-    except (WeightsError, TrackingUnavailable, Busy, LeaseLost, Unsafe, OSError, ValueError) as error:
-        print(f"playmate: {error}", file=sys.stderr)
-        sys.exit(2)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict
 
 from rich import box
 from rich.console import Console
@@ -24,6 +26,11 @@ def print_status(console: Console) -> None:
     for beat in beats:
         table.add_row(*row(beat, time.time()))
     console.print(table)
+
+
+def as_json() -> str:
+    """The same for a script: a list of `pipeline.core.heartbeat.Beat`, times in seconds since 1970."""
+    return json.dumps([asdict(beat) for beat in heartbeat.read_all()], indent=1)
 
 
 def row(beat: Beat, now: float) -> tuple[str, str, str, str]:

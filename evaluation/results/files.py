@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from evaluation.metrics.bootstrap import Interval
-from pipeline.core.atomic import atomic_path, write_json
+from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
@@ -31,23 +30,13 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A job that gave no result."""
-
-    clip_id: str
-    stage: str
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class Summary:
     """`metrics`: name -> interval. `protocol`: what must be the same for two summaries to be comparable."""
 
     metrics: dict[str, Interval]
     protocol: dict[str, Any]
     clips: int
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
     version: int = VERSION
 
@@ -74,8 +63,7 @@ def read_summary(folder: Path) -> Summary:
     value = json.loads((folder / SUMMARY).read_text())
     if value.get("version") != VERSION:
         raise ValueError(f"{folder / SUMMARY}: version {value.get('version')}, this code reads {VERSION}")
-    return Summary(**value | {"metrics": {name: Interval(**row) for name, row in value["metrics"].items()},
-                              "failures": [Failure(**row) for row in value["failures"]]})
+    return Summary(**value | {"metrics": {name: Interval(**row) for name, row in value["metrics"].items()}})
 
 
 def rounded(value: Any, digits: int = 6) -> Any:
@@ -147,9 +135,8 @@ class CurveFiles:
 
 def copy_videos(source: Path, folder: Path) -> None:
     """Copy a finished job's videos."""
-    folder.mkdir(parents=True, exist_ok=True)
     for video in sorted(source.glob("*.mp4")):
-        shutil.copyfile(video, folder / video.name)
+        link_or_copy(video, folder / video.name)
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> pa.Table:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import Delaunay
 
 from models.face.points import FACE_OVAL
@@ -78,8 +77,14 @@ def _drawn_in(face: np.ndarray, template: Template) -> np.ndarray:
     moved = np.flatnonzero(side > 0)
     farther_in = template.vertices[moved, :2] * np.stack([1 - 0.1 * side[moved], np.ones(len(moved))], -1)
     drawn = face.copy()
-    drawn[moved, :2] = LinearNDInterpolator(template.vertices[:, :2], face[:, :2])(farther_in)
-    return np.where(np.isfinite(drawn), drawn, face)
+    found = Delaunay(template.vertices[:, :2])
+    triangle = found.find_simplex(farther_in)
+    inside, affine = triangle >= 0, found.transform[triangle]
+    two = np.einsum("nij,nj->ni", affine[:, :2], farther_in - affine[:, 2])
+    shares = np.concatenate([two, 1 - two.sum(1, keepdims=True)], -1)   # barycentric [n, 3]
+    moved_to = np.einsum("nk,nkd->nd", shares, face[found.simplices[triangle], :2])
+    drawn[moved[inside], :2] = moved_to[inside]
+    return drawn
 
 
 def _outer_grid(face: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ is. Blocks are counted in a histogram, so that hours, or a stream without an end
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import lfilter, lfilter_zi
 
 BLOCK = 640                   # samples: 40 ms
 TARGET_RMS = 0.1              # of the gated level
@@ -67,6 +66,12 @@ def levelled(waveform: np.ndarray) -> np.ndarray:
 
 def without_offset(waveform: np.ndarray) -> np.ndarray:
     """[N] without a constant offset or slow drift, as if the first sample had stood there for ever."""
-    b, a = np.array([1.0, -1.0]) * (1 + OFFSET_POLE) / 2, np.array([1.0, -OFFSET_POLE])
-    filtered, _ = lfilter(b, a, waveform.astype(np.float64), zi=lfilter_zi(b, a) * waveform[0])
-    return filtered.astype(np.float32)
+    x = waveform.astype(np.float64)
+    steps = np.pad(np.diff(x, prepend=x[:1]), (0, -len(x) % BLOCK)).reshape(-1, BLOCK) * (1 + OFFSET_POLE) / 2
+    powers = OFFSET_POLE ** np.arange(BLOCK + 1)
+    ages = np.arange(BLOCK)[:, None] - np.arange(BLOCK)
+    alone = steps @ np.where(ages >= 0, powers[np.maximum(ages, 0)], 0.0).T   # y[n] = pole y[n - 1] + step, from rest
+    before = np.zeros(len(alone))   # y at the end of the block before
+    for block in range(1, len(alone)):
+        before[block] = alone[block - 1, -1] + powers[BLOCK] * before[block - 1]
+    return (alone + before[:, None] * powers[1:]).reshape(-1)[:len(x)].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Head pose from a driving video: the driver's movement since the first frame, put on the portrait's own pose."""
+"""Head pose from a driving video: the driver's movement around its usual pose, put on the portrait's own pose."""
 
 from __future__ import annotations
 
@@ -45,17 +45,23 @@ def driving_pose(video: Path | str | bytes, frames: int, fps: int, source_rho: n
     Where the face is away for a while the pose passes from before to after. Raises DrivingError.
     """
     rho, notes = _extracted(video, frames, fps, space, detector)
-    return DrivenPose(relative_pose(rho[forth_and_back(len(rho), frames)], source_rho), notes)
+    return DrivenPose(relative_pose(rho[forth_and_back(len(rho), frames)], source_rho, usual_pose(rho)), notes)
 
 
-def relative_pose(driving: np.ndarray, source: np.ndarray) -> np.ndarray:
+def usual_pose(rho: np.ndarray) -> np.ndarray:
+    """Of poses [T, 7] the one [7] nearest to the median of their angles: a driver may begin turned aside."""
+    return rho[np.linalg.norm(rho[:, 4:] - np.median(rho[:, 4:], axis=0), axis=1).argmin()]
+
+
+def relative_pose(driving: np.ndarray, source: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
     """LivePortrait's relative driving: R = (R_d R_d0^T) R_s, s = s_s s_d / s_d0, t = t_s + t_d - t_d0, t_z = t_s,z.
 
-    driving [T, 7], source [7] in the order of `RHO_NAMES` -> [T, 7].
+    driving [T, 7], source [7] in the order of `RHO_NAMES` -> [T, 7]; `reference` [7] is d0, None: the first frame.
     """
-    scale = source[:1] * driving[:, :1] / driving[:1, :1]
-    shift = source[1:4] + (driving[:, 1:4] - driving[:1, 1:4]) * [1, 1, 0]
-    turned = rotation_from_angles(driving[:, 4:]) @ rotation_from_angles(driving[0, 4:]).T
+    start = driving[0] if reference is None else reference
+    scale = source[:1] * driving[:, :1] / start[:1]
+    shift = source[1:4] + (driving[:, 1:4] - start[1:4]) * [1, 1, 0]
+    turned = rotation_from_angles(driving[:, 4:]) @ rotation_from_angles(start[4:]).T
     angles_deg = angles_from_rotation(turned @ rotation_from_angles(source[4:]))
     return np.concatenate([scale, shift, angles_deg], axis=-1).astype(np.float32)
 

@@ -10,8 +10,9 @@ import importlib.util
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ QUIET = {
 CARRIED = ("PLAYMATE_CACHE", "PLAYMATE_COUNTED_GPUS", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
            "AWS_REGION", "AWS_DEFAULT_REGION", "OMP_NUM_THREADS", "ORT_DISABLE_TELEMETRY")
 STARTS, TOO_SLOW = 4, "timed out during startup"  # how often a local Ray is tried; what Ray says where it took too long
+LONGEST_TEMPORARY = 30   # an AF_UNIX address has 107 bytes, and Ray adds up to 77 of its own
 PROJECT = "PLAYMATE_PROJECT"  # the driver's folder, for its workers
 
 
@@ -102,8 +104,22 @@ def _options(section: Ray) -> dict:
     if section.dashboard and importlib.util.find_spec("aiohttp_cors") is None:
         raise RayError("ray.dashboard needs more packages: pip install 'playmate-pipeline[cluster]'")
     spill = {"object_spilling_directory": os.path.abspath(section.spill_folder)} if section.spill_folder else {}
-    return {**common, **spill, "address": "local", "num_cpus": section.num_cpus, "include_dashboard": section.dashboard,
-            "object_store_memory": int(section.object_store_gb * (1 << 30))}
+    return {**common, **spill, **_short_temporary(), "address": "local", "num_cpus": section.num_cpus,
+            "include_dashboard": section.dashboard, "object_store_memory": int(section.object_store_gb * (1 << 30))}
+
+
+def _short_temporary() -> dict[str, str]:
+    """Ray's folder, where the usual one is too long for the addresses of its sockets; raises RayError for none."""
+    if len(os.fsencode(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())) <= LONGEST_TEMPORARY:
+        return {}
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        folder = f"{place}/ray-{os.getuid()}"
+        with suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if os.stat(folder).st_uid == os.getuid():
+                return {"_temp_dir": folder}
+    raise RayError(f"the temporary folder {tempfile.gettempdir()} is too long for Ray's sockets: set RAY_TMPDIR to a "
+                   f"folder of at most {LONGEST_TEMPORARY} characters")
 
 
 def runtime_env() -> dict:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.outputs import note
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -21,6 +23,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        note(path, temporary.stat())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -38,6 +41,7 @@ def link_or_copy(source: Path, target: Path) -> None:
             os.link(source, temporary)
         except OSError:
             shutil.copyfile(source, temporary)
+        note(target, temporary.stat())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

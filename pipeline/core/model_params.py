@@ -179,6 +179,7 @@ class Train(Section):
     compile: bool
     validate_every: Count
     log_every: Count
+    best_by: Literal["loss", "r"]
     min_improvement: Share
     stop_after: CountOrZero
     trainer: Trainer

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 DATA = Path("data")
+OUTPUTS_CHECKED = DATA / "outputs.json"
 CODE = DATA / "code"
 EMBEDDED = DATA / "embedded"   # the corpora that the project makes itself
 SOURCES = DATA / "sources"     # what lies in every corpus' folder
@@ -49,10 +50,23 @@ PACKAGED = Path(__file__).resolve().parents[2] / "playmate" / "project"
 def models_folder() -> Path:
     """Folder of a user's fine-tuned models, a project each: $PLAYMATE_MODELS, else ~/.local/share/playmate/models."""
     root = os.environ.get("PLAYMATE_MODELS")
-    return Path(root) if root else Path.home() / ".local" / "share" / "playmate" / "models"
+    return Path(root) if root else home("PLAYMATE_MODELS") / ".local" / "share" / "playmate" / "models"
 
 
 def weights_cache() -> Path:
     """Folder of downloaded weights: $PLAYMATE_CACHE, else ~/.cache/playmate; shared by all clones of a user."""
+    return cache_folder() / "weights"
+
+
+def cache_folder() -> Path:
+    """$PLAYMATE_CACHE, else ~/.cache/playmate; raises FileNotFoundError where this user has no home folder."""
     root = os.environ.get("PLAYMATE_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "playmate") / "weights"
+    return Path(root) if root else home("PLAYMATE_CACHE") / ".cache" / "playmate"
+
+
+def home(instead: str) -> Path:
+    """This user's home folder; raises FileNotFoundError that names the variable to set where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise FileNotFoundError(f"this user has no home folder: set {instead} to a folder") from error

@@ -12,8 +12,9 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
-from pipeline.core import heartbeat
+from pipeline.core import heartbeat, outputs
 from pipeline.core.fingerprint import PACKAGES
 
 PR_SET_PDEATHSIG = 1
@@ -24,13 +25,23 @@ def run_as_stage(main: Callable[..., object], *arguments: str) -> None:
     die_with_parent(os.getppid())
     script = Path(sys.argv[0])
     name = script.parent.name if script.stem == "stage" else script.stem
+    outputs.begin_notes()
+    signal.signal(signal.SIGTERM, _ended)
     try:
         with heartbeat.stage("@".join([name, *arguments])):
             main(*arguments)
+            outputs.check(apart="@".join([name, *arguments]))   # DVC empties the next stage's as soon as this one ends
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; `dvc repro` goes on from here", file=sys.stderr)
+        sys.exit(130)
     except Exception as error:
         if type(error).__module__.split(".")[0] not in PACKAGES:
             raise
         sys.exit(f"{name}: {error}")
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)   # whatever is open is closed on the way out
 
 
 def die_with_parent(parent: int) -> None:

@@ -6,8 +6,12 @@ a dead server holds every call for four minutes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
+import sqlite3
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -61,11 +65,52 @@ def load_mlflow():
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of `uri`; the local store is made where it is missing."""
+    """A client of `uri`; the local store is made where it is missing. Raises TrackingUnavailable for a server of
+    another major version than this client's."""
     mlflow = load_mlflow()
     if is_local(uri):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        database = Path(uri.removeprefix("sqlite:///"))
+        database.parent.mkdir(parents=True, exist_ok=True)
+        bring_home(database, database.with_name(paths.MLFLOW_ARTIFACTS.name).as_uri())
+    elif uri.startswith("http"):
+        _check_version(uri, mlflow.__version__)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or uri)
+
+
+ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"),
+             ("model_versions", "source"), ("model_versions", "storage_location"))   # MLflow 3 keeps absolute ones
+
+
+def bring_home(database: Path, artifacts: str) -> None:
+    """Where the project was copied or moved, artifacts lie beside its database: say so in it, or MLflow would write
+    into the original's folder, or make the old one anew."""
+    if not database.is_file():
+        return
+    name = f"/{paths.WORK.name}/{paths.MLFLOW_ARTIFACTS.name}"
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as store, store:
+        tables = {row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table, column in ((table, column) for table, column in ADDRESSES if table in tables):
+            for (address,) in store.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} LIKE 'file://%'"  # noqa: S608
+                                            ).fetchall():
+                before, found, below = address.rpartition(name)
+                if found and f"{before}{name}" != artifacts and below[:1] in ("", "/"):
+                    store.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (artifacts + below, address))  # noqa: S608
+
+
+@cache
+def _check_version(uri: str, ours: str) -> None:
+    """Raise TrackingUnavailable for a server of another major version; one that does not say is let pass."""
+    import requests
+
+    try:
+        said = requests.get(f"{uri.rstrip('/')}/version", timeout=5)
+    except requests.RequestException:
+        return   # what is asked next says that it is away
+    version = said.text.strip() if said.ok else ""
+    if re.fullmatch(r"\d+\.\d+[\w.]*", version) and version.partition(".")[0] != ours.partition(".")[0]:
+        raise TrackingUnavailable(f"the MLflow server at {shown(uri)} is version {version}, and this client, {ours}, "
+                                  f"needs one of version {ours.partition('.')[0]}: upgrade the server, or unset "
+                                  "MLFLOW_TRACKING_URI to record in the project folder")
 
 
 def experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:

@@ -127,6 +127,9 @@ def download(model: str, root: Path = Path()) -> Path:
             with _addressed(mlflow, tracking_uri(root)):
                 mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{found.name}/{found.version}",
                                                     dst_path=str(target))
+            if not any(target.glob("artifacts/*/*")):
+                raise TrackingUnavailable(f"{model}: its files are not where the registry at "
+                                          f"{shown(tracking_uri(root))} says that they are")
             (target / "done").touch()
         return target / "artifacts"
 

@@ -60,6 +60,11 @@ def pull(rows: Iterable[Weight], say: Say = print, folder: Path | None = None,
     if strange:
         raise WeightsError(f"--url names {', '.join(strange)}: not among {', '.join(weight.name for weight in rows)}")
     rows = [_with_address(weight, addresses) for weight in rows]
+    try:
+        _partial().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"the folder of weights {weights_cache()} cannot be made ({error.strerror}): set "
+                           "PLAYMATE_CACHE to a folder of yours") from error
     with exclusive(_partial() / "lock", "playmate weights pull"):
         wanted = [weight for weight in rows if verify(weight) in ("missing", "wrong")]
         say(f"weights: {len(rows) - len(wanted)} of {len(rows)} there, {len(wanted)} to get")

@@ -10,7 +10,7 @@ import psutil
 import yaml
 
 DVC, LOCK, PARAMS = Path("dvc.yaml"), Path("dvc.lock"), Path("params.yaml")
-BESIDE = {"code", "sources"}   # they run every time and make nothing
+BESIDE = {"outputs", "code", "sources"}   # they look and make nothing
 DOWNSTREAM = {"-p", "--pipeline", "--downstream", "--force-downstream"}   # more than the targets want
 
 Stages = dict[str, dict[str, Any]]   # name -> entry of dvc.yaml, upstream first

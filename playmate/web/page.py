@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ TERMS = ("Animate only people who agreed to it, with speech that you may use. No
 # names of fonts only: nothing is fetched
 THEME = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 LARGEST = "the largest"
-STARTED_WITH = "the page's own"
 
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a function
 # quick, touches no upload; looks at an upload
@@ -46,11 +45,10 @@ class Controls:
     paste_back: Any
     mark: Any
     consent: Any
-    model: Any
 
 
-def build_page(studio: Studio) -> gr.Blocks:
-    """The page, its queue limited to `studio.limits`."""
+def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Blocks:
+    """The page, its queue limited to `studio.limits`; `shown`: files of portraits and speeches to click."""
     limits = studio.limits
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}\n{TERMS}")
@@ -64,6 +62,10 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column():
                 film = gr.Video(label="Film", interactive=False, elem_id="film", autoplay=True, buttons=["download"])
                 said = gr.Markdown(elem_id="said")
+                if shown:
+                    gr.Examples([list(pair) for pair in shown], [inputs["portrait"], inputs["speech"]],
+                                label="Click one to try (faces that come with packages, computer voices)",
+                                elem_id="examples", api_visibility="private")
         controls = Controls(**inputs, **emotions, **settings)
         go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)
@@ -90,8 +92,8 @@ def _emotions(studio: Studio, speech: gr.Audio) -> dict[str, Any]:
     """The timeline. Until something stands on it, the chosen emotion lasts for the whole film."""
     labels = studio.animator.labels
     entries, duration_s = gr.State([]), gr.State(None)
-    bar = gr.HTML(timeline_bar([], labels, None), label="Emotion over time", container=True,
-                  show_label=True, elem_id="timeline")
+    gr.Markdown("Emotion over time", elem_id="timeline-label")
+    bar = gr.HTML(timeline_bar([], labels, None), show_label=False, elem_id="timeline")
     with gr.Row():
         label = gr.Dropdown([NO_EMOTION, *labels], value=NO_EMOTION, label="Emotion", elem_id="emotion", min_width=110)
         start = gr.Number(0, label="From second", minimum=0, maximum=studio.limits.speech_s, elem_id="start",
@@ -121,11 +123,8 @@ def _settings(studio: Studio) -> dict[str, Any]:
         seed = gr.Number(0, precision=0, minimum=0, label="Seed: another number, another performance")
         paste_back = gr.Checkbox(label="Whole picture instead of the face's square")
         mark = gr.Checkbox(label="A visible mark on every frame")
-    model = gr.Dropdown([STARTED_WITH, *studio.models], value=STARTED_WITH, label="Model", elem_id="model",
-                        visible=bool(studio.models))
     consent = gr.Checkbox(label="The person shown agreed, and I may use this speech.", elem_id="consent")
-    return {"w_a": w_a, "w_e": w_e, "seed": seed, "paste_back": paste_back, "mark": mark, "consent": consent,
-            "model": model}
+    return {"w_a": w_a, "w_e": w_e, "seed": seed, "paste_back": paste_back, "mark": mark, "consent": consent}
 
 
 def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
@@ -149,8 +148,8 @@ def _duration(studio: Studio) -> Callable[..., float | None]:
 
 def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
     def animate(portrait, face, speech, entries, label, strength, pose, pose_video, w_a, w_e, seed, paste_back, mark,
-                consent, model, progress=PROGRESS) -> tuple[str, str]:
-        started, chosen = time.monotonic(), None if model == STARTED_WITH else model
+                consent, progress=PROGRESS) -> tuple[str, str]:
+        started = time.monotonic()
 
         def show(done: int, total: int) -> None:
             if done % 5 == 0 or done == total:
@@ -159,11 +158,11 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
 
         def make():
             wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
-                        paste_back, mark, consent, None if face == LARGEST else int(face), chosen)
+                        paste_back, mark, consent, None if face == LARGEST else int(face))
             return studio.film(wish, show)
 
         film = _told(make)
-        return str(film), f"Made by model {studio.animator_of(chosen).version}, seed {int(seed)}."
+        return str(film), f"Made by model {studio.animator.version}, seed {int(seed)}."
 
     return animate
 

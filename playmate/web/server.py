@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from pipeline.animate.animator import Animator
+from playmate.web.examples import examples
 from playmate.web.studio import Limits, Studio
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
@@ -17,22 +18,31 @@ POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'un
 
 
 def serve(animator: Animator, host: str = "127.0.0.1", port: int = 7860, limits: Limits | None = None,
-          models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})) -> None:
+          names: Sequence[str] = (), root_path: str = "") -> None:
     """Serve until interrupted. Uploads and films lie in a temporary folder, which goes when the server does.
 
-    `models`: others that visitors may choose, by name, loaded when they are.
+    `names`: host names under which a proxy shows the page; `root_path`: the path below them ("/talk").
     """
     import uvicorn
 
     with tempfile.TemporaryDirectory(prefix="playmate-web-") as folder:
-        app = make_app(animator, limits or Limits(), Path(folder), host, models)
+        app = make_app(animator, limits or Limits(), Path(folder), host, names, root_path,
+                       examples(Path(folder) / "examples"))
         print(f"Playmate's page: http://{host}:{port} (stop with Ctrl-C)", flush=True)
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
-def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.0.0.1",
-             models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})):
-    """The web application (ASGI); `folder` takes uploads and films. Raises ImportError without the extra `web`."""
+def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.0.0.1", names: Sequence[str] = (),
+             root_path: str = "", shown: Sequence[tuple[str, str]] = ()):
+    """The web application (ASGI); `folder` takes uploads and films; `shown`: portraits and speeches to click, in it.
+
+    Raises ImportError without the extra `web`, ValueError for a root path or a name that is none.
+    """
+    if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
+        raise ValueError(f"--root-path {root_path!r}: a path such as /talk")
+    for name in names:
+        if not re.fullmatch(r"(\*\.)?[A-Za-z0-9.-]+", name):
+            raise ValueError(f"--name {name!r}: a host name such as talk.example.org, without http:// and port")
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder), HF_HUB_OFFLINE="1",
                       HF_HUB_DISABLE_TELEMETRY="1")
     import gradio
@@ -43,11 +53,13 @@ def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.
 
     _follow_no_links()
     app = FastAPI(openapi_url=None)
-    page = build_page(Studio(animator, limits, folder, models))
+    page = build_page(Studio(animator, limits, folder), shown)
     app = gradio.mount_gradio_app(app, page, path="/", max_file_size=limits.upload_mb * 2**20, show_error=True,
-                                  ssr_mode=False, enable_monitoring=False, theme=THEME, footer_links=[])
+                                  ssr_mode=False, enable_monitoring=False, theme=THEME, footer_links=[],
+                                  root_path=root_path or None)
     app.add_middleware(_Policy)
-    hosts = list(LOCAL_HOSTS) if host in LOCAL_HOSTS else ["*"]  # other names would let pages of others in (rebinding)
+    # other names would let pages of others in (rebinding)
+    hosts = [*LOCAL_HOSTS, *names] if names or host in LOCAL_HOSTS else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     return app
 

@@ -33,6 +33,24 @@ REQUIRED = ("av", "c2pa-python", "cryptography", "insightface", "mediapipe", "ml
 
 
 @dataclass(frozen=True)
+class Passed:
+    """Whether a gate let a model through, and why."""
+
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What `data/registration.json` says of a model."""
+
+    version: str
+    bundle_digest: str
+    champion: bool
+    gates: dict[str, Passed]  # by the metric that they ask for
+
+
+@dataclass(frozen=True)
 class Plan:
     """One model to register: its bundle and the gates that are about it."""
 
@@ -48,9 +66,10 @@ def main(say: Callable[[str], None] = print) -> None:
     name = params.register_.name
     changes = changes_since_last(name, bundle_digest(paths.EMOTION_BUNDLE), params)
     rows = {plan.name: _register(plan, params, metrics, changes, say) for plan in plans(params, metrics)}
-    keep_evaluation(name, rows[name]["version"], rows[name]["bundle_digest"])
-    rows[name]["changes"] = rounded(asdict(changes))
-    write_json(paths.REGISTRATION, rows)
+    keep_evaluation(name, rows[name].version, rows[name].bundle_digest)
+    told = {model: asdict(row) for model, row in rows.items()}
+    told[name]["changes"] = rounded(asdict(changes))
+    write_json(paths.REGISTRATION, told)
 
 
 def plans(params: Params, metrics: dict[str, float]) -> list[Plan]:
@@ -88,7 +107,7 @@ def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
 
 
 def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Changes,
-              say: Callable[[str], None]) -> dict[str, Any]:
+              say: Callable[[str], None]) -> Registered:
     config, digest = read_config(plan.bundle), bundle_digest(plan.bundle)
     passed = all(gate.passed for gate in plan.gates)
     reason = "; ".join(gate.reason for gate in plan.gates) or "no gate is set"
@@ -104,8 +123,8 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Ch
     (set_alias if passed else clear_alias)(plan.name, "champion", version)
     say(f"register {plan.name}: version {version}{'' if new else ' (was there)'}, candidate"
         f"{' and champion' if passed else ', not champion'}: {reason}")
-    return {"version": version, "bundle_digest": digest, "champion": passed,
-            "gates": {gate.metric: {"passed": gate.passed, "reason": gate.reason} for gate in plan.gates}}
+    return Registered(version, digest, passed,
+                      {gate.metric: Passed(gate.passed, gate.reason) for gate in plan.gates})
 
 
 def _documents(plan: Plan, params: Params) -> tuple[Path, ...]:

@@ -133,3 +133,13 @@ def test_a_sheet_holds_the_wanted_frames_alone():
     wide.see(np.full((50, 100, 3), 9, np.uint8))
     assert wide.picture().shape == (32, 128, 3)  # its shape is kept
     assert [int(picture[y, x, 0]) for y, x in ((50, 32), (50, 96), (110, 32), (110, 96))] == [0, 33, 66, 99]
+
+
+def test_the_output_means_what_a_person_means(tmp_path):
+    one, other = Path("in/a.png"), Path("b.wav")
+    (tmp_path / "there.d").mkdir()
+    assert out_path(tmp_path / "there.d", one, other, several=False) == tmp_path / "there.d/a_b.mp4"
+    assert out_path(Path("films"), one, other, several=False) == Path("films/a_b.mp4")
+    assert out_path(Path("a.MP4"), one, other, several=False) == Path("a.MP4")
+    with pytest.raises(ValueError, match="several films need a folder"):
+        out_path(Path("all.mp4"), one, other, several=True)

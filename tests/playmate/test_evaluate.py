@@ -76,8 +76,9 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
     for module in (pair, results_compare):
         monkeypatch.setattr(module, "judge_weights", lambda metrics: {"lpips_alexnet": "0"})
     monkeypatch.chdir(films)
-    run = SimpleNamespace(go=lambda out: evaluate_pairs.evaluate_folders(
-        films / "made", films / "true", films / out, lambda line: None))
+    said: list[str] = []
+    run = SimpleNamespace(go=lambda out, seconds=None: evaluate_pairs.evaluate_folders(
+        films / "made", films / "true", films / out, said.append, seconds))
     run.go("out")
     rows = {row["clip_id"]: row for row in read_rows(films / "out/clips.parquet")}
     assert [rows[name]["status"] for name in "abc"] == ["measured", "failed", "unpaired"]
@@ -91,3 +92,11 @@ def test_rows_for_all_and_the_same_bytes_twice(films, project, monkeypatch):
     assert len(computed) == count + 1  # the broken pair alone is tried again
     for path in (films / "out").iterdir():
         assert path.read_bytes() == (films / "again" / path.name).read_bytes(), path.name
+    alone = "evaluate: of 1 pairs the first 1.6 s alone are judged; --seconds N judges more"   # of 2.4 s
+    assert alone in said
+    said.clear()
+    run.go("longer", 3.0)   # this test's reader gives 1.6 s
+    assert said and not any("alone are judged" in line for line in said)
+    for seconds in (0, 1e6):
+        with pytest.raises(ValueError, match=r"--seconds .*: a length above 0"):
+            run.go("none", seconds)

@@ -48,6 +48,7 @@ NEUTRAL = {
         train_emotion.trainer.min_workers train_emotion.trainer.sharded train_emotion.accumulate
         train_emotion.compile""",
     "what is told and shown; nothing ends or changes by it": """
+        train_audio.best_by train_emotion.best_by
         train_audio.trainer.video_every train_audio.min_improvement train_audio.trainer.plateau_after
         train_audio.stop_after train_emotion.trainer.video_every train_emotion.min_improvement
         train_emotion.trainer.plateau_after train_emotion.stop_after register.max_audio_learned_nothing

@@ -81,3 +81,15 @@ def test_a_sweep_of_the_real_stage_is_in_mlflow_and_in_dvcs_table(toy):
     runs = client.search_runs([client.get_experiment_by_name("train_audio").experiment_id])
     assert {run.data.params["train_audio.lr"] for run in runs} >= {"0.0001", "0.0004", "0.001"}
     assert all(run.info.status == "FINISHED" and "validation_r" in run.data.metrics for run in runs)
+    with pytest.raises(ParamsError, match=r"has no train_audio\.rate; train_audio has lr$"):
+        run_sweep(["train_audio.rate=1,2"], "train_audio")
+    with pytest.raises(ParamsError, match=r"has no train\.lr; it has train_audio$"):
+        run_sweep(["train.lr=1,2"], "train_audio")
+
+
+def test_a_repository_that_git_refuses_is_told_in_git_s_words(tiny, monkeypatch):
+    commit(tiny)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")   # git's own switch for its tests
+    monkeypatch.setenv("HOME", str(tiny))
+    with pytest.raises(ValueError, match="dubious ownership"):
+        run_sweep(["train_audio.lr=0.1,0.2"], "train_audio")

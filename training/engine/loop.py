@@ -22,7 +22,7 @@ from training.engine.checkpoint import CheckpointStore
 from training.engine.context import Context
 from training.engine.feed import B, Feed
 from training.engine.stops import Stop, TrainingStopped, batch_stop, clear_stops, load_stops, save_stop, stop_message
-from training.engine.verdict import Row, is_best, validations_since_best
+from training.engine.verdict import BestBy, Row, is_best, validations_since_best
 
 State = dict[str, Any]  # tensors and plain values, as a checkpoint holds them
 
@@ -59,7 +59,7 @@ class Trainee(Protocol[B, M]):
 class LoopSettings:
     """Lengths in steps. Checkpoints are due every `checkpoint_every`, and every `state_every` for `on_state` (0: not).
 
-    `stop_after` validations in a row that do not lower the lowest `validation_loss` by the share `min_improvement` end
+    `stop_after` validations in a row that do not better the best, as `best_by` says, by the share `min_improvement` end
     the training (0: never).
     """
 
@@ -74,6 +74,7 @@ class LoopSettings:
     state_every: int = 0
     min_improvement: float = 0.0
     stop_after: int = 0
+    best_by: BestBy = "loss"
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,12 @@ class _Run(Generic[B, M]):
         if self.step % settings.validate_every == 0 or self.step == settings.steps:
             row |= self._validate()
         self.history.append(row)
-        stale = validations_since_best(self.history, settings.min_improvement)
+        stale = validations_since_best(self.history, settings.min_improvement, settings.best_by)
         if settings.stop_after and "validation_loss" in row:
             self.ended = stale >= settings.stop_after
         self.context.report({**row, "seconds_per_step": elapsed_s / steps, "data_wait_share": waited_s / elapsed_s,
                              "samples_per_s": settings.batch * steps / elapsed_s, "validations_since_best": stale})
-        return is_best(self.history)
+        return is_best(self.history, settings.best_by)
 
     def _check_agreement(self) -> None:
         """All workers must go on from one checkpoint: else they would wait for each other for ever."""

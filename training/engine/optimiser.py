@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from training.engine.sharding import local, write
+from training.engine.verdict import BestBy
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 
@@ -106,6 +107,7 @@ class OptimiserSettings:
     log_every: int
     min_improvement: float
     stop_after: int
+    best_by: BestBy = "loss"
 
 
 class Rate(Protocol):

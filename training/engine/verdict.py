@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 Row = dict[str, float]
+BestBy = Literal["loss", "r"]  # the lowest `validation_loss`, or the highest `validation_r`
 ENDS = 3  # logged rows at either end whose mean counts as the loss there
 
 
@@ -17,21 +19,27 @@ class Verdict:
     shares: dict[str, float]
 
 
-def is_best(history: list[Row]) -> bool:
-    """Whether the newest row holds the lowest validation loss so far (the first of equal ones)."""
-    losses = [row["validation_loss"] for row in history if "validation_loss" in row]
+def is_best(history: list[Row], best_by: BestBy = "loss") -> bool:
+    """Whether the newest row holds the best validation so far (the first of equal ones)."""
+    losses = _losses(history, best_by)
     return bool(history) and "validation_loss" in history[-1] and all(losses[-1] < loss for loss in losses[:-1])
 
 
-def validations_since_best(history: list[Row], min_improvement: float) -> int:
-    """Validations after the last one that lowered the lowest loss by at least the share `min_improvement`."""
+def validations_since_best(history: list[Row], min_improvement: float, best_by: BestBy = "loss") -> int:
+    """Validations after the last one that bettered the best by at least the share `min_improvement` of it."""
     lowest, since = None, 0
-    for loss in (row["validation_loss"] for row in history if "validation_loss" in row):
+    for loss in _losses(history, best_by):
         if lowest is None or loss < lowest - abs(lowest) * min_improvement:
             lowest, since = loss, 0
         else:
             since += 1
     return since
+
+
+def _losses(history: list[Row], best_by: BestBy) -> list[float]:
+    """Of every validation what is to be low."""
+    return [row["validation_loss"] if best_by == "loss" else -row["validation_r"]
+            for row in history if "validation_loss" in row]
 
 
 def verdict(history: list[Row], min_learned: float) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -34,18 +35,11 @@ class TrainingClip:
         return self.x_c.nbytes + self.motion.nbytes + self.speech.nbytes
 
 
-class StoredClips(Sequence[TrainingClip]):
-    """Clips by index, loaded on first use; the last `cache_bytes` used stay in memory. For one thread at a time.
+class Clips(Sequence[TrainingClip]):
+    """Clips by index."""
 
-    `frames` and `emotions` are those of each clip, known without loading it; `content` is a digest of all arrays.
-    """
-
-    def __init__(self, clip_ids: Sequence[str], frames: Sequence[int], emotions: Sequence[int], content: str,
-                 load: Callable[[str], TrainingClip], cache_bytes: int):
-        self.clip_ids, self.frames, self.emotions = list(clip_ids), list(frames), list(emotions)
-        self.content, self._load = content, load
-        self._kept: LRUCache[int, TrainingClip] = LRUCache(
-            cache_bytes, getsizeof=lambda clip: min(clip.nbytes, cache_bytes))  # one that is larger stays alone
+    def __init__(self, clip_ids: Sequence[str], emotions: Sequence[int]):
+        self.clip_ids, self.emotions = list(clip_ids), list(emotions)
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -58,7 +52,26 @@ class StoredClips(Sequence[TrainingClip]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
+        return self._at(range(len(self))[index])
+
+    @abstractmethod
+    def _at(self, index: int) -> TrainingClip: ...
+
+
+class StoredClips(Clips):
+    """Clips by index, loaded on first use; the last `cache_bytes` used stay in memory. For one thread at a time.
+
+    `frames` and `emotions` are those of each clip, known without loading it; `content` is a digest of all arrays.
+    """
+
+    def __init__(self, clip_ids: Sequence[str], frames: Sequence[int], emotions: Sequence[int], content: str,
+                 load: Callable[[str], TrainingClip], cache_bytes: int):
+        super().__init__(clip_ids, emotions)
+        self.frames, self.content, self._load = list(frames), content, load
+        self._kept: LRUCache[int, TrainingClip] = LRUCache(
+            cache_bytes, getsizeof=lambda clip: min(clip.nbytes, cache_bytes))  # one that is larger stays alone
+
+    def _at(self, index: int) -> TrainingClip:
         clip = self._kept.get(index)
         if clip is None:
             clip = self._load(self.clip_ids[index])

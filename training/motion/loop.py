@@ -17,5 +17,6 @@ def train(job: Job, context: Context) -> State:
     optimiser = job.optimiser
     settings = LoopSettings(optimiser.steps, job.batches.batch, optimiser.log_every, optimiser.checkpoint_every,
                             optimiser.validate_every, False, optimiser.prefetch, job.loaders,
-                            job.state_every, optimiser.min_improvement, optimiser.stop_after)
+                            job.state_every, optimiser.min_improvement, optimiser.stop_after,
+                            optimiser.best_by)
     return run_loop(Learner(job, context), context, settings, job.checkpoints, Hooks(job.on_step, job.on_state))

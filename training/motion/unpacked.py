@@ -12,37 +12,25 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
 from pipeline.core.atomic import atomic_path
-from training.motion.clips import StoredClips, TrainingClip
+from training.motion.clips import Clips, StoredClips, TrainingClip
 
 log = logging.getLogger(__name__)
 COLUMNS = MOTION, SPEECH, IDENTITY = "motion.npy", "speech.npy", "x_c.npy"
 
 
-class UnpackedClips(Sequence[TrainingClip]):
+class UnpackedClips(Clips):
     """Clips whose arrays are views of mapped files: nothing is read until it is used. Any number of threads may ask."""
 
     def __init__(self, folder: Path, clip_ids: Sequence[str], frames: Sequence[int], emotions: Sequence[int]):
-        self.clip_ids, self.emotions = list(clip_ids), list(emotions)
+        super().__init__(clip_ids, emotions)
         self._ends = np.cumsum(frames).tolist()
         self._motion, self._speech, self._x_c = (_mapped(folder / name) for name in (MOTION, SPEECH, IDENTITY))
 
-    def __len__(self) -> int:
-        return len(self.clip_ids)
-
-    @overload
-    def __getitem__(self, index: int) -> TrainingClip: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[TrainingClip]: ...
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
+    def _at(self, index: int) -> TrainingClip:
         rows = slice(self._ends[index - 1] if index else 0, self._ends[index])
         return TrainingClip(self.clip_ids[index], self._x_c[index], self._motion[rows], self._speech[rows],
                             self.emotions[index])

@@ -65,3 +65,15 @@ def test_the_high_pass_takes_an_offset_away_and_leaves_a_voice():
     np.testing.assert_allclose(without_offset(np.full(8000, 0.7, np.float32)), 0.0, atol=1e-6)
     assert rms(without_offset(tone)) == pytest.approx(rms(tone), rel=0.01)
     np.testing.assert_allclose(without_offset(tone + 0.5)[4000:], without_offset(tone)[4000:], atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 639, 640, 641, 5000])
+def test_the_offset_s_filter_is_scipy_s(samples):
+    from scipy.signal import lfilter, lfilter_zi
+
+    from models.speech.level import OFFSET_POLE, without_offset
+
+    waveform = np.random.default_rng(samples).normal(0.3, 0.2, samples).astype(np.float32)
+    b, a = np.array([1.0, -1.0]) * (1 + OFFSET_POLE) / 2, np.array([1.0, -OFFSET_POLE])
+    expected, _ = lfilter(b, a, waveform.astype(np.float64), zi=lfilter_zi(b, a) * waveform[0])
+    np.testing.assert_allclose(without_offset(waveform), expected, atol=1e-6)

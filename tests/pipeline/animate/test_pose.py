@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.motion.camera import rotation_from_angles
-from pipeline.animate.pose import DrivingError, driving_pose, forth_and_back, relative_pose
+from pipeline.animate.pose import DrivingError, driving_pose, forth_and_back, relative_pose, usual_pose
 from pipeline.media.film import write_video
 from tests.pipeline.animate.fakes import FakeDetector, FakeSpace
 
@@ -25,6 +25,16 @@ def test_hand_computed():
     driver = np.array([[1.0, 0, 0, 0, 0, 5, 0], [1.1, 0.1, -0.2, 0.5, 0, 20, 0]])
     pose = relative_pose(driver, np.array([2.0, 0.3, 0.3, 0.7, 0, 0, 0]))
     np.testing.assert_allclose(pose[1], [2.2, 0.4, 0.1, 0.7, 0, 15, 0], atol=1e-5)
+
+
+def test_a_driver_that_begins_turned_aside_does_not_turn_the_film():
+    """30 degrees aside for a fifth of the time, then about 0: the film is about the portrait's own pose."""
+    driver = np.zeros((50, 7))
+    driver[:, 0], driver[:10, 5], driver[10:, 5] = 1, 30, np.linspace(-2, 2, 40)
+    source = np.array([1.3, 0.1, -0.2, 0.0, 5, -10, 3])
+    assert abs(usual_pose(driver)[5]) < 1.5
+    film = relative_pose(driver, source, usual_pose(driver))
+    assert abs(np.median(film[:, 5]) + 10) < 1.5 and film[0, 5] > 15
 
 
 def test_rotation_is_that_of_liveportrait():
@@ -60,7 +70,7 @@ def driver(path, black: range, frames: int = 50):
 def test_the_pose_is_bridged_over_black_frames_and_said(tmp_path, black):
     driven = driving_pose(driver(tmp_path / "a.mp4", black), 50, 25, RHO, FakeSpace(), FakeDetector())
     held = np.clip(np.arange(50), 12 if black.start == 0 else 0, 37 if black.stop == 50 else 49)
-    np.testing.assert_allclose(driven.rho[:, 5], held - held[0], atol=2.1)
+    np.testing.assert_allclose(driven.rho[:, 5], held - np.median(held), atol=3.1)
     assert f"from {black.start / 25:.2f} to {black.stop / 25:.2f} s" in driven.notes[0]
 
 

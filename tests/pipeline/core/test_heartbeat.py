@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -105,3 +106,10 @@ def test_nothing_has_run_yet():
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (119, "119 s"), (180, "3 min"), (9000, "2.5 h")])
 def test_spans(seconds, text):
     assert status.span(seconds) == text
+
+
+def test_the_same_for_a_script(folder):
+    with heartbeat.stage("extract@mead"):
+        pass
+    [beat] = json.loads(status.as_json())
+    assert (beat["stage"], beat["state"]) == ("extract@mead", "done")

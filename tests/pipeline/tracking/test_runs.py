@@ -308,3 +308,52 @@ def test_records_are_json_without_nan(tmp_path, monkeypatch):
     [spool] = find_spools(tmp_path / tracking.SPOOLS)
     lines = [json.loads(line, parse_constant=pytest.fail) for line in spool.records_path.read_text().splitlines()]
     assert [line["values"] for line in lines if line["kind"] == "metrics"] == [{"a": "inf"}]
+
+
+def test_a_copied_project_has_its_artifacts_beside_it(store, tmp_path_factory):
+    with tracking.run("train", "first", {}, {}, root=store) as run:
+        run.text("note.txt", "of the original", "notes")
+    wait_for_senders()
+    tracking.sync(store)
+    copied = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(store, copied)
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("mlartifacts/**/*")}
+    client = connect(tracking_uri(copied))
+    [found] = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert found.info.artifact_uri.startswith(f"file://{copied}/.playmate/mlartifacts/")
+    code = (f"from pipeline.tracking.client import connect; connect({tracking_uri(copied)!r}).log_text("
+            f"{found.info.run_id!r}, 'of the copy', 'notes/note.txt')")   # MLflow remembers where a run's files lie
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert [path.read_text() for path in copied.rglob("note.txt") if "mlartifacts" in path.parts] == ["of the copy"]
+    assert before == {path: path.stat().st_mtime_ns for path in store.rglob("mlartifacts/**/*")}
+    client = connect(tracking_uri(store))   # and the original is as it was
+    [found] = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    assert found.info.artifact_uri.startswith(f"file://{store}/.playmate/mlartifacts/")
+
+
+@pytest.mark.parametrize(("version", "refused"), [("2.22.0", True), ("99.0", True), ("own", False), ("ours", False)])
+def test_a_server_of_another_version_is_named_at_once(version, refused):
+    import mlflow
+
+    said = mlflow.__version__ if version == "ours" else version
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    uri = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        if refused:
+            with pytest.raises(TrackingUnavailable, match=rf"{uri} is version {said}, and this client, .*upgrade"):
+                connect(uri)
+        else:
+            assert connect(uri)
+    finally:
+        server.shutdown()

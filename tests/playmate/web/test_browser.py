@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,29 +35,35 @@ class OneOrTwo:
         return FakeDetector(*boxes[:2 if image[0, 0, 0] < 100 else 1]).detect(image)
 
 
-@pytest.fixture
-def site(tmp_path) -> Iterator[tuple[str, Path]]:
-    """Address of the page and the folder of its uploads."""
+@contextmanager
+def served(folder: Path, **options) -> Iterator[str]:
+    """Address of a page with fakes for the networks; `folder` takes uploads."""
     pytest.importorskip("gradio", reason="the page is the extra `web`")
     uvicorn = pytest.importorskip("uvicorn")
     from playmate.web.server import make_app
 
     animator = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), OneOrTwo(), "test/1")
-    folder = tmp_path / "uploads"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(make_app(animator, Limits(upload_mb=1), folder), host="127.0.0.1", port=port,
-                                           log_level="critical"))
+    app = make_app(animator, Limits(upload_mb=1), folder, **options)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}", folder
+    yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(30)
+
+
+@pytest.fixture
+def site(tmp_path) -> Iterator[tuple[str, Path]]:
+    """Address of the page and the folder of its uploads."""
+    with served(tmp_path / "uploads") as address:
+        yield address, tmp_path / "uploads"
 
 
 def chromium() -> str:
@@ -197,3 +204,59 @@ def test_requests_by_hand_reach_no_file(site):
     sent = requests.post(f"{address}/gradio_api/upload", files={"files": ("a.png", b"0" * (2 * 2**20))}, timeout=60)
     assert sent.status_code == 413
     assert not list(folder.glob("film-*"))
+
+
+def test_a_visitor_without_files_clicks_an_example(tmp_path):
+    executable = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    shown = []
+    for name in ("a", "b"):
+        (tmp_path / "uploads/examples").mkdir(parents=True, exist_ok=True)
+        shown.append([str(tmp_path / f"uploads/examples/{name}.{kind}") for kind in ("png", "wav")])
+        Image.new("RGB", (100, 120), "white").save(shown[-1][0])
+        soundfile.write(shown[-1][1], 0.3 * np.sin(np.arange(16000) * 0.2), 16000)
+    with served(tmp_path / "uploads", shown=shown) as address, playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        page.click("#examples img >> nth=1")
+        page.wait_for_selector("#timeline :text('1.0 s')")
+        label, bar = (page.locator(name).bounding_box() for name in ("#timeline-label", "#timeline :text('0 s no')"))
+        assert label["y"] + label["height"] <= bar["y"]   # it does not lie over the bar
+        page.check("#consent input")
+        page.click("#go")
+        page.wait_for_selector("#film video")
+        browser.close()
+
+
+def test_behind_a_proxy_with_a_path_and_a_name(tmp_path):
+    import requests
+
+    with served(tmp_path / "uploads", names=["talk.example.org"], root_path="/talk") as address:
+        page = requests.get(address, headers={"Host": "talk.example.org"}, timeout=60)
+        assert page.status_code == 200 and "talk.example.org/talk" in page.text   # its addresses go through the proxy
+        assert requests.get(address, headers={"Host": "elsewhere.example"}, timeout=60).status_code == 400
+
+
+@pytest.mark.parametrize("options", [{"root_path": "talk"}, {"root_path": "/a b"}, {"root_path": "/a/"},
+                                     {"names": ["http://a.b"]}, {"names": ["a.b/c"]}])
+def test_a_path_or_name_that_is_none(tmp_path, options):
+    with pytest.raises(ValueError, match=r"--root-path|--name"), served(tmp_path / "uploads", **options):
+        pass
+
+
+def test_the_examples_are_pictures_and_voices(tmp_path, monkeypatch):
+    from pipeline.weights.table import WeightsError, weight_path
+    from playmate.web import examples
+
+    monkeypatch.setattr(examples, "cache_folder", lambda: tmp_path / "cache")
+    try:
+        weight_path("portrait_pyfeat_f15"), weight_path("kokoro_1")
+    except WeightsError as error:
+        pytest.skip(str(error))
+    found = examples.examples(tmp_path / "uploads")
+    assert [Image.open(portrait).size for portrait, _ in found] == [(512, 512)] * 2
+    assert all(3 < soundfile.info(speech).duration < 7 for _, speech in found)
+    monkeypatch.setattr(examples, "_make", lambda *_: (_ for _ in ()).throw(WeightsError("not there")))
+    assert examples.examples(tmp_path / "others") == []

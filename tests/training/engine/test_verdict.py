@@ -10,9 +10,15 @@ def rows(*validation, loss=(1.0, 0.5)):
     return made
 
 
+def by_r(*validation):
+    """Validations whose loss goes on falling."""
+    return [{"step": i + 1, "validation_loss": 1.0 - 0.1 * i, "validation_r": r} for i, r in enumerate(validation)]
+
+
 def test_the_first_of_equal_validations_is_the_best():
     assert is_best(rows(3.0, 2.0, 2.5, 1.0)[:4])
     assert not is_best(rows(1.0, 2.0, 2.0, 1.0)[:4])
+    assert is_best(by_r(0.2, 0.1, 0.3), "r") and not is_best(by_r(0.2, 0.3, 0.3), "r")
     assert not is_best([]) and not is_best([{"step": 1, "loss_expression": 1.0}])
 
 
@@ -21,6 +27,12 @@ def test_the_first_of_equal_validations_is_the_best():
     ((1.0, 0.97, 0.96), 0.02, 1)])
 def test_validations_without_progress_are_counted(losses, share, since):
     assert validations_since_best(rows(*losses), share) == since
+
+
+def test_of_few_clips_r_may_be_asked_instead():
+    assert validations_since_best(by_r(0.38, 0.37, 0.3), 0.0, "r") == 2 and not validations_since_best(
+        by_r(0.38, 0.37, 0.3), 0.0)
+    assert validations_since_best(by_r(-0.1, -0.05, 0.2), 0.001, "r") == 0
 
 
 def test_a_run_whose_loss_stays_learned_nothing():
