@@ -87,7 +87,7 @@ def test_a_constant_offset_leaves_with_the_sound_moved(project, tmp_path, shift,
 
 def test_sound_beyond_both_ends_of_the_source_is_silent():
     maker = PieceMaker.__new__(PieceMaker)
-    maker._params, maker._waveform = SimpleNamespace(sample_rate_hz=50, fps=25), np.arange(1.0, 9.0)   # 2 a frame
+    maker._measure, maker._waveform = SimpleNamespace(sample_rate_hz=50, fps=25), np.arange(1.0, 9.0)   # 2 a frame
     assert maker._sound(1, 3).tolist() == [3, 4, 5, 6]
     assert maker._sound(-1, 1).tolist() == [0, 0, 1, 2]
     assert maker._sound(3, 5).tolist() == [7, 8, 0, 0]
