@@ -39,8 +39,7 @@ from models.liveportrait.space import LivePortraitFaceSpace
 from models.liveportrait.widths import PUBLISHED, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
-from models.speech.huggingface import HuggingFaceSpeechEncoder
-from models.speech.untrained import untrained_network
+from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.compute.device import which_device
 from pipeline.core.config import load_params

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from evaluation.jobs.clip import FPS, JobSettings
 from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
 from evaluation.jobs.saved import has_result, load_result
 from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
-from evaluation.report.text import markdown_table, table_1
+from evaluation.report.published import TABLE_1_COLUMNS, table_1
+from evaluation.report.text import markdown_table
 from evaluation.results import files as results
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles
@@ -52,7 +52,7 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
     spec = _spec(params)
     tasks = make_tasks(pairing.jobs, spec, WORK.resolve())
     actors = Actors("evaluate", params.evaluate.workers, params.evaluate.gpus_per_actor)
-    failures = [asdict(failure) for failure in run_missing(tasks, spec, params, actors, say, "pairs")]
+    failures = run_missing(tasks, spec, params, actors, say, "pairs")
     cut = _write(out, tasks, pairing, failures, params, spec)
     if cut:
         say(f"evaluate: of {cut} pairs the first {params.evaluate.max_duration_s:g} s alone are judged; --seconds N "
@@ -69,7 +69,7 @@ def _spec(params: Params) -> PairSpec:
         "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
 
 
-def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[str, Any]], params: Params,
+def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[results.Failure], params: Params,
            spec: PairSpec) -> int:
     """Write the files of the results; returns the number of pairs that go on after what is judged."""
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
@@ -82,8 +82,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[s
         clips.add(result)
         curves.add(result)
     curves.close()
-    lost = [{"clip_id": Path(name).stem, "stage": side, "code": UNPAIRED, "detail": name}
-            for side, name in pairing.unpaired]
+    lost = [results.Failure(Path(name).stem, side, UNPAIRED, name) for side, name in pairing.unpaired]
     judged = section.model_copy(update={"metrics": list(spec.metrics)})
     summary = results.Summary(
         clips.metrics(section.bootstrap, params.seed),
@@ -95,7 +94,8 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[dict[s
     results.write_summary(out, summary)
     results.write_rows(out / results.CLIPS, results.rounded(
         [{**row, "status": results.MEASURED} for row in clips.rows]
-        + [{**row, "status": results.FAILED} for row in failures] + [{**row, "status": UNPAIRED} for row in lost]))
+        + [asdict(row) | {"status": results.FAILED} for row in failures]
+        + [asdict(row) | {"status": UNPAIRED} for row in lost]))
     write_text(out / "report.md", markdown(summary))
     return sum(row["frames"] >= spec.reading["settings"]["max_frames"] for row in clips.rows)
 
@@ -108,16 +108,16 @@ def markdown(summary: results.Summary) -> str:
     rows = [[full_label(name), f"`{name}`", BY_NAME[name].better, interval(value), value.n]
             for name, value in sorted(summary.metrics.items(), key=lambda item: list(BY_NAME).index(item[0]))]
     paper = table_1(summary.metrics, "these videos", "these videos")
-    dash = [[row["test_set"], row["method"], row["mark"], *("–" if v is None else f"{v:.3f}" for v in row["values"])]
-            for row in paper["rows"]]
+    dash = [[row.test_set, row.method, row.mark, *("–" if v is None else f"{v:.3f}" for v in row.values)]
+            for row in paper]
     parts = ["# Evaluation of generated videos\n", f"{summary.clips} pairs measured, {len(summary.failures)} without "
              "numbers. Means with 95 % intervals over videos. A substitute network has a name of its own.\n",
              markdown_table(["metric", "name", "better", "value", "n"], rows), "## Table 1 of the paper\n",
              "Published rows come from other videos; a cell of ours is filled only by the published network.\n",
-             markdown_table(["test set", "method", "", *paper["columns"]], dash)]
+             markdown_table(["test set", "method", "", *TABLE_1_COLUMNS], dash)]
     if summary.failures:
         parts += ["## Without numbers\n", markdown_table(["video", "at", "reason"], [
-            [row["clip_id"], row["stage"], f"{row['code']}: {row['detail']}"] for row in summary.failures])]
+            [row.clip_id, row.stage, f"{row.code}: {row.detail}"] for row in summary.failures])]
     parts += ["## Protocol\n", markdown_table(["what", "value"], [
         [name, f"`{value}`"] for name, value in sorted(results.rounded(summary.protocol).items())])]
     return "\n".join(parts)

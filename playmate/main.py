@@ -231,12 +231,14 @@ def web(
     if find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     from pipeline.animate.load import load_animator
+    from pipeline.animate.own_models import own_models
     from playmate.web.server import serve
     from playmate.web.studio import Limits
 
     animator, which = load_animator(model)
     typer.echo(f"model: {which}")
-    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path)
+    others = {own.name: lambda name=own.name: load_animator(name)[0] for own in own_models()}
+    serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path, others)
 
 
 def _speech_share(waveform) -> float:

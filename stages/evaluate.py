@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evaluation.jobs.clip import FPS, ClipJob, JobSettings, OfClip
 from evaluation.jobs.emotion import EmotionJob
-from evaluation.jobs.films import write_grid
+from evaluation.jobs.mouth import stored_curves, training_reference
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import (
     clip_jobs,
@@ -28,8 +27,7 @@ from evaluation.jobs.plan import (
     true_emotion_jobs,
 )
 from evaluation.jobs.saved import has_result, load_result, remove_others
-from evaluation.jobs.shown import PoseJob, SeedJob
-from evaluation.jobs.training_clips import stored_curves, training_reference
+from evaluation.jobs.shown import PoseJob, SeedJob, write_grid
 from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a
@@ -114,7 +112,7 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
                | emotion.shift_metrics(true_rows, draws, seed, "emo_shift_facex_true"))
     results.write_summary(folder, results.Summary(
         metrics, _protocol(clips.rows, rows, true_rows, params, fingerprints), len(clips.rows),
-        [asdict(failure) for failure in failures], summarise.checks(clips.rows, emotions)))
+        failures, summarise.checks(clips.rows, emotions)))
     lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
             for f in failures if f.stage == "clip"]
     results.write_rows(folder / results.CLIPS, results.rounded(

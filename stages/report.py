@@ -11,7 +11,7 @@ from evaluation.results import files as results
 from pipeline.core import paths
 from pipeline.core.atomic import write_json, write_text
 from pipeline.core.stage import run_as_stage
-from pipeline.weights.table import weights_table
+from pipeline.weights.table import Weight, weights_table
 
 MAX_PAGE_BYTES = 25 << 20
 
@@ -36,12 +36,10 @@ def main(say: Callable[[str], None] = print) -> None:
             "evaluate.crf")
 
 
-def _used_weights(data: ReportData) -> list[dict[str, str]]:
-    """Rows of the weights table of the pack that the profile runs on."""
+def _used_weights(data: ReportData) -> list[Weight]:
+    """Those of the pack that the profile runs on."""
     pack = "paper" if data.profile == "paper" else "embedded"
-    return [{"name": weight.name, "carrier": weight.carrier, "licence": weight.licence,
-             "needed_by": weight.needed_by, "sha256": weight.sha256}
-            for weight in weights_table().values() if weight.pack == pack]
+    return [weight for weight in weights_table().values() if weight.pack == pack]
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ from models.liveportrait.widths import NUM_KEYPOINTS, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
 from models.speech import whisper
-from models.speech.huggingface import HuggingFaceSpeechEncoder
-from models.speech.untrained import untrained_network
+from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.compute.device import which_device
 from tests.fake_cuda import fake_cuda

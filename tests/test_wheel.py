@@ -30,8 +30,8 @@ def installed(project, tmp_path_factory) -> Path:
     if not Path(uv).is_file():
         pytest.skip("there is no uv to build the wheel with")
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([uv, "build", "--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", folder,
-                    project], check=True)
+    subprocess.run([uv, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "-o", folder, project],
+                   check=True)   # by a source distribution: what an earlier build left in build/ is in neither
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
     python = folder / "env/bin/python"
     [wheel] = folder.glob("*.whl")

@@ -1,4 +1,4 @@
-"""Does the mouth of sampled motion follow the speech of extracted clips? Nothing is rendered.
+"""The mouth of extracted clips, nothing rendered: what training clips are like, and how well samples follow speech.
 
 The mouth opening of sampled motion is compared with that of the stored true motion, at the best lag of each clip, and
 at that same lag the opening generated from another clip's speech. The clip gives its face and its first pose, all else
@@ -7,20 +7,43 @@ comes from the model. For face spaces whose key points have names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from evaluation.jobs.training_clips import stored_curves
-from evaluation.metrics.curves import face_curves
-from evaluation.metrics.lip_sync import fill_gaps
+from evaluation.jobs.clip import FPS
+from evaluation.metrics.curves import FaceCurves, face_curves
+from evaluation.metrics.lip_sync import SpeechToMouth, fill_gaps, fit_speech_to_mouth
+from evaluation.metrics.measure import blinks_per_min, pose_numbers
 from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
 from models.motion.motion import RHO_DIM
+
+COMPARED = ("blinks_per_min", "yaw_range_deg", "pitch_range_deg", "yaw_jitter_deg")
+
+
+def stored_curves(clip: ClipFeatures) -> FaceCurves:
+    """Curves of a clip of the landmark face space from its stored motion (canonical, so pose does not enter)."""
+    delta = clip.motion[:, :clip.x_c.size].reshape(len(clip.motion), -1, 3)
+    return face_curves(clip.x_c + delta)
+
+
+def training_reference(clips: Iterable[ClipFeatures], curves_of: Callable[[ClipFeatures], FaceCurves],
+                       ridge: float) -> tuple[SpeechToMouth, dict[str, list[float]]]:
+    """Fit `mouth_sync`'s regression on training clips, and collect one value per clip of every compared measure."""
+    pairs = []
+    values: dict[str, list[float]] = {name: [] for name in COMPARED}
+    for clip in clips:
+        curves = curves_of(clip)
+        pairs.append((np.asarray(clip.speech, np.float32), fill_gaps(curves.mouth)))
+        numbers = pose_numbers(clip.motion[:, -3:]) | {"blinks_per_min": blinks_per_min(curves, FPS)}
+        for name in COMPARED:
+            values[name].append(float(numbers[name]))
+    return fit_speech_to_mouth(pairs, ridge), values
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Films that are shown and not judged: one portrait and speech with three head poses, and with several seeds."""
+"""Films that are shown and not judged: one portrait and speech with three head poses, and with several seeds; films
+side by side as one, so that they run on one clock."""
 
 from __future__ import annotations
 
@@ -15,12 +16,14 @@ from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
 from models.generation.talking_head import Source
+from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.animate.pose import forth_and_back, relative_pose
-from pipeline.media.crops import read_crop
-from pipeline.media.film import write_video
+from pipeline.media.crops import read_crop, read_wav
+from pipeline.media.film import SYNTHETIC, write_video
 
 Pose = Literal["generated", "still", "driven"]
 POSES: tuple[Pose, ...] = get_args(Pose)
+COLUMNS = 3  # of a row of films: on a phone a face is then a hundred pixels wide
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,20 @@ def _write_tile(job: PoseJob | SeedJob, parts: Parts, portrait: Source, motion: 
     tiles = (tile(frame, settings.panel_px, caption) for frame in parts.head.frames(portrait, motion))
     name = f"{job.clip.clip_id}_{job.stage.replace(' ', '_')}.mp4"
     write_video(folder / name, tiles, FPS, crf=settings.crf, tags=NOTE)
+
+
+def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:
+    """Put our own videos of one size and length into rows of three, with the start of `wav` as sound."""
+    videos = [read_crop(tile) for tile in tiles]
+    frames = min(len(video) for video in videos)
+    blank = np.zeros_like(videos[0][0])
+
+    def picture(t: int) -> np.ndarray:
+        pictures = [video[t] for video in videos]
+        columns = min(COLUMNS, len(pictures))
+        pictures += [blank] * (-len(pictures) % columns)
+        rows = [np.concatenate(pictures[start:start + columns], 1) for start in range(0, len(pictures), columns)]
+        return np.concatenate(rows, 0)
+
+    waveform = read_wav(wav)[:frames * SAMPLE_RATE_HZ // fps]
+    write_video(path, (picture(t) for t in range(frames)), fps, waveform, crf=crf, tags=SYNTHETIC)

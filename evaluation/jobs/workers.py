@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evaluation.jobs.saved import fresh_folder, has_result, save_result
-from evaluation.results.files import Result
+from evaluation.results.files import Failure, Result
 from models.motion.face_space import FaceNotFound
 from pipeline.compute.device import which_device
 from pipeline.compute.progress import Progress
@@ -60,16 +60,6 @@ class Task:
 
     job: Job
     folder: Path
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A job that gave no result."""
-
-    clip_id: str
-    stage: str
-    code: str
-    detail: str
 
 
 class Worker:

@@ -13,10 +13,12 @@ import yaml
 
 from evaluation.results import files as results
 from evaluation.results.files import Summary
+from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
 from pipeline.core.config import ParamsError, parse_params
 from pipeline.core.fingerprint import file_sha256
+from pipeline.weights.table import Weight
 
 THUMBNAILS_PER_REASON = 3
 MEASURED = {"face_px": ("Face size", "pixels of the source"), "yaw_p95_deg": ("Head turn, 95th percentile", "degrees"),
@@ -24,6 +26,41 @@ MEASURED = {"face_px": ("Face size", "pixels of the source"), "yaw_p95_deg": ("H
             "speech_share": ("Speech in the clip", "share of time"),
             "detection_share": ("Face found", "share of frames"),
             "source_fps": ("Frame rate of the source", "frames per second")}
+
+
+@dataclass(frozen=True)
+class CorpusCounts:
+    """What preprocessing saw of a corpus and kept; identities and emotions of kept clips."""
+
+    corpus: str
+    seen: int
+    kept: int
+    minutes: float
+    identities: int
+    emotions: int
+
+
+@dataclass(frozen=True)
+class RejectReason:
+    """Clips of a corpus that were rejected for one reason, with the words of the first, and up to three pictures."""
+
+    corpus: str
+    stage: str
+    code: str
+    count: int
+    detail: str
+    source: str
+    pictures: list[Path]
+
+
+@dataclass(frozen=True)
+class SplitPart:
+    """Size of training, validation or test."""
+
+    split: str
+    clips: int
+    identities: int
+    corpora: str
 
 
 @dataclass
@@ -44,13 +81,13 @@ class ReportData:
     ablation_notes: list[str] = field(default_factory=list)
     variants: list[dict[str, Any]] = field(default_factory=list)  # trained anew with one switch changed
     long_speech: list[dict[str, Any]] = field(default_factory=list)  # error over repeats of one passage
-    counts: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
+    counts: list[CorpusCounts] = field(default_factory=list)
+    rejects: list[RejectReason] = field(default_factory=list)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    split: list[dict[str, Any]] = field(default_factory=list)
+    split: list[SplitPart] = field(default_factory=list)
     params: str = ""
     lineage: dict[str, str] = field(default_factory=dict)
-    weights: list[dict[str, Any]] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
 
@@ -105,11 +142,9 @@ def _clip_tables(root: Path, data: ReportData) -> None:
     for table in tables:
         rows = read_clip_table(table)
         kept = [row for row in rows if row["status"] == KEPT]
-        data.counts.append({
-            "corpus": table.parent.name, "seen": len(rows), "kept": len(kept),
-            "minutes": sum(row["frames"] or 0 for row in kept) / 25 / 60,
-            "identities": len({row["identity"] for row in kept}),
-            "emotions": len({row["emotion"] for row in kept if row["emotion"]})})
+        data.counts.append(CorpusCounts(
+            table.parent.name, len(rows), len(kept), sum(row["frames"] or 0 for row in kept) / FPS / 60,
+            len({row["identity"] for row in kept}), len({row["emotion"] for row in kept if row["emotion"]})))
         data.rejects += _rejects(table, rows)
         for name in MEASURED:
             values = data.measured.setdefault(name, {KEPT: [], REJECTED: []})
@@ -118,16 +153,15 @@ def _clip_tables(root: Path, data: ReportData) -> None:
                     values[row["status"]].append(row[name])
 
 
-def _rejects(table: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per (stage, code) with count, an example and up to three pictures."""
+def _rejects(table: Path, rows: list[dict[str, Any]]) -> list[RejectReason]:
+    """One for each (stage, code)."""
     rejected = [row for row in rows if row["status"] == REJECTED]
     entries = []
     for (stage, code), count in sorted(Counter((row["stage"], row["code"]) for row in rejected).items()):
         group = [row for row in rejected if (row["stage"], row["code"]) == (stage, code)]
         pictures = [table.parent / "rejects" / f"{row['clip_id']}.jpg" for row in group]
-        entries.append({"corpus": table.parent.name, "stage": stage, "code": code, "count": count,
-                        "detail": group[0]["detail"], "source": group[0]["source"],
-                        "pictures": [path for path in pictures if path.is_file()][:THUMBNAILS_PER_REASON]})
+        entries.append(RejectReason(table.parent.name, stage, code, count, group[0]["detail"], group[0]["source"],
+                                    [path for path in pictures if path.is_file()][:THUMBNAILS_PER_REASON]))
     return entries
 
 
@@ -139,8 +173,8 @@ def _split(root: Path, data: ReportData) -> None:
     rows = pq.read_table(path).to_pylist()
     for name in ("train", "validation", "test"):
         part = [row for row in rows if row["split"] == name]
-        data.split.append({"split": name, "clips": len(part), "identities": len({row["identity"] for row in part}),
-                           "corpora": ", ".join(sorted({row["corpus"] for row in part}))})
+        data.split.append(SplitPart(name, len(part), len({row["identity"] for row in part}),
+                                    ", ".join(sorted({row["corpus"] for row in part}))))
 
 
 def _profile(text: str) -> str:

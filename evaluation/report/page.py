@@ -10,9 +10,9 @@ import jinja2
 from evaluation.report import plots as report_plots
 from evaluation.report import tables as report_tables
 from evaluation.report.data import ReportData
-from evaluation.report.published import TABLE_2, TABLE_2_COLUMNS
+from evaluation.report.published import TABLE_1_COLUMNS, TABLE_2, TABLE_2_COLUMNS, table_1
 from evaluation.report.substitutes import validation
-from evaluation.report.text import interval_text, markdown_cell, number, share_text, table_1
+from evaluation.report.text import interval_text, markdown_cell, number, share_text
 from evaluation.results import files as results
 from evaluation.results.files import MEASURED
 
@@ -29,12 +29,12 @@ def render_html(data: ReportData) -> str:
         emotion_rows=data.emotions, by_emotion=report_tables.by_emotion(data.emotions),
         true_emotions=data.true_emotions, curves=report_plots.training_plots(data),
         distributions=report_plots.distribution_plots(data), measured=report_plots.measured_plots(data),
-        rejects=report_tables.reject_rows(data), ablation=report_tables.table(data.ablation),
+        ablation=report_tables.table(data.ablation),
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
         paper=table_1(report_tables.values(data), "This model", "test split"),
-        paper_grid={"columns": TABLE_2_COLUMNS, "rows": TABLE_2}, validation=validation(),
+        paper_columns=TABLE_1_COLUMNS, grid=TABLE_2, grid_columns=TABLE_2_COLUMNS, validation=validation(),
         people=len({row["identity"] for row in data.clips if row["status"] == MEASURED}),
-        kept_total=sum(row["kept"] for row in data.counts), seen_total=sum(row["seen"] for row in data.counts))
+        kept_total=sum(row.kept for row in data.counts), seen_total=sum(row.seen for row in data.counts))
 
 
 def render_markdown(data: ReportData) -> str:
@@ -47,7 +47,8 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, autoescape=jinja2.select_autoescape(("html", "html.j2")))
-    environment.filters |= {"number": number, "interval": interval_text, "share": share_text, "cell": markdown_cell}
+    environment.filters |= {"number": number, "interval": interval_text, "share": share_text, "cell": markdown_cell,
+                            "thumbnail": report_tables.thumbnail}
     return environment
 
 
@@ -65,8 +66,8 @@ def plot_files(data: ReportData) -> dict[str, list[dict[str, Any]]]:
 
 def flat_metrics(data: ReportData) -> dict[str, Any]:
     """Numbers of all stages in one flat object for `dvc metrics show`."""
-    flat: dict[str, Any] = {"clips_seen": sum(row["seen"] for row in data.counts),
-                            "clips_kept": sum(row["kept"] for row in data.counts)}
+    flat: dict[str, Any] = {"clips_seen": sum(row.seen for row in data.counts),
+                            "clips_kept": sum(row.kept for row in data.counts)}
     for stage, metrics in data.training_metrics.items():
         flat |= {f"{stage}_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))}
     if data.summary is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,47 @@ LONG = {"expression_error": ("Distance from the true expression", "standard devi
 STYLES = ("s1", "s2", "s4", "s5", "s3")
 
 
+@dataclass(frozen=True)
+class TrainingPlot:
+    """Losses of a stage; `first` and `last` of its loss, `metrics` of the finished training."""
+
+    stage: str
+    lines: list[drawing.Series]
+    plot: Markup
+    first: float
+    last: float
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DistributionPlot:
+    """A measure of motion in training and generated clips: means and how many clips."""
+
+    label: str
+    plot: Markup
+    training: float
+    generated: float
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class MeasuredPlot:
+    """What preprocessing measured; `only` is the sentence where all clips have one value and there is no plot."""
+
+    label: str
+    plot: Markup | None
+    only: str = ""
+
+
+@dataclass(frozen=True)
+class LongPlot:
+    """A measure over repeats of one passage, a line a model."""
+
+    label: str
+    lines: list[drawing.Series]
+    plot: Markup
+
+
 def mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
     """Mouth openings of one clip over time."""
     curve = [point for point in data.mouth_curves if point["clip_id"] == row["clip_id"]]
@@ -34,7 +76,7 @@ def mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
     return drawing.line_plot(lines, "seconds", "mouth opening", title)
 
 
-def training_plots(data: ReportData) -> list[dict[str, Any]]:
+def training_plots(data: ReportData) -> list[TrainingPlot]:
     """Losses of both stages."""
     plots = []
     for stage, rows in data.training.items():
@@ -47,12 +89,12 @@ def training_plots(data: ReportData) -> list[dict[str, Any]]:
         if lines:
             first, last = lines[0].y[0], lines[0].y[-1]
             title = f"Loss of the {stage} stage over steps: {lines[0].name} from {number(first)} to {number(last)}"
-            plots.append({"stage": stage, "lines": lines, "plot": drawing.line_plot(lines, "step", "loss", title),
-                          "first": first, "last": last, "metrics": data.training_metrics.get(stage, {})})
+            plots.append(TrainingPlot(stage, lines, drawing.line_plot(lines, "step", "loss", title), first, last,
+                                      data.training_metrics.get(stage, {})))
     return plots
 
 
-def distribution_plots(data: ReportData) -> list[dict[str, Any]]:
+def distribution_plots(data: ReportData) -> list[DistributionPlot]:
     """Generated motion against the training clips'."""
     plots = []
     for name, label in DISTRIBUTIONS.items():
@@ -63,25 +105,26 @@ def distribution_plots(data: ReportData) -> list[dict[str, Any]]:
                      f"{number(means['generated'])}")
             plot = drawing.histogram([("training", groups["training"], "s1"), ("generated", groups["generated"], "s2")],
                                  label, title, bins=16)
-            plots.append({"label": label, "plot": plot, **means, "counts": {k: len(v) for k, v in groups.items()}})
+            plots.append(DistributionPlot(label, plot, means["training"], means["generated"],
+                                          {name: len(values) for name, values in groups.items()}))
     return plots
 
 
-def measured_plots(data: ReportData) -> list[dict[str, Any]]:
+def measured_plots(data: ReportData) -> list[MeasuredPlot]:
     """What preprocessing measured, in kept and rejected clips."""
     plots = []
     for name, groups in data.measured.items():
         label, unit = MEASURED[name]
         if len(found := {*groups[KEPT], *groups[REJECTED]}) == 1:
-            plots.append({"label": label, "plot": None, "only": f"{number(found.pop())} ({unit}) in every clip"})
+            plots.append(MeasuredPlot(label, None, f"{number(found.pop())} ({unit}) in every clip"))
         elif found:
             title = f"{label} in {len(groups[KEPT])} kept and {len(groups[REJECTED])} rejected clips"
             plot = drawing.histogram([(KEPT, groups[KEPT], "s1"), (REJECTED, groups[REJECTED], "s2")], unit, title)
-            plots.append({"label": label, "plot": plot})
+            plots.append(MeasuredPlot(label, plot))
     return plots
 
 
-def long_plots(data: ReportData) -> list[dict[str, Any]]:
+def long_plots(data: ReportData) -> list[LongPlot]:
     """Error over repeats of one passage, a line a model."""
     plots, models = [], list(dict.fromkeys(row["model"] for row in data.long_speech))
     for name, (label, unit) in LONG.items() if models else ():
@@ -92,6 +135,5 @@ def long_plots(data: ReportData) -> list[dict[str, Any]]:
                                     [row[name] for row in rows], style))
         title = f"{label}, over seconds of speech: " + ", ".join(
             f"{line.name} from {number(line.y[0])} to {number(line.y[-1])}" for line in lines)
-        plots.append({"label": label, "lines": lines,
-                      "plot": drawing.line_plot(lines, "seconds of speech", unit, title, include=0.0)})
+        plots.append(LongPlot(label, lines, drawing.line_plot(lines, "seconds of speech", unit, title, include=0.0)))
     return plots

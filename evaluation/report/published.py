@@ -1,6 +1,13 @@
-"""Tables 1 and 2 of the paper, as published."""
+"""Tables 1 and 2 of the paper, as published, and ours in the form of its first, with the published rows marked."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evaluation.metrics.bootstrap import Interval
+
+PUBLISHED_MARK = "published"
 
 TABLE_1_COLUMNS = ("FID ↓", "FVD ↓", "Sync-C ↑", "Sync-D ↓", "CSIM ↑", "LPIPS ↓")
 TABLE_1_NAMES = ("fid", "fvd", "sync_c", "sync_d", "csim", "lpips_alexnet")  # of these columns
@@ -31,3 +38,23 @@ TABLE_2 = (
     (1.5, 3.0, 17.825, 177.528, 7.16, 8.075, 0.888, 0.058, 50.055),
     (1.5, 3.5, 22.32, 207.535, 6.89, 8.313, 0.871, 0.067, 55.753),
 )
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """A line of Table 1; `values` in the order of TABLE_1_COLUMNS."""
+
+    test_set: str
+    method: str
+    mark: str  # PUBLISHED_MARK, or where the numbers are from
+    values: tuple[float | None, ...]
+
+
+def table_1(metrics: Mapping[str, Interval], name: str, test_set: str) -> list[PaperRow]:
+    """Table 1, ours first. A cell of our row is empty unless the published network gave the number; LPIPS is the
+    published network everywhere. Test sets and protocols differ: the rows are no ranking."""
+    ours = (metrics.get(metric) for metric in TABLE_1_NAMES)
+    rows = [PaperRow(test_set, name, "measured here", tuple(None if value is None else value.value for value in ours))]
+    for published_set, published in TABLE_1.items():
+        rows += [PaperRow(published_set, method, PUBLISHED_MARK, tuple(values)) for method, *values in published]
+    return rows

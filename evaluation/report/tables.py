@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 
 from evaluation.metrics import table as metric_table
 from evaluation.metrics.bootstrap import Interval
 from evaluation.report.data import ReportData
 from evaluation.report.plots import mouth_plot
+from evaluation.report.text import Seen
 from evaluation.results.files import MEASURED
 from pipeline.media.crops import read_crop
 
@@ -28,36 +31,73 @@ COLUMNS = {"w_a": "w_a", "w_e": "w_e", "mouth_r": "Mouth r", "mouth_r_wrong_spee
            "p_asked_facex": "P(emotion asked for), facex"}  # of the ablation's tables
 
 
-def metric_rows(data: ReportData) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Labelled:
+    """A number under the words that a reader knows it by."""
+
+    label: str
+    value: Interval
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A measured metric, and what its number is read against."""
+
+    metric: metric_table.Metric
+    value: Interval
+    beside: list[Labelled]
+
+
+@dataclass(frozen=True)
+class EmotionRow:
+    """Generated videos of one label; None where the classifier was not asked or has no such class.
+
+    `gain` is the mean rise of its probability over the same face's neutral film; `shifted`, `agreed` are facex's
+    against that film and alone, `emo_a` is HSEmotion's.
+    """
+
+    emotion: str
+    videos: int
+    gain: float | None
+    shifted: Seen | None
+    agreed: Seen | None
+    emo_a: Seen | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns under the names that readers know, and cells."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+
+
+def metric_rows(data: ReportData) -> list[MetricRow]:
     """Table rows of measured metrics; what a number is read against stands in its row."""
     found = values(data)
     companions = {name for metric in metric_table.METRICS for name in metric.beside}
-    return [{"metric": metric, "value": found[metric.name], "beside": [
-        {"value": found[name], "label": metric_table.BY_NAME[name].label.removeprefix("… ")}
-        for name in metric.beside if name in found]}
+    return [MetricRow(metric, found[metric.name], [
+        Labelled(metric_table.BY_NAME[name].label.removeprefix("… "), found[name])
+        for name in metric.beside if name in found])
         for metric in metric_table.METRICS if metric.name in found and metric.name not in companions]
 
 
-def metric_groups(data: ReportData) -> list[tuple[str, list[dict[str, Any]]]]:
+def metric_groups(data: ReportData) -> list[tuple[str, list[MetricRow]]]:
     """`metric_rows` under their headings."""
-    groups = itertools.groupby(metric_rows(data), lambda row: metric_table.group_of(row["metric"].name))
+    groups = itertools.groupby(metric_rows(data), lambda row: metric_table.group_of(row.metric.name))
     return [(heading, list(rows)) for heading, rows in groups]
 
 
-def by_emotion(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Generated videos' rows by the label that was asked for: how many, in how many it was seen and how much it gained.
-
-    `shifted`, `agreed` (facex) and `emo_a` (HSEmotion) are counts {hits, of}; None where the classifier was not asked
-    or has no such class.
-    """
+def by_emotion(rows: list[dict[str, Any]]) -> list[EmotionRow]:
+    """Generated videos' rows by the label that was asked for."""
     table = []
     for name in sorted({row["emotion"] for row in rows}):
         group = [row for row in rows if row["emotion"] == name]
         known = [row for row in group if row.get("probability") is not None]
-        table.append({"emotion": name, "videos": len(group), "gain": _mean([row.get("shift") for row in known]),
-                      "shifted": _seen([row.get("seen_shift") for row in known], name),
-                      "agreed": _seen([row.get("seen") for row in known], name),
-                      "emo_a": _seen([row.get("emo_a_seen") for row in group], name)})
+        table.append(EmotionRow(
+            name, len(group), _mean([row.get("shift") for row in known]),
+            _seen([row.get("seen_shift") for row in known], name), _seen([row.get("seen") for row in known], name),
+            _seen([row.get("emo_a_seen") for row in group], name)))
     return table
 
 
@@ -66,9 +106,9 @@ def _mean(numbers: list[float | None]) -> float | None:
     return float(np.mean(found)) if found else None
 
 
-def _seen(labels: list[str | None], name: str) -> dict[str, int] | None:
+def _seen(labels: list[str | None], name: str) -> Seen | None:
     found = [label for label in labels if label is not None]
-    return {"hits": found.count(name), "of": len(found)} if found else None
+    return Seen(found.count(name), len(found)) if found else None
 
 
 def values(data: ReportData) -> dict[str, Interval]:
@@ -76,11 +116,10 @@ def values(data: ReportData) -> dict[str, Interval]:
     return {} if data.summary is None else data.summary.metrics
 
 
-def headline(data: ReportData) -> list[dict[str, Any]]:
+def headline(data: ReportData) -> list[Labelled]:
     """The few numbers on top of the page."""
     found = values(data)
-    return [{"label": metric_table.full_label(name), "value": found[name]}
-            for name in metric_table.HEADLINE if name in found]
+    return [Labelled(metric_table.full_label(name), found[name]) for name in metric_table.HEADLINE if name in found]
 
 
 def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -94,28 +133,6 @@ def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[index] for index in np.argsort(ranks, kind="stable")]
 
 
-def gallery(data: ReportData) -> list[dict[str, Any]]:
-    """Clips with a video, worst first, each with its curve; of a large test set the worst and the best."""
-    rows = ranked_clips(data.clips)
-    if len(rows) > GALLERY:
-        best = GALLERY // 3
-        rows = rows[:GALLERY - best] + rows[-best:]
-    return [{"row": row, "video": video(data, f"{row['clip_id']}_side_by_side"), "curve": mouth_plot(data, row)}
-            for row in rows]
-
-
-def reject_rows(data: ReportData) -> list[dict[str, Any]]:
-    """Reasons of rejection with their pictures inside."""
-    return [entry | {"pictures": [_uri(path.read_bytes(), "image/jpeg") for path in entry["pictures"]]}
-            for entry in data.rejects]
-
-
-def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of equal keys as columns, under the names that readers know, and cells."""
-    return {"columns": [COLUMNS.get(name, name.replace("_", " ")) for name in rows[0]] if rows else [],
-            "rows": [list(row.values()) for row in rows]}
-
-
 @dataclass(frozen=True)
 class Film:
     """Addresses that hold a film, and the frame in its middle to be shown before it plays; height over width."""
@@ -123,6 +140,35 @@ class Film:
     source: str
     poster: str
     ratio: float
+
+
+@dataclass(frozen=True)
+class GalleryClip:
+    """A measured clip on the page: its row, its film and its mouth over time."""
+
+    row: dict[str, Any]
+    video: Film | None
+    curve: Markup
+
+
+def gallery(data: ReportData) -> list[GalleryClip]:
+    """Clips with a video, worst first, each with its curve; of a large test set the worst and the best."""
+    rows = ranked_clips(data.clips)
+    if len(rows) > GALLERY:
+        best = GALLERY // 3
+        rows = rows[:GALLERY - best] + rows[-best:]
+    return [GalleryClip(row, video(data, f"{row['clip_id']}_side_by_side"), mouth_plot(data, row)) for row in rows]
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of equal keys."""
+    return Table([COLUMNS.get(name, name.replace("_", " ")) for name in rows[0]] if rows else [],
+                 [list(row.values()) for row in rows])
+
+
+def thumbnail(path: Path) -> str:
+    """The address that holds a picture (JPEG)."""
+    return _uri(path.read_bytes(), "image/jpeg")
 
 
 def video(data: ReportData, stem: str) -> Film | None:

@@ -1,12 +1,11 @@
-"""Tables in the form of the paper's, as rows of cells: ours beside the published ones, which are marked."""
+"""Numbers and tables as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evaluation.metrics.bootstrap import Interval
-from evaluation.report.published import TABLE_1, TABLE_1_COLUMNS, TABLE_1_NAMES
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -25,29 +24,22 @@ def interval_text(interval: Interval) -> str:
     return f"{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
-def share_text(counts: dict[str, int] | None) -> str:
+@dataclass(frozen=True)
+class Seen:
+    """In how many of some videos a classifier saw the emotion that was asked for."""
+
+    hits: int
+    of: int
+
+
+def share_text(seen: Seen | None) -> str:
     """`3 of 4`, a dash for none."""
-    return "–" if counts is None else f"{counts['hits']} of {counts['of']}"
+    return "–" if seen is None else f"{seen.hits} of {seen.of}"
 
 
 def markdown_cell(text: Any) -> str:
     """Text that cannot break a Markdown table."""
     return str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-
-
-PUBLISHED_MARK = "published"
-
-
-def table_1(metrics: Mapping[str, Interval], name: str, test_set: str) -> dict[str, Any]:
-    """Table 1: {columns, rows}. A cell of our row is empty unless the published network gave the number; LPIPS is the
-    published network everywhere. Test sets and protocols differ: the rows are no ranking."""
-    ours = [metrics.get(metric) for metric in TABLE_1_NAMES]
-    rows = [{"test_set": test_set, "method": name, "mark": "measured here", "values": [
-        None if value is None else value.value for value in ours]}]
-    for published_set, published in TABLE_1.items():
-        rows += [{"test_set": published_set, "method": row[0], "mark": PUBLISHED_MARK, "values": list(row[1:])}
-                 for row in published]
-    return {"columns": list(TABLE_1_COLUMNS), "rows": rows}
 
 
 def markdown_table(columns: list[str], rows: list[list[Any]]) -> str:

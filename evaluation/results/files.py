@@ -30,13 +30,23 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A job that gave no result."""
+
+    clip_id: str
+    stage: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """`metrics`: name -> interval. `protocol`: what must be the same for two summaries to be comparable."""
 
     metrics: dict[str, Interval]
     protocol: dict[str, Any]
     clips: int
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     checks: dict[str, bool] = field(default_factory=dict)
     version: int = VERSION
 
@@ -63,7 +73,8 @@ def read_summary(folder: Path) -> Summary:
     value = json.loads((folder / SUMMARY).read_text())
     if value.get("version") != VERSION:
         raise ValueError(f"{folder / SUMMARY}: version {value.get('version')}, this code reads {VERSION}")
-    return Summary(**value | {"metrics": {name: Interval(**row) for name, row in value["metrics"].items()}})
+    return Summary(**value | {"metrics": {name: Interval(**row) for name, row in value["metrics"].items()},
+                              "failures": [Failure(**row) for row in value["failures"]]})
 
 
 def rounded(value: Any, digits: int = 6) -> Any:

@@ -23,6 +23,9 @@ FIRST_STATE_S = 0.01
 MODEL_TYPES = {"wav2vec2", "hubert"}
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 MOMENT_OUTPUTS = 32000  # of the first convolution at once: ten seconds
+# of untrained networks: convolutions keep their published kernels and strides, so that states come at the same times
+TOY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+       "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
 
 
 class HuggingFaceSpeechEncoder:
@@ -30,7 +33,7 @@ class HuggingFaceSpeechEncoder:
 
     def __init__(self, source: Path | torch.nn.Module, layer: int, piece_s: float, overlap_s: float,
                  device: str = "cpu"):
-        """`source`: a transformers folder, or a network (`models.speech.untrained`)."""
+        """`source`: a transformers folder, or a network (`untrained_network`)."""
         self.network: Any = source if isinstance(source, torch.nn.Module) else load_network(source)
         self.network.to(device)
         config = cast(Any, self.network).config  # torch knows modules and tensors as attributes, nothing else
@@ -128,3 +131,14 @@ def load_network(folder: Path) -> torch.nn.Module:
     if missing:  # transformers would make them up
         raise ValueError(f"{folder} lacks weights: {', '.join(missing[:4])}{' ...' if len(missing) > 4 else ''}")
     return network.eval().requires_grad_(False)
+
+
+def untrained_network(kind: str, seed: int = 0) -> torch.nn.Module:
+    """`wav2vec2` or `hubert` at toy width, without a checkpoint; the same seed gives the same weights."""
+    import transformers
+
+    config, network = {"wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
+                       "hubert": (transformers.HubertConfig, transformers.HubertModel)}[kind]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network(config(**TOY)).eval().requires_grad_(False)

@@ -21,8 +21,7 @@ def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
         from models.speech.whisper import WhisperSpeechEncoder
 
         return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s, device)
-    from models.speech.huggingface import HuggingFaceSpeechEncoder
-    from models.speech.untrained import untrained_network
+    from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 
     source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
     return HuggingFaceSpeechEncoder(source, section.layer, section.piece_s, section.overlap_s, device)
@@ -34,7 +33,7 @@ def speech_identity(section: Speech) -> dict:
         path, pinned = _whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
         weights = {"whisper": pinned if section.checkpoint is None else file_sha256(path)}
     elif section.untrained:
-        weights = {UNTRAINED: code_of("models.speech.untrained")}
+        weights = {UNTRAINED: code_of("models.speech.huggingface")}
     else:
         files = sorted(_checkpoint(section).iterdir())
         weights = {path.name: file_sha256(path) for path in files if path.suffix in CHECKPOINT_SUFFIXES}

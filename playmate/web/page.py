@@ -20,6 +20,7 @@ TERMS = ("Animate only people who agreed to it, with speech that you may use. No
 # names of fonts only: nothing is fetched
 THEME = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 LARGEST = "the largest"
+STARTED_WITH = "the page's own"
 
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a function
 # quick, touches no upload; looks at an upload
@@ -45,6 +46,7 @@ class Controls:
     paste_back: Any
     mark: Any
     consent: Any
+    model: Any
 
 
 def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Blocks:
@@ -123,8 +125,11 @@ def _settings(studio: Studio) -> dict[str, Any]:
         seed = gr.Number(0, precision=0, minimum=0, label="Seed: another number, another performance")
         paste_back = gr.Checkbox(label="Whole picture instead of the face's square")
         mark = gr.Checkbox(label="A visible mark on every frame")
+    model = gr.Dropdown([STARTED_WITH, *studio.models], value=STARTED_WITH, label="Model", elem_id="model",
+                        visible=bool(studio.models))
     consent = gr.Checkbox(label="The person shown agreed, and I may use this speech.", elem_id="consent")
-    return {"w_a": w_a, "w_e": w_e, "seed": seed, "paste_back": paste_back, "mark": mark, "consent": consent}
+    return {"w_a": w_a, "w_e": w_e, "seed": seed, "paste_back": paste_back, "mark": mark, "consent": consent,
+            "model": model}
 
 
 def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
@@ -148,8 +153,8 @@ def _duration(studio: Studio) -> Callable[..., float | None]:
 
 def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
     def animate(portrait, face, speech, entries, label, strength, pose, pose_video, w_a, w_e, seed, paste_back, mark,
-                consent, progress=PROGRESS) -> tuple[str, str]:
-        started = time.monotonic()
+                consent, model, progress=PROGRESS) -> tuple[str, str]:
+        started, chosen = time.monotonic(), None if model == STARTED_WITH else model
 
         def show(done: int, total: int) -> None:
             if done % 5 == 0 or done == total:
@@ -158,11 +163,11 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
 
         def make():
             wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
-                        paste_back, mark, consent, None if face == LARGEST else int(face))
+                        paste_back, mark, consent, None if face == LARGEST else int(face), chosen)
             return studio.film(wish, show)
 
         film = _told(make)
-        return str(film), f"Made by model {studio.animator.version}, seed {int(seed)}."
+        return str(film), f"Made by model {studio.animator_of(chosen).version}, seed {int(seed)}."
 
     return animate
 

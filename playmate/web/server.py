@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.animate.animator import Animator
 from playmate.web.examples import examples
@@ -18,23 +19,27 @@ POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'un
 
 
 def serve(animator: Animator, host: str = "127.0.0.1", port: int = 7860, limits: Limits | None = None,
-          names: Sequence[str] = (), root_path: str = "") -> None:
+          names: Sequence[str] = (), root_path: str = "",
+          models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})) -> None:
     """Serve until interrupted. Uploads and films lie in a temporary folder, which goes when the server does.
 
     `names`: host names under which a proxy shows the page; `root_path`: the path below them ("/talk").
+    `models`: others that visitors may choose, by name, loaded when they are.
     """
     import uvicorn
 
     with tempfile.TemporaryDirectory(prefix="playmate-web-") as folder:
         app = make_app(animator, limits or Limits(), Path(folder), host, names, root_path,
-                       examples(Path(folder) / "examples"))
+                       examples(Path(folder) / "examples"), models)
         print(f"Playmate's page: http://{host}:{port} (stop with Ctrl-C)", flush=True)
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.0.0.1", names: Sequence[str] = (),
-             root_path: str = "", shown: Sequence[tuple[str, str]] = ()):
-    """The web application (ASGI); `folder` takes uploads and films; `shown`: portraits and speeches to click, in it.
+             root_path: str = "", shown: Sequence[tuple[str, str]] = (),
+             models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})):
+    """The web application (ASGI); `folder` takes uploads and films; `shown`: portraits and speeches to click, in it;
+    `models`: others that visitors may choose.
 
     Raises ImportError without the extra `web`, ValueError for a root path or a name that is none.
     """
@@ -53,7 +58,7 @@ def make_app(animator: Animator, limits: Limits, folder: Path, host: str = "127.
 
     _follow_no_links()
     app = FastAPI(openapi_url=None)
-    page = build_page(Studio(animator, limits, folder), shown)
+    page = build_page(Studio(animator, limits, folder, models), shown)
     app = gradio.mount_gradio_app(app, page, path="/", max_file_size=limits.upload_mb * 2**20, show_error=True,
                                   ssr_mode=False, enable_monitoring=False, theme=THEME, footer_links=[],
                                   root_path=root_path or None)

@@ -7,9 +7,11 @@ the page itself wrote them to, and everything else is a number, or a word of a f
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -49,14 +51,28 @@ class Wish:
     mark: bool
     consent: bool
     face: int | None = None  # its number in `Studio.faces`; None: the largest
+    model: str | None = None  # one of `Studio.models`; None: the one that the page was started with
 
 
 class Studio:
-    """Makes films with one animator. `uploads` is the folder that the page keeps what visitors send in; `films` are
-    written below it."""
+    """Makes films with one animator, or with one of `models`, which are loaded when the first visitor chooses them.
+    `uploads` is the folder that the page keeps what visitors send in; `films` are written below it."""
 
-    def __init__(self, animator: Animator, limits: Limits, uploads: Path):
+    def __init__(self, animator: Animator, limits: Limits, uploads: Path,
+                 models: Mapping[str, Callable[[], Animator]] = MappingProxyType({})):
         self.animator, self.limits, self.uploads = animator, limits, Path(uploads).resolve()
+        self.models, self._loaded, self._loading = models, dict[str, Animator](), threading.Lock()
+
+    def animator_of(self, model: str | None) -> Animator:
+        """The animator of a model's name; raises ValueError for a name that is not on the list."""
+        if model is None:
+            return self.animator
+        if model not in self.models:
+            raise ValueError("this model is not on the list")
+        with self._loading:
+            if model not in self._loaded:
+                self._loaded[model] = self.models[model]()
+        return self._loaded[model]
 
     def faces(self, portrait: str | None) -> tuple[int, np.ndarray]:
         """How many faces could be meant, 1 where one is far larger than all others, and the picture [H, W, 3] that
@@ -78,6 +94,7 @@ class Studio:
             raise ValueError("tick that the person shown agreed, and that you may use the speech")
         speech = read_speech(self._upload(wish.speech, "speech"), self.limits.speech_s)
         self._check_numbers(wish)
+        animator = self.animator_of(wish.model)
         total, done = frame_count(speech.waveform), 0
 
         def step(_frame) -> None:
@@ -87,10 +104,10 @@ class Studio:
 
         folder = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads))
         out = folder / "playmate.mp4"
-        self.animator.animate_to_file(
+        animator.animate_to_file(
             self._upload(wish.portrait, "portrait"), speech, out, progress=step,
             mark=MARK if wish.mark else None,
-            emotion=emotion_texts(wish.timeline, self.animator.labels, speech.duration_s) or None,
+            emotion=emotion_texts(wish.timeline, animator.labels, speech.duration_s) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
             seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
         return out

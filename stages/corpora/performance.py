@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
+from models.face.points import IRISES, NUM_KEYPOINTS, positions
 from models.landmark.shutting import shut_lids
 from models.motion.camera import rotation_from_angles, transform_head_keypoints
 from stages.corpora.expression import EMOTIONS, expression_displacement
-from stages.corpora.eyes import turn_irises
 from stages.corpora.head import blinks, emotion_envelope, gaze, head_motion
 from stages.corpora.kokoro import KokoroVoice
 from stages.corpora.mouth import mouth_opening, speech_displacement
@@ -114,3 +114,10 @@ def _posed(points: np.ndarray, sitter: Sitter, angles_deg: np.ndarray, motion: d
     shift = np.column_stack([still.s[0] * motion["shift"], np.zeros(len(points))])
     rotation = rotation_from_angles(angles_deg)
     return transform_head_keypoints(points, np.zeros_like(points), rotation, still.t + shift, scale)
+
+
+def turn_irises(gaze: np.ndarray) -> np.ndarray:
+    """Displacements [T, 70, 3] in face widths of a resting face's irises for gaze [T, 2] in face widths."""
+    moved = np.zeros((len(gaze), NUM_KEYPOINTS, 3))
+    moved[:, positions(IRISES), :2] += gaze[:, None]
+    return moved

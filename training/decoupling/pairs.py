@@ -1,7 +1,7 @@
 """Pairs of frames of one clip for motion decoupling, as a pure function of (seed, step).
 
 Sample n = step * batch + index of the whole run takes the next clip of its epoch's permutation (as in
-training/engine/order.py); its two frames come from a generator seeded by (seed, step, index).
+training/engine/context.py); its two frames come from a generator seeded by (seed, step, index).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.media.crops import read_crop
-from training.engine.order import clip_order, share_of
+from training.engine.context import clip_order, share_of
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Everything random about a sample is drawn from a generator of its own, seeded by (seed, step, index); its noise from
 PyTorch's, seeded by the first: it is three times as fast as NumPy's, which took half of a batch's time. Which clip a
-sample takes is in training/engine/order.py.
+sample takes is in training/engine/context.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from models.motion.motion import RHO_DIM
-from training.engine.order import clip_order, share_of
+from training.engine.context import clip_order, share_of
 from training.motion.clips import TrainingClip
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, tile
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
-from evaluation.jobs.films import write_grid
 from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_others, save_result
-from evaluation.jobs.shown import POSES, PoseJob, SeedJob
+from evaluation.jobs.shown import POSES, PoseJob, SeedJob, write_grid
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 
-from evaluation.jobs.films import write_grid
+from evaluation.jobs.shown import write_grid
 from pipeline.media.crops import read_crop, write_wav
 from pipeline.media.film import SYNTHETIC, write_video
 

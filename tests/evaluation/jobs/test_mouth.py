@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.jobs.mouth import MouthRow, follow, means
-from evaluation.jobs.training_clips import stored_curves
+from evaluation.jobs.mouth import MouthRow, follow, means, stored_curves
 from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures, ClipRow
 from models.face.points import NUM_KEYPOINTS

@@ -7,7 +7,8 @@ import pytest
 
 from evaluation.jobs.clip import JobSettings
 from evaluation.jobs.pair import PairJob, PairParts, find_pairs, other_video_r
-from evaluation.report.text import markdown_table, table_1
+from evaluation.report.published import table_1
+from evaluation.report.text import markdown_table
 from tests.evaluation.fakes import fake_parts, picture
 
 SETTINGS = JobSettings(samples=1, frame_stride=2, control_stride=2, max_lag_frames=2, panel_px=64, crf=20,
@@ -69,9 +70,9 @@ def test_table_1_fills_only_what_the_published_network_gave():
 
     table = table_1({"lpips_alexnet": Interval(0.1, None, None, 1), "fd_efficientnet_lite0": Interval(9, 8, 10, 4)},
                     "ours", "ours")
-    assert table["rows"][0]["values"] == [None, None, None, None, None, 0.1]
-    playmate = next(row for row in table["rows"] if row["method"] == "Playmate" and row["test_set"] == "HDTF")
-    assert playmate["mark"] == "published" and playmate["values"] == [19.138, 231.048, 8.580, 6.985, 0.848, 0.099]
+    assert table[0].values == (None, None, None, None, None, 0.1)
+    playmate = next(row for row in table if row.method == "Playmate" and row.test_set == "HDTF")
+    assert playmate.mark == "published" and playmate.values == (19.138, 231.048, 8.580, 6.985, 0.848, 0.099)
 
 
 def test_cells_cannot_break_a_markdown_table():

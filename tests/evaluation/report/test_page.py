@@ -13,8 +13,8 @@ from evaluation.metrics.table import METRICS, full_label, group_of
 from evaluation.report.data import ReportData, collect
 from evaluation.report.page import flat_metrics, plot_files, render_html, render_markdown
 from evaluation.report.plots import measured_plots
-from evaluation.report.tables import by_emotion, metric_groups
-from evaluation.report.text import number, share_text
+from evaluation.report.tables import EmotionRow, by_emotion, metric_groups
+from evaluation.report.text import Seen, number, share_text
 from evaluation.results import files as results
 from evaluation.results.files import Summary
 from pipeline.core.atomic import write_json
@@ -55,7 +55,7 @@ def project(tmp_path_factory):
 def _evaluation(folder):
     metrics = {"mouth_r": Interval(0.8421, 0.8, 0.9, 2), "mouth_r_wrong_speech": Interval(0.05, 0.0, 0.1, 2),
                "emo_target_gain_facex": Interval(0.3, 0.2, 0.4, 4), "emo_shift_facex_true": Interval(0.7, 0.5, 0.9, 9)}
-    failures = [{"clip_id": HOSTILE, "stage": "clip", "code": "face_not_found", "detail": "no face"}]
+    failures = [results.Failure(HOSTILE, "clip", "face_not_found", "no face")]
     write = Summary(metrics, {"seed": 1, "clips": ["a"]}, 1, failures, {"pose_identical_over_emotions": True})
     results.write_summary(folder, write)
     row = {"clip_id": "a", "corpus": "hdtf", "identity": HOSTILE, "status": "measured", "mouth_r": 0.84,
@@ -147,16 +147,16 @@ def test_labels_stand_by_themselves_and_every_metric_has_a_heading():
 
 def test_a_number_and_what_it_is_read_against_share_a_row(project):
     [(heading, [row]), *_] = metric_groups(collect(project))
-    assert heading == "Mouth and speech" and row["metric"].name == "mouth_r"
-    assert [(item["label"], item["value"].value) for item in row["beside"]] == [("with the wrong speech", 0.05)]
+    assert heading == "Mouth and speech" and row.metric.name == "mouth_r"
+    assert [(item.label, item.value.value) for item in row.beside] == [("with the wrong speech", 0.05)]
 
 
 def test_a_measure_that_is_equal_in_every_clip_is_a_sentence():
     data = ReportData(measured={"source_fps": {"kept": [25.0, 25.0], "rejected": [25.0]},
                                 "face_px": {"kept": [90.0], "rejected": [30.0]}, "blur": {"kept": [], "rejected": []}})
     equal, plotted = measured_plots(data)
-    assert equal["plot"] is None and equal["only"] == "25 (frames per second) in every clip"
-    assert "1 kept and 1 rejected" in plotted["plot"]
+    assert equal.plot is None and equal.only == "25 (frames per second) in every clip"
+    assert "1 kept and 1 rejected" in plotted.plot
 
 
 def test_emotions_are_counted_by_name_and_a_class_that_is_lacking_counts_nothing():
@@ -165,10 +165,9 @@ def test_emotions_are_counted_by_name_and_a_class_that_is_lacking_counts_nothing
         ("happy", "happy", "happy", 0.5, 0.6), ("happy", "sad", "happy", 0.1, 0.2), ("neutral", "sad", None, None, 0.3),
         ("contempt", "sad", "sad", None, None))]
     contempt, happy, neutral = by_emotion(rows)
-    assert happy == {"emotion": "happy", "videos": 2, "gain": pytest.approx(0.3), "shifted": {"hits": 2, "of": 2},
-                     "agreed": {"hits": 1, "of": 2}, "emo_a": {"hits": 2, "of": 2}}
-    assert contempt["shifted"] is None and contempt["agreed"] is None and share_text(contempt["emo_a"]) == "0 of 1"
-    assert neutral["shifted"] is None and share_text(neutral["agreed"]) == "0 of 1" and share_text(None) == "–"
+    assert happy == EmotionRow("happy", 2, pytest.approx(0.3), Seen(2, 2), Seen(1, 2), Seen(2, 2))
+    assert contempt.shifted is None and contempt.agreed is None and share_text(contempt.emo_a) == "0 of 1"
+    assert neutral.shifted is None and share_text(neutral.agreed) == "0 of 1" and share_text(None) == "–"
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.84213, "0.842"), (3.0, "3"), (12345.6, "12,346"),

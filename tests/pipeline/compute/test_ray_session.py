@@ -91,3 +91,15 @@ def test_where_runs_are_tracked_goes_to_the_nodes_and_no_password_does(monkeypat
 def test_a_client_address_is_refused():
     with pytest.raises(RayError, match="Ray Client address"):
         ray_runtime._start(slow(0, TOO_SLOW), LOCAL.model_copy(update={"address": "ray://head:10001"}))
+
+
+def test_a_long_temporary_folder_is_not_given_to_ray(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setattr(ray_runtime.tempfile, "gettempdir", lambda: "/tmp")
+    assert ray_runtime._short_temporary() == {}
+    monkeypatch.setattr(ray_runtime.tempfile, "gettempdir", lambda: f"/scratch/{'x' * 60}")
+    [(option, folder)] = ray_runtime._short_temporary().items()
+    assert option == "_temp_dir" and len(folder) <= ray_runtime.LONGEST_TEMPORARY
+    monkeypatch.setattr(ray_runtime.os, "makedirs", lambda *_, **__: (_ for _ in ()).throw(OSError))
+    with pytest.raises(RayError, match="too long for Ray's sockets: set RAY_TMPDIR to a folder of at most 30"):
+        ray_runtime._short_temporary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -55,3 +56,18 @@ def test_our_own_errors_are_one_line(tmp_path):
 def test_other_errors_show_where_they_came_from(tmp_path):
     done = run("KeyError('x')", tmp_path)
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_a_stage_that_is_ended_leaves_nothing_half_written(tmp_path):
+    code = ("import time\nfrom pathlib import Path\nfrom pipeline.core.atomic import atomic_path\n"
+            "from pipeline.core.stage import run_as_stage\n"
+            "def main():\n    with atomic_path(Path('out/a.txt')) as half:\n        half.write_text('half')\n"
+            "        print('up', flush=True)\n        time.sleep(60)\nrun_as_stage(main)\n")
+    for number, ending in ((signal.SIGTERM, ""), (signal.SIGINT, "interrupted; `dvc repro` goes on from here")):
+        stage = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        assert stage.stdout.readline() == "up\n"
+        stage.send_signal(number)
+        said = stage.communicate(timeout=30)[1]
+        assert stage.returncode == 128 + number and ending in said and "Traceback" not in said
+        assert not list((tmp_path / "out").iterdir())

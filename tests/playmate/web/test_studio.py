@@ -44,6 +44,22 @@ def test_a_film_is_made_below_the_uploads(studio):
     assert studio.animator.head.generator.overrides == [{"audio_scale": 1.5, "emotion_scale": 1.5}]
 
 
+def test_a_fine_tuned_model_is_loaded_once_and_makes_the_film(studio):
+    loaded = []
+
+    def load():
+        loaded.append(Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), FakeDetector(), "anna/1"))
+        return loaded[-1]
+
+    with_models = Studio(studio.animator, studio.limits, studio.uploads, {"anna": load})
+    for _ in range(2):
+        film = with_models.film(wish(studio, model="anna"), lambda done, total: None)
+    assert len(loaded) == 1 and len(loaded[0].head.generator.overrides) == 2
+    assert not studio.animator.head.generator.overrides and "anna/1" in str(inspect_media(film))
+    with pytest.raises(ValueError, match="this model is not on the list"):
+        with_models.film(wish(studio, model="/etc/passwd"), lambda done, total: None)
+
+
 def test_files_elsewhere_are_not_read(studio, tmp_path):
     Image.new("RGB", (100, 120), "white").save(tmp_path / "secret.png")
     (studio.uploads / "link.png").symlink_to(tmp_path / "secret.png")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.training.toy import clips
-from training.engine.order import clip_order, share_of
+from training.engine.context import clip_order, share_of
 from training.motion.batches import BatchSettings, draw_noise, draw_samples, dropped_conditions, make_batch
 
 

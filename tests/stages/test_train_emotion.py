@@ -14,8 +14,8 @@ import yaml
 from pipeline.components.bundle import load_bundle, save_bundle
 from pipeline.core import paths
 from pipeline.core.config import ParamsError, parse_params
+from stages.train_emotion import carry_emotion
 from training.motion.build import emotion_job
-from training.motion.carry import carry_emotion
 from training.motion.identity import Stage
 
 STAGE = Stage("emotion", emotion_job, paths.EMOTION_MODEL)
