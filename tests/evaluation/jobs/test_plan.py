@@ -63,7 +63,8 @@ def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path, monkeypatch):
 
     def name(job, metrics=("lpips_alexnet",)) -> str:
         settings = JobSettings(1, 5, 2, 2, 64, 27, "mean_logits")
-        return make_tasks([job], PairSpec(metrics, settings, Reading(25, 40, 64, 4320, 60.0, 60.0, 2.0)), tmp_path)[0].folder.name
+        spec = PairSpec(metrics, settings, Reading(25, 40, 64, 4320, 60.0, 60.0, 2.0))
+        return make_tasks([job], spec, tmp_path)[0].folder.name
 
     monkeypatch.setattr(pair, "judge_weights", list)
     names = [name(job), name(job, ("fid",)), name(replace(job, wrong_clip_id="c")), name(EmotionJob(one, "happy")),
