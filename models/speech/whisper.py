@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from models.formats.onnx import open_graph
 from models.speech.encoder import STATE_SAMPLES, align, fitted
 from models.speech.level import without_offset
 from models.speech.log_mel import log_mel
@@ -20,6 +21,7 @@ from models.speech.pieces import encode_in_pieces
 from models.speech.whisper_weights import MAX_STATES
 
 LOUDEST = 1.4  # log10 of mel power: what speech at `level.TARGET_RMS` reaches (1.1 to 1.5 on 19 real recordings)
+SPEECH, SPEECH_WEIGHTS = "speech.onnx", "speech.safetensors"
 
 
 class WhisperStates(Protocol):
@@ -29,6 +31,21 @@ class WhisperStates(Protocol):
 
     def __call__(self, mel: np.ndarray, first: int) -> np.ndarray:
         """mel [80, 2 S], at the positions from `first` on -> [S, dim]."""
+
+
+class GraphWhisper:
+    """The states by ONNX Runtime: speech.onnx, mel [1, 80, 2 S], first [1] int64 -> states [1, S, dim].
+
+    `weights` stand in for `SPEECH_WEIGHTS` where it does not lie beside the graph.
+    """
+
+    def __init__(self, path: Path, providers: list[str], weights: dict[str, np.ndarray] | None):
+        self._session = open_graph(path, providers, weights)
+        self.dim = self._session.get_outputs()[0].shape[-1]
+
+    def __call__(self, mel: np.ndarray, first: int) -> np.ndarray:
+        """As in `WhisperStates`."""
+        return self._session.run(None, {"mel": mel[None], "first": np.array([first])})[0][0]
 
 
 class WhisperSpeechEncoder:

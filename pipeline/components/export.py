@@ -22,9 +22,9 @@ from models.generation.generator import MotionGenerator
 from models.generation.graph_network import AUDIO, EMOTIONAL, PLAIN
 from models.generation.request import Request
 from models.motion.motion import RHO_DIM
-from models.speech.graph_states import SPEECH, SPEECH_WEIGHTS
 from models.speech.level import TARGET_RMS
 from models.speech.log_mel import BANDS
+from models.speech.whisper import SPEECH, SPEECH_WEIGHTS
 from models.speech.whisper_network import TorchWhisper, WhisperEncoder
 from models.speech.whisper_weights import read_whisper
 from models.transformer.branches import AudioRows, EmotionBranches, PlainBranches

@@ -2,7 +2,7 @@
 
     graphs.json            version of this layout, digest of the bundle, how far the graphs were from PyTorch
     audio.onnx, branches.onnx, emotion_branches.onnx    models/generation/graph_network.py; weights in model.safetensors
-    speech.onnx            models/speech/graph_states.py; weights in speech.safetensors, or, where that is not there, in
+    speech.onnx            models/speech/whisper.py; weights in speech.safetensors, or, where that is not there, in
                            the file of the weights table, from which they are taken when it is loaded
 
 `pipeline.components.export` writes it.
@@ -18,8 +18,7 @@ from models.generation.generator import MotionGenerator
 from models.generation.graph_network import GraphNetwork
 from models.motion.normalization import MotionStatistics
 from models.speech.encoder import SpeechEncoder
-from models.speech.graph_states import SPEECH, SPEECH_WEIGHTS, GraphWhisper
-from models.speech.whisper import WhisperSpeechEncoder
+from models.speech.whisper import SPEECH, SPEECH_WEIGHTS, GraphWhisper, WhisperSpeechEncoder
 from models.speech.whisper_weights import read_whisper
 from pipeline.components.bundle import WEIGHTS, BundleError, bundle_digest, make_generator, read_config
 from pipeline.components.speech import whisper_path
