@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from feature_store.manifest import Shard
 from feature_store.schema import shard_schema
 from feature_store.units import UnitDamaged, UnitKey, read_unit
 from pipeline.core.fingerprint import code_of, digest, file_sha256
-from pipeline.storage import ObjectDamaged, ObjectMissing, Storage
+from pipeline.storage import ObjectDamaged, ObjectMissing, Storage, open_storage
 
 # Measured (docs/feature_store.md has the table, benchmarks/feature_layout.py makes it): groups of four clips read one
 # random clip nearly as fast as groups of one and stream twice as fast; zstd reads a random clip five times slower.
@@ -44,6 +44,23 @@ class PackedClip:
     labels: dict  # corpus, identity, emotion, level, language
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """What becomes one shard: its clips as lines of JSON, with the digest of how shards are laid out."""
+
+    number: int
+    lines: bytes
+    layout: str
+
+    def clips(self) -> list[PackedClip]:
+        """In the order of their ids."""
+        found = [PackedClip(UnitKey(**key), labels) for key, labels in map(json.loads, self.lines.splitlines())]
+        return sorted(found, key=lambda clip: clip.key.clip_id)
+
+
+Written = Iterable[tuple[Bucket, Shard]]
+
+
 def bucket_of(clip_id: str, buckets: int) -> int:
     """Shard number of a clip: depends on nothing but its id."""
     return int.from_bytes(hashlib.sha256(clip_id.encode()).digest()[:8], "big") % buckets
@@ -54,18 +71,48 @@ def shard_key(name: str) -> str:
     return f"shards/{name}"
 
 
-def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Path | None) -> list[Shard]:
+def pack(storage: Storage, clips: Iterable[PackedClip], buckets: int, folder: Path | None,
+         write: Callable[[Iterable[Bucket]], Written] | None = None) -> list[Shard]:
     """Write the shards of one family to `storage` and lay them into `folder`, if there is one.
 
-    Holds the clips of one shard in memory, the others in a temporary file. Raises ObjectMissing where there is no unit,
+    `write` writes those that are not there yet, in any order (`ShardWriter`); None: here, one after the other, with the
+    clips of one shard in memory, the others in a temporary file. Raises ObjectMissing where there is no unit,
     UnitDamaged where its bytes do not check: such a unit is removed, so that the next run computes it anew.
     """
+    shards: dict[int, Shard] = {}
+
+    def missing() -> Iterator[Bucket]:
+        for bucket in _by_bucket(clips, buckets):
+            shard = _packed_before(storage, _memo(bucket), folder)
+            if shard is None:
+                yield bucket
+            else:
+                shards[bucket.number] = shard
+
+    here = ShardWriter(storage, folder)
+    for bucket, shard in write(missing()) if write else ((bucket, here(bucket)) for bucket in missing()):
+        shards[bucket.number] = shard
+    return [shards[number] for number in sorted(shards)]
+
+
+class ShardWriter:
+    """Packs one bucket after the other, in any process that reaches the store (an object, or where it is)."""
+
+    def __init__(self, store: Storage | str, folder: Path | None):
+        self.storage, self.folder = open_storage(store) if isinstance(store, str) else store, folder
+
+    def __call__(self, bucket: Bucket) -> Shard:
+        """Raises as `pack`."""
+        shard = _write_shard(self.storage, bucket.clips(), _stem(bucket))
+        self.storage.put(_memo(bucket), json.dumps(asdict(shard), sort_keys=True).encode())
+        if self.folder is not None:
+            self.storage.get_file(shard_key(shard.name), self.folder / shard.name, shard.sha256)
+        return shard
+
+
+def _by_bucket(clips: Iterable[PackedClip], buckets: int) -> Iterator[Bucket]:
+    """Every bucket that has any clip."""
     layout = digest(code_of("feature_store.shards"), pa.__version__)
-    return [_shard(storage, members, bucket, layout, folder) for bucket, members in _by_bucket(clips, buckets)]
-
-
-def _by_bucket(clips: Iterable[PackedClip], buckets: int) -> Iterator[tuple[int, list[PackedClip]]]:
-    """(bucket, its clips sorted by id) for every bucket that has any."""
     places, numbers = [], []
     with tempfile.TemporaryFile() as spool:
         for clip in clips:
@@ -74,25 +121,21 @@ def _by_bucket(clips: Iterable[PackedClip], buckets: int) -> Iterator[tuple[int,
             spool.write(json.dumps([asdict(clip.key), clip.labels]).encode() + b"\n")
         offsets, bucket_numbers = np.array(places, np.int64), np.array(numbers, np.int64)
         for bucket in np.unique(bucket_numbers):
-            members = []
+            lines = []
             for offset in offsets[bucket_numbers == bucket]:
                 spool.seek(int(offset))
-                key, labels = json.loads(spool.readline())
-                members.append(PackedClip(UnitKey(**key), labels))
-            yield int(bucket), sorted(members, key=lambda clip: clip.key.clip_id)
+                lines.append(spool.readline())
+            yield Bucket(int(bucket), b"".join(lines), layout)
 
 
-def _shard(storage: Storage, clips: list[PackedClip], bucket: int, layout: str, folder: Path | None) -> Shard:
-    """The shard that was packed from these clips before, or a new one."""
-    stem = f"{clips[0].key.family}-{bucket:03d}"
-    memo = f"packed/{stem}-{digest(layout, [[str(clip.key), clip.labels] for clip in clips])}.json"
-    shard = _packed_before(storage, memo, folder)
-    if shard is None:
-        shard = _write_shard(storage, clips, stem)
-        storage.put(memo, json.dumps(asdict(shard), sort_keys=True).encode())
-        if folder is not None:
-            storage.get_file(shard_key(shard.name), folder / shard.name, shard.sha256)
-    return shard
+def _stem(bucket: Bucket) -> str:
+    return f"{bucket.clips()[0].key.family}-{bucket.number:03d}"
+
+
+def _memo(bucket: Bucket) -> str:
+    """Where it is noted which shard was packed from these clips."""
+    members = [[str(clip.key), clip.labels] for clip in bucket.clips()]
+    return f"packed/{_stem(bucket)}-{digest(bucket.layout, members)}.json"
 
 
 def _packed_before(storage: Storage, memo: str, folder: Path | None) -> Shard | None:

@@ -142,7 +142,7 @@ def check_writable(path: Path) -> None:
         with TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise ValueError(f"{path} cannot be written: {error.filename or path.parent}: {error.strerror}") from error
+        raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _counted(paths: Sequence[Path], what: str) -> str:
@@ -204,11 +204,16 @@ def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, 
             sheet.see(frame)
             progress.advance(task)
 
-        animator.animate_to_file(
-            source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
-            emotion=emotion, pose=pose,
-            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
-            seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
+        try:
+            animator.animate_to_file(
+                source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
+                emotion=emotion, pose=pose,
+                audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
+                seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
+        except OSError as error:   # a full disk: the encoder names no file
+            if error.filename is not None or error.strerror is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(out)) from error
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
     rate = "" if speed is None else f", {speed:.1f} fps"
     console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",

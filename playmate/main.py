@@ -78,21 +78,53 @@ def weights_verify(pack: Pack = "embedded") -> None:
 
 @app.command(epilog="Example: playmate plan --price 0.5")
 def plan(
-    corpus: Annotated[list[str] | None, typer.Argument(help="of params.yaml; all if none is named")] = None,
+    corpus: Annotated[list[str] | None, typer.Argument(help="extraction of these corpora alone")] = None,
     price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the graph as JSON")] = False,
+    check: Annotated[bool, typer.Option("--check", help="only what the running `dvc repro` lacks")] = False,
 ) -> None:
-    """Say what `dvc repro extract` would compute and reuse, how long it takes and what it costs; decodes nothing."""
-    from rich.console import Console
+    """Say what `dvc repro` would compute, with GPUs, memory, hours and disk, and what is missing: then exit 1.
 
+    Nothing is decoded. What extraction finds in the store is counted clip by clip.
+    """
     from pipeline.core.config import load_params
-    from playmate.plan import as_table, forecast, in_words
+    from playmate.plan.needs import CannotSucceed, check_run
 
     params = load_params()
-    found = forecast(params, corpus)
+    if check:
+        try:
+            check_run(params)
+        except CannotSucceed as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(1) from error
+        return
+    from playmate.plan import shown
+    from playmate.plan.graph import plan_graph
+
+    graph = None if corpus else plan_graph(params)
+    if graph and as_json:
+        typer.echo(shown.as_json(graph))
+    else:
+        _print_plan(params, graph, corpus, price)
+    if graph and graph.lacks:
+        raise typer.Exit(1)
+
+
+def _print_plan(params, graph, corpus: list[str] | None, price: float | None) -> None:
+    from rich.console import Console
+
+    from playmate.plan import shown
+    from playmate.plan.extraction import as_table, forecast, in_words
+
+    found, console = forecast(params, corpus), Console()
     if found.lines:
-        Console().print(as_table(found))
+        console.print(as_table(found))
     for line in in_words(found, params, price):
         typer.echo(line)
+    if graph:
+        console.print(shown.as_table(graph))
+        for line in shown.in_words(graph, params):
+            typer.echo(line)
 
 
 @app.command(epilog="Example: playmate status")

@@ -6,7 +6,7 @@ passes work, backward passes want a CUDA context.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -28,6 +28,8 @@ def fake_cuda() -> Iterator[None]:
         patch.setattr(torch.cuda, "device_count", lambda: 1)
         patch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
         patch.setattr(torch.Tensor, "numpy", _zeros)
+        for name in ("item", "tolist"):  # these wait for a device and come from it
+            patch.setattr(torch.Tensor, name, _from_zeros(getattr(torch.Tensor, name), name))
         patch.setattr(torch.nn.Module, "_apply", _replaced)
         with FakeTensorMode(allow_non_fake_inputs=True):
             yield
@@ -39,6 +41,13 @@ def _zeros(tensor: torch.Tensor, **options) -> np.ndarray:
     if tensor.device.type != "cpu":
         raise TypeError("a tensor on cuda has no numpy(): cpu() first")
     return np.zeros(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def _from_zeros(real: Callable[[torch.Tensor], object], name: str) -> Callable[[torch.Tensor], object]:
+    def given(tensor: torch.Tensor) -> object:
+        return getattr(_zeros(tensor.cpu()), name)() if isinstance(tensor, FakeTensor) else real(tensor)
+
+    return given
 
 
 def _replaced(module: torch.nn.Module, change, recurse: bool = True) -> torch.nn.Module:

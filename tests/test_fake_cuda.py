@@ -30,9 +30,9 @@ from models.transformer.motion_transformer import MotionTransformer
 from pipeline.compute.device import which_device
 from tests.fake_cuda import fake_cuda
 from tests.training import toy
-from training.decoupling.objective import DecouplingObjective, Weights
+from training.decoupling.objective import DecouplingObjective, Weights, leakage
 from training.engine.context import PlainContext
-from training.motion.learner import Learner
+from training.motion.learner import Learner, Measured
 
 LABELS = ("neutral", "happy")
 ALPHA_BAR = alpha_bars("linear", 20)
@@ -52,7 +52,7 @@ def generator(emotion: bool, conv_norm: str = "layer") -> MotionGenerator:
     statistics = MotionStatistics(wide, zeros, ones, zeros, ones, "clip", 1e-4)
     network = TorchNetwork(MotionTransformer(shape).to(which_device()))
     return MotionGenerator(network, ALPHA_BAR, "eps", statistics, LABELS,
-                           SampleSettings("ddim", 3, 1.5, 1.5, limit=10.0, fade=2, identity_limit=3.0))
+                           SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0))
 
 
 def test_a_tensor_left_on_the_cpu_raises():
@@ -138,16 +138,22 @@ def test_judges_of_pairs_and_lips(monkeypatch):
         assert vectors.sound(np.zeros((4 * 37, 13)), 37).shape == (32, 1024)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # measures of windows that hold no frame
 @pytest.mark.parametrize("emotion", [False, True], ids=["stage 1", "stage 2"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_losses_of_both_stages(tmp_path, emotion, precision):
+def test_losses_and_validation_of_both_stages(tmp_path, emotion, precision):
     model = toy.model(num_emotions=8 if emotion else 0)
     job = toy.job(tmp_path, model, toy.clips(emotion=emotion), precision=precision)
+    job.statistics = toy.statistics()
+    job.emotion_centres = {label: np.zeros(3 * toy.K) for label in (0, 1)} if emotion else {}
     with fake_cuda():
         learner = Learner(job, PlainContext(which_device()))
         batch = learner.make_batch(0).to(learner.context.device)
         losses, expression, pose = learner._losses(batch)
         assert {value.device.type for value in (losses, expression, pose)} == {"cuda"} and losses.shape == pose.shape
+        row = learner.row(Measured(batch.clip_ids, batch.time, losses, torch.stack([losses.mean()] * 3), losses.mean()))
+        assert row.keys() >= {"loss", "loss_pose"}
+        assert learner.validate().keys() >= {"validation_loss", "validation_r"}
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -160,3 +166,4 @@ def test_the_decoupling_objective(precision):
         with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16):
             parts = objective(first, second)
         assert parts["loss"].shape == (2,) and {value.device.type for value in parts.values()} == {"cuda"}
+        assert leakage(objective.networks, first, second).keys() >= {"expression_kept", "pose_followed"}

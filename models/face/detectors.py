@@ -8,12 +8,16 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from models.face.face import Face, landmark_box, outline_box
 from models.formats.onnx import one_thread, providers
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 MIN_SCORE = 0.5
 BROWS_AND_JAW = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
@@ -36,17 +40,18 @@ class InsightFaceDetector:
     def __init__(self, model: Path, size_px: int, landmarks: Path | None = None, device: str = "cpu"):
         """`model`: the `det_*.onnx` of a pack (buffalo_l's det_10g.onnx), or SCRFD of any one input size; `landmarks`:
         its `2d106det.onnx`, where faces are to have outlines. Raises ValueError where `device` is `cuda` and this ONNX
-        Runtime knows cores alone."""
+        Runtime computes on a core all the same."""
         options = one_thread()
         from insightface.app import FaceAnalysis
 
         with tempfile.TemporaryDirectory() as pack:
             _place(model, Path(pack) / f"det_{size_px}.onnx", size_px)
-            analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=_providers(device),
+            analysis = FaceAnalysis(name=pack, allowed_modules=["detection"], providers=providers(device),
                                     sess_options=options)
             # inside, because it opens the file again
             analysis.prepare(ctx_id=0 if device == "cuda" else -1, det_thresh=MIN_SCORE, det_size=(size_px, size_px))
         self._network, self._size = analysis.det_model, (size_px, size_px)
+        _check(self._network.session, device)
         self._landmarks = None if landmarks is None else _landmark_network(landmarks, options, device)
 
     def detect(self, image: np.ndarray) -> list[Face]:
@@ -72,12 +77,11 @@ class InsightFaceDetector:
         return self._landmarks.get(np.ascontiguousarray(image[:, :, ::-1]), Found(bbox=box)).astype(np.float64) - offset
 
 
-def _providers(device: str) -> list[str]:
-    found = providers(device)
-    if device == "cuda" and len(found) == 1:
-        raise ValueError("the detector was given a GPU, and this environment's ONNX Runtime computes on cores alone: "
-                         "put the extra `gpu` in its place (docs/cluster.md)")
-    return found
+def _check(session: InferenceSession, device: str) -> None:
+    """A runtime that does not know the device, or not its libraries, takes a core without an error."""
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise ValueError("the detector was given a GPU, and this environment's ONNX Runtime computes on a core: it "
+                         "wants the extra `gpu` and CUDA's libraries (docs/cluster.md)")
 
 
 def _landmark_network(path: Path, options, device: str):
@@ -85,7 +89,8 @@ def _landmark_network(path: Path, options, device: str):
     import onnxruntime
     from insightface.model_zoo.landmark import Landmark
 
-    session = onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers(device))
+    _check(session, device)
     return Landmark(str(path), session)
 
 

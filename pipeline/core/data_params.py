@@ -145,6 +145,7 @@ class Preprocess(Section):
     limits: ProcessLimits
     sync_filter: bool
     keep_frames_gb: NotNegative
+    gpus_per_actor: Share
     ray_min_clips: CountOrZero
 
 

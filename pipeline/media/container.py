@@ -6,6 +6,7 @@ no playlist, image sequence or address inside a file makes it open anything else
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,9 @@ def open_media(source: Path | bytes) -> Iterator[InputContainer]:
             container = av.open(file, "r", metadata_errors="replace", container_options={
                 "protocol_whitelist": "file", "format_whitelist": FORMATS})
         except (av.FFmpegError, ValueError) as error:
-            raise MediaError("probe", "unreadable", words(error)) from error
+            refused = getattr(error, "errno", None) == errno.EINVAL   # by the list of formats
+            said = "its format is none that is read here, such as MP4 or WAV" if refused else words(error)
+            raise MediaError("probe", "unreadable", said) from error
         try:
             with container:
                 yield container

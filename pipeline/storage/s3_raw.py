@@ -59,10 +59,6 @@ class RawObjects(S3Storage):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._key(key), Range=f"bytes={start}-{end - 1}")
             return answer["Body"].read()
 
-    def _stream(self, key: str, path: Path) -> None:
-        with self._explained(key):
-            self.client.download_file(self.bucket, self._key(key), str(path))
-
 
 class _Ranges(io.RawIOBase):
     """An object as a file."""

@@ -7,14 +7,18 @@ into shards and committed by one manifest. Where nothing is to be computed, Ray 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import pyarrow as pa
 
 from feature_store.manifest import Manifest, manifest_text, remove_uncommitted, write_manifest
 from feature_store.schema import FAMILIES
-from feature_store.shards import PackedClip, pack
+from feature_store.shards import Bucket, PackedClip, ShardWriter, Written, pack
+from pipeline.compute.resources import Actors
+from pipeline.compute.work import run
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import digest
 from pipeline.core.paths import CROPS, FEATURES, WORK
@@ -79,7 +83,7 @@ def _commit(corpus: str, storage: Storage, progress: Progress, prints: dict[str,
     shards = [shard for family in FAMILIES for shard in pack(
         storage, (PackedClip(clip.keys[family], {name: clip.row[name] for name in LABELS})
                   for clip in kept_clips(corpus, prints) if clip.clip_id not in rejects),
-        params.extract.shards, folder if local else None)]
+        params.extract.shards, folder if local else None, _writers(params, folder if local else None))]
     manifest = Manifest(corpus, params.preprocess.measure.fps, prints, shards, list(rejects.values()),
                         root=None if local else root, untrained=params.untrained)
     lease.check()
@@ -89,6 +93,14 @@ def _commit(corpus: str, storage: Storage, progress: Progress, prints: dict[str,
     write_manifest(folder, manifest)
     remove_uncommitted(folder)
     return manifest
+
+
+def _writers(params: Params, folder: Path | None) -> Callable[[Iterable[Bucket]], Written] | None:
+    """On a cluster a core packs a shard, `extract.decode_actors` at once; None: here."""
+    if params.ray.address is None:
+        return None
+    actors, make = Actors("extract", params.extract.decode_actors), partial(ShardWriter, store_location(params), folder)
+    return lambda buckets: run(list(buckets), make, actors, params.ray)
 
 
 if __name__ == "__main__":

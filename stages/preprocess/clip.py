@@ -13,6 +13,7 @@ import numpy as np
 from models.face.face import FaceDetector
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
+from pipeline.compute.device import which_device
 from pipeline.core.data_params import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
 from pipeline.media.sound import Tally, read_sound
@@ -41,8 +42,9 @@ def load_worker(settings: dict[str, Any]) -> ClipWorker:
     params = Preprocess.model_validate(settings["params"])
     landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
     files = DetectorFiles(Path(settings["detector"]), landmarks)
-    detector = make_detector(params.measure.detector, params.measure.detector_px, files)
-    lip_sync = load_lip_sync(Path(settings["sync"])) if settings["sync"] else None
+    device = which_device(params.gpus_per_actor > 0)
+    detector = make_detector(params.measure.detector, params.measure.detector_px, files, device)
+    lip_sync = load_lip_sync(Path(settings["sync"]), device) if settings["sync"] else None
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
+from pipeline.compute.device import gpu_places
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
@@ -27,22 +29,31 @@ from stages.preprocess.task import Answer, Reason
 def run_units(units: list[Unit], settings: dict[str, Any], params: Params, work: WorkFolder) -> Iterator[Unit]:
     """Process and commit every unit, yield each when it is done, in any order: results do not depend on it."""
     longest_first = sorted(units, key=lambda unit: (-unit.media_bytes, unit.row.media, unit.name))
-    make = partial(UnitWorker, settings, params.preprocess.limits, work)
+    section, on_cluster = params.preprocess, params.ray.address is not None
     here = params.ray.num_cpus or len(os.sched_getaffinity(0))
-    if params.ray.address is not None:
-        done = run(longest_first, make, Actors("preprocess", len(units)), params.ray)
-    else:
-        ray = params.ray if len(units) >= params.preprocess.ray_min_clips else None
-        done = run(longest_first, make, Actors("preprocess", here), ray, threads=True)
-    for unit, _ in done:
+    actors = Actors("preprocess", len(units) if on_cluster else here, section.gpus_per_actor)
+    ray = params.ray if on_cluster or len(units) >= section.ray_min_clips else None
+    gpus = None if ray or not actors.gpus_per_actor else _gpus(actors.gpus_per_actor)
+    for unit, _ in run(longest_first, partial(UnitWorker, settings, section.limits, work, gpus), actors, ray,
+                       threads=True):
         yield unit
+
+
+def _gpus(share: float) -> Queue[str]:
+    """A GPU of this machine for every process that fits."""
+    free: Queue[str] = Queue()
+    for gpu in gpu_places(share):
+        free.put(gpu)
+    return free
 
 
 class UnitWorker:
     """Owns one guarded process, so that a clip that crashes never crashes the worker (`pipeline.compute.work`)."""
 
-    def __init__(self, settings: dict[str, Any], limits: ProcessLimits, work: WorkFolder):
-        self._limits, self._work, self._guarded = limits, work, guarded(settings, limits)
+    def __init__(self, settings: dict[str, Any], limits: ProcessLimits, work: WorkFolder,
+                 gpus: Queue[str] | None = None):
+        gpu = gpus.get() if gpus and not gpus.empty() else None  # none where they are only counted
+        self._limits, self._work, self._guarded = limits, work, guarded(settings, limits, gpu)
 
     def __call__(self, unit: Unit) -> None:
         process(unit, self._guarded, self._limits, self._work)
@@ -51,8 +62,10 @@ class UnitWorker:
         self._guarded.close()
 
 
-def guarded(settings: dict[str, Any], limits: ProcessLimits) -> GuardedWorker:
-    return GuardedWorker(preprocess_clip.__name__, settings, limits.max_decode_s, limits.max_memory_gb)
+def guarded(settings: dict[str, Any], limits: ProcessLimits, gpu: str | None = None) -> GuardedWorker:
+    """`gpu`: the one that it sees, by CUDA's name; None: what this process sees."""
+    memory_gb = None if settings["params"]["gpus_per_actor"] else limits.max_memory_gb
+    return GuardedWorker(preprocess_clip.__name__, settings, limits.max_decode_s, memory_gb, gpu)
 
 
 def process(unit: Unit, worker: GuardedWorker, limits: ProcessLimits, work: WorkFolder) -> None:

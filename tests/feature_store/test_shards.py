@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import threading
 
 import numpy as np
@@ -14,7 +15,7 @@ from feature_store import reader, shards
 from feature_store.manifest import NAME, Reject, read_manifest, remove_uncommitted, write_manifest
 from feature_store.reader import FeatureStore
 from feature_store.schema import SchemaError, encode_tensor, motion_tensors, speech_tensors
-from feature_store.shards import bucket_of, pack
+from feature_store.shards import ShardWriter, bucket_of, pack
 from feature_store.units import UnitDamaged, read_unit, write_unit
 from feature_store.verify import verify
 from pipeline.storage import ObjectMissing
@@ -114,6 +115,27 @@ def test_units_are_asked_for_together(tmp_path):
         write_clip(plain, clip)
     (shard,) = pack(Slow(tmp_path / "units"), packed("motion", range(8)), 1, None)
     assert shard.rows == 8
+
+
+def test_writers_elsewhere_give_the_same_shards_in_any_order_and_only_those_that_lack(tmp_path):
+    """They get what travels: the place of the store, the folder, and buckets."""
+    for name in ("here", "there"):
+        for clip in CLIPS:
+            write_clip(LocalStorage(tmp_path / name), clip)
+    asked: list[int] = []
+
+    def backwards(buckets):
+        writer = ShardWriter(str(tmp_path / "there"), tmp_path / "out")
+        sent = [pickle.loads(pickle.dumps(bucket)) for bucket in buckets][::-1]
+        asked.extend(bucket.number for bucket in sent)
+        return [(bucket, writer(bucket)) for bucket in sent]
+
+    wanted = pack(LocalStorage(tmp_path / "here"), packed("motion", CLIPS), 4, None)
+    there = LocalStorage(tmp_path / "there")
+    assert pack(there, packed("motion", CLIPS), 4, tmp_path / "out", backwards) == wanted
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {shard.name for shard in wanted}
+    assert asked == sorted(asked, reverse=True) and len(asked) == len(wanted) > 1
+    assert pack(there, packed("motion", CLIPS), 4, tmp_path / "out", backwards) == wanted and len(asked) == len(wanted)
 
 
 def flip(path, at):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,14 @@ def test_the_output_means_what_a_person_means(tmp_path):
     assert out_path(Path("a.MP4"), one, other, several=False) == Path("a.MP4")
     with pytest.raises(ValueError, match="several films need a folder"):
         out_path(Path("all.mp4"), one, other, several=True)
+
+
+def test_a_full_disk_names_the_film(made, tmp_path, monkeypatch):
+    portraits, speeches = inputs(tmp_path)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Animator, "animate_to_file", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/out.mp4'"):
+        animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1))

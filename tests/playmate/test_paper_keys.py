@@ -9,6 +9,7 @@ from playmate.profile import leaves
 NEUTRAL = {
     "the user's own: place, machine": """
         seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s feature_store.root
+        face_space.refit train_audio.resume train_emotion.resume
         train_audio.trainer.checkpoints train_emotion.trainer.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
         embedded.speaker embedded.render_px face_space.ridge face_space.frame_stride""",
@@ -42,6 +43,7 @@ NEUTRAL = {
         preprocess.limits.max_decode_s preprocess.limits.max_memory_gb preprocess.keep_frames_gb
         preprocess.measure.max_side_px preprocess.measure.max_source_s extract.max_clip_s extract.max_memory_gb""",
     "how it is computed, not what": """
+        preprocess.gpus_per_actor
         preprocess.ray_min_clips extract.ahead extract.ray_min_clips speech.piece_s speech.overlap_s
         train_audio.trainer.min_workers train_audio.trainer.sharded train_audio.accumulate train_audio.compile
         train_emotion.trainer.min_workers train_emotion.trainer.sharded train_emotion.accumulate

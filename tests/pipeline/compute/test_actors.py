@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feature_store.shards import ShardWriter
 from pipeline.compute import work
 from pipeline.compute.device import ResourcesMissing
 from pipeline.compute.resources import Actors
 from pipeline.core.config import load_params
 from pipeline.core.data_params import Ray
-from stages.extract import compute
+from stages.extract import compute, stage
 from stages.extract.actor import Work
 from tests.pipeline.compute.fake_ray import CLUSTER, CPU_NODE, GPU_NODE, LOCAL, FakeRay
 from tests.pipeline.compute.work_target import SeesGpu
@@ -69,22 +70,22 @@ class FakeData:
         return iter(())
 
 
-STAGES = pytest.mark.parametrize("stage", [evaluate, extract])
+STAGES = pytest.mark.parametrize("stage_of", [evaluate, extract])
 
 
 @STAGES
-def test_gpus_that_are_there_are_taken_without_a_word(monkeypatch, stage):
+def test_gpus_that_are_there_are_taken_without_a_word(monkeypatch, stage_of):
     """Nodes with a GPU alone are enough: they have cores too."""
-    options, said = stage(FakeRay(monkeypatch, GPU_NODE, GPU_NODE), monkeypatch, 0.5)
+    options, said = stage_of(FakeRay(monkeypatch, GPU_NODE, GPU_NODE), monkeypatch, 0.5)
     assert said == []
     assert [(one["num_cpus"], one["num_gpus"]) for one in options if "num_gpus" in one] == [(0, 0.5)]
 
 
 @STAGES
 @pytest.mark.parametrize("now", [[], [CPU_NODE]], ids=["empty head", "CPU nodes only"])
-def test_gpus_that_come_late_are_waited_for_and_never_replaced_by_cores(monkeypatch, stage, now):
+def test_gpus_that_come_late_are_waited_for_and_never_replaced_by_cores(monkeypatch, stage_of, now):
     fake = FakeRay(monkeypatch, *now, late=((40.0, GPU_NODE),))
-    options, said = stage(fake, monkeypatch, 1.0)
+    options, said = stage_of(fake, monkeypatch, 1.0)
     assert 40 <= fake.now < LIMIT_S and not fake.pending
     assert "waiting for 1 worker with 1 GPU" in said[0] and "the cluster has no GPU" in said[0]
     assert [one["num_gpus"] for one in options if "num_gpus" in one] == [1.0]
@@ -92,31 +93,31 @@ def test_gpus_that_come_late_are_waited_for_and_never_replaced_by_cores(monkeypa
 
 @STAGES
 @pytest.mark.parametrize("now", [[], [CPU_NODE]], ids=["empty head", "CPU nodes only"])
-def test_gpus_that_never_come_end_in_an_error_that_says_what_to_set(monkeypatch, stage, now):
+def test_gpus_that_never_come_end_in_an_error_that_says_what_to_set(monkeypatch, stage_of, now):
     fake = FakeRay(monkeypatch, *now)
     with pytest.raises(ResourcesMissing, match=(
-            rf"{stage.__name__}: 1 worker with 1 GPU.* not there within 100 s; the cluster has no GPU and .*: set "
-            rf"{stage.__name__}.gpus_per_actor to 0, which computes on CPU cores, add nodes, or raise ray.max_wait_s")):
-        stage(fake, monkeypatch, 1.0)
+            rf"{stage_of.__name__}: 1 worker with 1 GPU.* not there within 100 s; the cluster has no GPU and .*: "
+            rf"set {stage_of.__name__}.gpus_per_actor to 0, which computes on CPU cores, add nodes, or raise ray.max")):
+        stage_of(fake, monkeypatch, 1.0)
     assert not fake.pending and fake.started == 0
 
 
 @STAGES
-def test_without_a_share_cores_are_asked_for_beside_gpus_and_waited_for(monkeypatch, stage):
+def test_without_a_share_cores_are_asked_for_beside_gpus_and_waited_for(monkeypatch, stage_of):
     fake = FakeRay(monkeypatch, late=((10.0, GPU_NODE),))
-    options, said = stage(fake, monkeypatch, 0.0)
+    options, said = stage_of(fake, monkeypatch, 0.0)
     assert [(one["num_cpus"], one.get("num_gpus", 0)) for one in options] == [(1, 0)]
     assert len(said) == 1 and 10 <= fake.now < LIMIT_S
     with pytest.raises(ResourcesMissing, match="1 worker with 1 CPU were not there within 100 s; the cluster has no "
                                                "GPU and 0 CPU cores: add nodes, or raise"):
-        stage(FakeRay(monkeypatch), monkeypatch, 0.0)
+        stage_of(FakeRay(monkeypatch), monkeypatch, 0.0)
 
 
 @STAGES
-def test_a_machine_without_a_gpu_says_so_before_anything_starts(monkeypatch, stage):
+def test_a_machine_without_a_gpu_says_so_before_anything_starts(monkeypatch, stage_of):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ResourcesMissing, match=rf"{stage.__name__}.gpus_per_actor is 1, this machine has no GPU: set"):
-        stage(None, monkeypatch, 1.0, LOCAL)
+    with pytest.raises(ResourcesMissing, match=rf"{stage_of.__name__}.gpus_per_actor is 1, this machine has no GPU"):
+        stage_of(None, monkeypatch, 1.0, LOCAL)
 
 
 def test_decoders_feed_the_gpus_of_other_nodes(monkeypatch):
@@ -141,3 +142,14 @@ def test_processes_of_one_machine_see_a_gpu_each(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     seen = dict(work.run([1, 2], partial(SeesGpu, tmp_path, 2), Actors("evaluate", 8, 1.0)))
     assert sorted(seen.values()) == ["4", "7"]
+
+
+def test_shards_are_packed_on_as_many_cores_as_decode_and_here_without_a_cluster(monkeypatch):
+    params = load_params(Path(__file__).resolve().parents[3] / "params.yaml")
+    on_cluster = params.model_copy(update={"ray": CLUSTER})
+    monkeypatch.setattr(stage, "run", lambda *given: given)
+    write = stage._writers(on_cluster, Path("shards"))
+    tasks, make, *asked = write(iter("ab"))
+    assert (tasks, asked) == (["a", "b"], [Actors("extract", params.extract.decode_actors), CLUSTER])
+    assert (make.func, make.args) == (ShardWriter, (".playmate/store", Path("shards")))
+    assert stage._writers(params, None) is None
