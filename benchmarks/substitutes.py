@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from evaluation.jobs.clip import FPS
-from evaluation.jobs.reading import VideoReader
+from evaluation.jobs.reading import Reading, VideoReader
 from evaluation.metrics import measure
 from evaluation.metrics.frechet import frechet_of_features
 from evaluation.metrics.judges import Judges, load_judges
@@ -35,7 +35,7 @@ from pipeline.media.crops import read_wav
 FRAMES, SIDE_PX, STRIDE, MAX_LAG = 150, 256, 5, 2
 METRICS = ("csim_mobilefacenet", "lpips_alexnet", "fd_efficientnet_lite0", "emo_facex")
 EMOTIONS = ("angry", "disgusted", "contempt", "fear", "happy", "sad", "surprised")
-READING = {"fps": FPS, "max_frames": FRAMES, "side_px": 1024, "max_side_px": 4320, "max_source_s": 3600.0}
+READING = Reading(FPS, FRAMES, 1024, 4320, 3600.0, limit_s=600.0, memory_gb=6.0)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_films(paths: Sequence[Path], judges: Judges) -> list[Film]:
     """Decode, cut to the face, look at it, encode the speech."""
     params, films = load_params(), []
     encoder = make_speech_encoder(params.speech)
-    reader = VideoReader(READING, params.preprocess.limits.max_decode_s, params.preprocess.limits.max_memory_gb)
+    reader = VideoReader(READING)
     for path in paths:
         frames, sound = reader(path)
         if path.with_suffix(".wav").is_file():
@@ -175,7 +175,7 @@ def speech(films: Sequence[Film]) -> list[Pairing]:
 
 def emotions(path: Path, judges: Judges) -> Pairing:
     """facex on seven films of one person: a label's probability on its own film against the other six's mean."""
-    reader = VideoReader(READING | {"side_px": 4000}, 600.0, 6.0)
+    reader = VideoReader(replace(READING, side_px=4000))
     frames, _ = reader(path)
     reader.close()
     tiles = [measure.look_at(np.ascontiguousarray(tile), judges) for tile in np.split(frames[::STRIDE], 7, axis=2)]

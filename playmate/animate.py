@@ -79,7 +79,7 @@ def signer(credentials: bool, certificate: Path | None, private_key: Path | None
 
 
 def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
-            settings: Settings, detector: str | None = None) -> list[Path]:
+            settings: Settings, detector: str | None = None, provider: str = "cpu") -> list[Path]:
     """Animate every portrait with every speech; returns the films written.
 
     One portrait and one speech make the file `out`, or `<portrait>_<speech>.mp4` where that is a folder; with several
@@ -104,7 +104,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
     console.print("loading the model", highlight=False)
-    animator, which = load_animator(model, detector)
+    animator, which = load_animator(model, detector, provider)
     console.print(f"model: {which}", highlight=False, soft_wrap=True)
     films, failures = [], []
     for portrait, speech, path in jobs:
@@ -122,11 +122,11 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     return films
 
 
-def load_animator(model: str | None, detector: str | None) -> tuple[Animator, str]:
+def load_animator(model: str | None, detector: str | None, provider: str) -> tuple[Animator, str]:
     """As `pipeline.animate.load` does, which is imported now."""
     from pipeline.animate import load
 
-    return load.load_animator(model, detector)
+    return load.load_animator(model, detector, provider)
 
 
 def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:

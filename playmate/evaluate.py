@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evaluation.jobs.clip import FPS, JobSettings
 from evaluation.jobs.pair import Pairing, PairSpec, find_pairs, other_video_r
+from evaluation.jobs.reading import Reading
 from evaluation.jobs.saved import has_result, load_result
 from evaluation.jobs.workers import Task, make_tasks, run_missing
 from evaluation.metrics.table import BY_NAME, full_label
@@ -63,10 +64,9 @@ def evaluate_folders(generated: Path, reference: Path, out: Path, say: Callable[
 def _spec(params: Params) -> PairSpec:
     section, measure, limits = params.evaluate, params.preprocess.measure, params.preprocess.limits
     metrics = tuple(name for name in section.metrics if name not in NEEDS_MODEL)
-    reading = {"fps": FPS, "max_frames": round(section.max_duration_s * FPS), "side_px": SIDE_PX,
-               "max_side_px": measure.max_side_px, "max_source_s": measure.max_source_s}
-    return PairSpec(metrics, JobSettings.of(section), {
-        "settings": reading, "limit_s": limits.max_decode_s, "memory_gb": limits.max_memory_gb})
+    reading = Reading(FPS, round(section.max_duration_s * FPS), SIDE_PX, measure.max_side_px, measure.max_source_s,
+                      limits.max_decode_s, limits.max_memory_gb)
+    return PairSpec(metrics, JobSettings.of(section), reading)
 
 
 def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[results.Failure], params: Params,
@@ -97,7 +97,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[result
         + [asdict(row) | {"status": results.FAILED} for row in failures]
         + [asdict(row) | {"status": UNPAIRED} for row in lost]))
     write_text(out / "report.md", markdown(summary))
-    return sum(row["frames"] >= spec.reading["settings"]["max_frames"] for row in clips.rows)
+    return sum(row["frames"] >= spec.reading.max_frames for row in clips.rows)
 
 
 def markdown(summary: results.Summary) -> str:

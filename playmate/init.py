@@ -26,7 +26,8 @@ from playmate.profile import apply, yaml_editor
 REMOTE = "s3://"
 HEADERS = 40   # of each corpus' files, as `playmate corpora check` reads
 IGNORED = ("/data/", "/reports/", "/scores/", "/.playmate/")   # by git
-SETTINGS = ("core.analytics=false", "core.autostage=false", "core.check_update=false")   # of DVC
+SETTINGS = ("core.analytics=false", "core.autostage=false", "core.check_update=false",
+            "cache.type=reflink,hardlink,symlink,copy")   # of DVC
 NOBODY = ("-c", "user.name=playmate", "-c", "user.email=playmate@localhost")   # where git knows no author
 
 

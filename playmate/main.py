@@ -78,21 +78,53 @@ def weights_verify(pack: Pack = "embedded") -> None:
 
 @app.command(epilog="Example: playmate plan --price 0.5")
 def plan(
-    corpus: Annotated[list[str] | None, typer.Argument(help="of params.yaml; all if none is named")] = None,
+    corpus: Annotated[list[str] | None, typer.Argument(help="extraction of these corpora alone")] = None,
     price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the graph as JSON")] = False,
+    check: Annotated[bool, typer.Option("--check", help="only what the running `dvc repro` lacks")] = False,
 ) -> None:
-    """Say what `dvc repro extract` would compute and reuse, how long it takes and what it costs; decodes nothing."""
-    from rich.console import Console
+    """Say what `dvc repro` would compute, with GPUs, memory, hours and disk, and what is missing: then exit 1.
 
+    Nothing is decoded. What extraction finds in the store is counted clip by clip.
+    """
     from pipeline.core.config import load_params
-    from playmate.plan import as_table, forecast, in_words
+    from playmate.plan.needs import CannotSucceed, check_run
 
     params = load_params()
-    found = forecast(params, corpus)
+    if check:
+        try:
+            check_run(params)
+        except CannotSucceed as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(1) from error
+        return
+    from playmate.plan import shown
+    from playmate.plan.graph import plan_graph
+
+    graph = None if corpus else plan_graph(params)
+    if graph and as_json:
+        typer.echo(shown.as_json(graph))
+    else:
+        _print_plan(params, graph, corpus, price)
+    if graph and graph.lacks:
+        raise typer.Exit(1)
+
+
+def _print_plan(params, graph, corpus: list[str] | None, price: float | None) -> None:
+    from rich.console import Console
+
+    from playmate.plan import shown
+    from playmate.plan.extraction import as_table, forecast, in_words
+
+    found, console = forecast(params, corpus), Console()
     if found.lines:
-        Console().print(as_table(found))
+        console.print(as_table(found))
     for line in in_words(found, params, price):
         typer.echo(line)
+    if graph:
+        console.print(shown.as_table(graph))
+        for line in shown.in_words(graph, params):
+            typer.echo(line)
 
 
 @app.command(epilog="Example: playmate status")
@@ -162,6 +194,7 @@ def animate(
     model: Annotated[str | None, typer.Option(
         help="bundle folder, a fine-tuned model's name, models:/playmate@champion; else the champion, the newest or "
              "the shipped one")] = None,
+    provider: Annotated[str, typer.Option(help="cpu | cuda | tensorrt; of an exported model")] = "cpu",
     preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
     any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
     mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
@@ -175,7 +208,19 @@ def animate(
     settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
                         paste_back, mark, not no_credentials, certificate, private_key,
                         None if any_sound else _speech_share)
-    animate(portrait, speech, out, model, settings, detector)
+    animate(portrait, speech, out, model, settings, detector, provider)
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="a model bundle, such as data/models/emotion/bundle")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the exported bundle; may be BUNDLE itself")],
+) -> None:
+    """Write a model's generator as ONNX graphs, checked against PyTorch: `animate --model OUT` then runs without it."""
+    from pipeline.components.export import export_model
+
+    for line in export_model(bundle, out):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: playmate dub --video FILM.mp4 --speech VOICE.wav -o dubbed.mp4")

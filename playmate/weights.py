@@ -1,11 +1,11 @@
-"""Which rows of the weights table a set of parameters asks for, over all stages."""
+"""Which rows of the weights table a set of parameters asks for, stage by stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from evaluation.ablation.clip import grid_metrics
 from evaluation.metrics.judges import WEIGHTS as JUDGES
+from evaluation.metrics.judges import grid_metrics
 from pipeline.components.speech import SPEECH_WEIGHTS
 from pipeline.core.config import Params
 from pipeline.weights.table import Weight, weights_table
@@ -17,8 +17,17 @@ DETECTORS = {"insightface": "scrfd", "buffalo_l": "buffalo_l", "mediapipe": "fac
 
 def needed_weights(params: Params) -> list[Weight]:
     """In the table's order; what a `checkpoint` of the user's replaces is not asked for."""
-    names = {*_corpora(params), *_preprocess(params), *_networks(params), *_judges(params)}
+    names = {name for of_stage in weights_of_stages(params).values() for name in of_stage}
     return [weight for name, weight in weights_table().items() if name in names]
+
+
+def weights_of_stages(params: Params) -> dict[str, list[str]]:
+    """Stage -> names of the rows that it opens."""
+    return {"corpora": [*_corpora(params)], "preprocess": [*_preprocess(params)],
+            "face_space": [*_face_space(params), *_tuning(params)],
+            "extract": [*_face_space(params), *_speech(params)],
+            "evaluate": [*_judges(params.evaluate.metrics)],
+            "ablate": [*_judges(grid_metrics(params.evaluate.metrics, params.ablate.frame_stride))]}
 
 
 def _corpora(params: Params) -> Iterator[str]:
@@ -36,20 +45,23 @@ def _preprocess(params: Params) -> Iterator[str]:
         yield "syncnet"
 
 
-def _networks(params: Params) -> Iterator[str]:
-    space = params.face_space
-    if space.kind == "landmark":
+def _face_space(params: Params) -> Iterator[str]:
+    if params.face_space.kind == "landmark":
         yield "face_landmarker"
-    elif not space.untrained:
-        if space.checkpoint is None:
-            yield "liveportrait"
-        if space.tune.steps:
-            yield space.tune.features
+    elif params.face_space.checkpoint is None:
+        yield "liveportrait"
+
+
+def _tuning(params: Params) -> Iterator[str]:
+    if params.face_space.tune.steps and not params.face_space.untrained:
+        yield params.face_space.tune.features
+
+
+def _speech(params: Params) -> Iterator[str]:
     if params.speech.checkpoint is None:
         yield SPEECH_WEIGHTS[params.speech.kind]
 
 
-def _judges(params: Params) -> Iterator[str]:
+def _judges(metrics: Sequence[str]) -> Iterator[str]:
     yield JUDGES["landmarks"]
-    asked = (*params.evaluate.metrics, *grid_metrics(params.evaluate.metrics, params.ablate.frame_stride))
-    yield from (JUDGES[metric] for metric in asked if metric in JUDGES)
+    yield from (JUDGES[metric] for metric in metrics if metric in JUDGES)

@@ -41,11 +41,21 @@ def main() -> None:
 def look(params: Params) -> dict[str, dict[str, int | str]]:
     """Corpus -> count, bytes and digest of its files; raises MissingCorpora that names all that are absent."""
     found = {name: _look(corpus) for name, corpus in params.corpora.items()}
-    missing = [f"corpora.{name}.path {params.corpora[name].path}" for name, files in found.items() if files is None]
-    if missing:
+    _refuse([name for name, files in found.items() if files is None], params)
+    return {name: files for name, files in found.items() if files is not None}
+
+
+def check_places(params: Params) -> None:
+    """The same for folders of this machine, without a look into them; raises MissingCorpora."""
+    _refuse([name for name, corpus in params.corpora.items()
+             if not corpus.is_embedded and not corpus.is_remote and not Path(corpus.location).is_dir()], params)
+
+
+def _refuse(names: list[str], params: Params) -> None:
+    if names:
+        missing = [f"corpora.{name}.path {params.corpora[name].path}" for name in names]
         raise MissingCorpora(f"there is nothing at {', '.join(missing)}: correct the path in params.yaml, or take the "
                              "corpus out of `corpora`")
-    return {name: files for name, files in found.items() if files is not None}
 
 
 def _look(corpus: Corpus) -> dict[str, int | str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,6 @@ class AblationSettings:
     network_stride: int  # of the rendered frames that networks look at
     max_lag_frames: int
     emo_a: Aggregation
-
-
-def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
-    """The networks that the grid asks, of those in use: clips of frames (FVD) and SyncNet need every frame."""
-    every_frame = ("fvd", "sync") if frame_stride == 1 else ()
-    wanted = (*IDENTITY, "lpips_alexnet", "fd_efficientnet_lite0", "fid", "emo_a", *every_frame)
-    return ("emo_facex", *(name for name in metrics if name in wanted))
 
 
 @dataclass(frozen=True)

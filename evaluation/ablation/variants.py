@@ -27,7 +27,7 @@ def variant_params(params: Params, name: str) -> Params:
     """Parameters of a variant: `params` with its switch, trained from scratch for `ablate.variant_steps` steps."""
     section = params.ablate
     train = params.train_audio.model_copy(update={
-        "init": "none", "steps": section.variant_steps, "lr": section.variant_lr,
+        "init": "none", "resume": None, "steps": section.variant_steps, "lr": section.variant_lr,
         "validate_every": section.variant_steps})
     changed = params.model_copy(update={"train_audio": train})
     if name == UNCHANGED:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.jobs.clip import FPS, RATE_HZ, JobSettings, pair_numbers
-from evaluation.jobs.reading import VideoReader
+from evaluation.jobs.reading import Reading, VideoReader
 from evaluation.metrics import measure
 from evaluation.metrics.judges import Judges, judge_weights, load_judges
 from evaluation.metrics.lip_sync import fill_gaps
@@ -53,18 +53,18 @@ class PairParts:
 
 @dataclass(frozen=True)
 class PairSpec:
-    """What a worker of pairs loads; `reading`: settings, limit_s and memory_gb of VideoReader."""
+    """What a worker of pairs loads."""
 
     metrics: tuple[str, ...]
     settings: JobSettings
-    reading: dict[str, Any]
+    reading: Reading
 
     def inputs(self) -> list[Any]:
-        return [vars(self.settings), self.reading, judge_weights(self.metrics)]
+        return [vars(self.settings), vars(self.reading), judge_weights(self.metrics)]
 
     def load(self, device: str) -> PairParts:
         """On `device` and one thread of this process; raises WeightsError."""
-        return PairParts(load_judges(FPS, self.metrics, device), VideoReader(**self.reading))
+        return PairParts(load_judges(FPS, self.metrics, device), VideoReader(self.reading))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,21 +24,35 @@ class UnreadableVideo(ValueError):
     """A video that gives no frames; the message says why."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a video: at most `max_frames` at `fps`, scaled to `side_px` on the longer side where larger, with
+    bounds on what its header may claim and on what its process may take."""
+
+    fps: int
+    max_frames: int
+    side_px: int
+    max_side_px: int
+    max_source_s: float
+    limit_s: float
+    memory_gb: float
+
+
 def make_worker(settings: dict[str, Any]) -> VideoWorker:
-    """`settings`: fps, max_frames, side_px, max_side_px, max_source_s."""
+    """`settings`: the fields of a Reading."""
     cv2.setNumThreads(1)
-    return VideoWorker(settings)
+    return VideoWorker(Reading(**settings))
 
 
 class VideoWorker:
     """Runs in the guarded child: writes frames.npy and sound.npy into the task's folder."""
 
-    def __init__(self, settings: dict[str, Any]):
-        self.settings = settings
-        self.limits = Limits(settings["max_side_px"], settings["max_source_s"])
+    def __init__(self, reading: Reading):
+        self.reading = reading
+        self.limits = Limits(reading.max_side_px, reading.max_source_s)
 
     def __call__(self, task: dict[str, Any]) -> dict[str, Any]:
-        path, folder, fps = Path(task["media"]), Path(task["folder"]), self.settings["fps"]
+        path, folder, fps = Path(task["media"]), Path(task["folder"]), self.reading.fps
         try:
             source = probe(path, self.limits, whole=False)
             frames = self._frames(path, source.start_s)
@@ -56,14 +71,14 @@ class VideoWorker:
             stream = video_stream(container)
             upright = Upright(stream)
             timed = ((time - zero_s, frame) for time, frame in timed_frames(container, stream))
-            for _, frame in steady(timed, self.settings["fps"]):
+            for _, frame in steady(timed, self.reading.fps):
                 frames.append(self._small(upright(frame)))
-                if len(frames) == self.settings["max_frames"]:
+                if len(frames) == self.reading.max_frames:
                     break
         return np.stack(frames)
 
     def _small(self, picture: np.ndarray) -> np.ndarray:
-        scale = self.settings["side_px"] / max(picture.shape[:2])
+        scale = self.reading.side_px / max(picture.shape[:2])
         if scale >= 1:
             return picture
         size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
@@ -73,8 +88,8 @@ class VideoWorker:
 class VideoReader:
     """`reader(path)` -> frames [T, H, W, 3] uint8 and sound [N] or None; raises UnreadableVideo."""
 
-    def __init__(self, settings: dict[str, Any], limit_s: float, memory_gb: float):
-        self._worker = GuardedWorker(MODULE, settings, limit_s, memory_gb)
+    def __init__(self, reading: Reading):
+        self._worker = GuardedWorker(MODULE, asdict(reading), reading.limit_s, reading.memory_gb)
 
     def __call__(self, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
         with tempfile.TemporaryDirectory() as folder:

@@ -25,6 +25,13 @@ IDENTITY = ("csim_mobilefacenet", "csim")
 Faces = Callable[[np.ndarray], np.ndarray]
 
 
+def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
+    """The networks that the ablation's grid asks, of those in use: FVD and SyncNet need every frame."""
+    every_frame = ("fvd", "sync") if frame_stride == 1 else ()
+    wanted = (*IDENTITY, "lpips_alexnet", "fd_efficientnet_lite0", "fid", "emo_a", *every_frame)
+    return ("emo_facex", *(name for name in metrics if name in wanted))
+
+
 @dataclass(frozen=True)
 class Judges:
     """Networks by metric; what was not asked for is absent. Pictures are uint8 RGB (see models/judges)."""

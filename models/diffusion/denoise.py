@@ -1,7 +1,7 @@
 """Denoise one window of motion for a batch of clips (paper 3.2, 3.3; eq. 8).
 
 Shapes as in models/transformer/motion_transformer.py. All here is NumPy: the network, which PyTorch or ONNX Runtime
-runs (models/generation/torch_network.py, onnx_network.py), is asked for the branches of eq. 8 and for nothing else.
+runs (models/generation/torch_network.py, graph_network.py), is asked for the branches of eq. 8 and for nothing else.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from models.transformer.shape import ModelShape
 
 
 class MotionNetwork(BranchNetwork, Protocol):
-    """A trained model that somebody runs: `TorchNetwork` or `OnnxNetwork`."""
+    """A trained model that somebody runs: `TorchNetwork` or `GraphNetwork`."""
 
     @property
     def shape(self) -> ModelShape:

@@ -74,15 +74,17 @@ class Animator:
         self.version, self.voice = version, voice
 
     @classmethod
-    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
+    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None,
+                    provider: str = "cpu") -> Animator:
         """Load a bundle; its face space is `face_space_folder`, else the one beside or inside it.
 
-        `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space.
+        `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space. An
+        exported bundle, as the shipped one is, runs without PyTorch on ONNX Runtime's `provider`: cpu, cuda, tensorrt.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
         from pipeline.components.model import load_model
 
-        model = load_model(Path(folder), face_space_folder, detector)
+        model = load_model(Path(folder), face_space_folder, detector, provider)
         return cls(model.head, model.encoder, model.detector, model.version, model.voice)
 
     @property

@@ -85,9 +85,21 @@ def face_space_near(bundle: Path) -> Path:
 
 
 def face_space_identity(folder: Path) -> dict:
-    """What motion depends on besides code: the bundle's own fingerprint; raises FileNotFoundError."""
+    """What pictures depend on besides code: the bundle's own fingerprint; raises FileNotFoundError."""
     described = _described(folder)
     return {"kind": described["kind"], "fingerprint": described["fingerprint"]}
+
+
+def motion_identity(folder: Path) -> dict:
+    """What motion depends on besides code: what the extractor reads of the bundle; raises FileNotFoundError.
+
+    How the networks run (precision of the renderer, stitching, layout) is no part of it: M computes in float32, and
+    what batches and layouts move is rounding.
+    """
+    described = _described(folder)
+    if "motion" not in described:
+        raise FileNotFoundError(f"{folder / FACE_SPACE_JSON} was written by older code: run `dvc repro face_space`")
+    return {"kind": described["kind"], "motion": described["motion"]}
 
 
 def _described(folder: Path) -> dict:

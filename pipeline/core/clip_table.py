@@ -53,6 +53,7 @@ _FIELDS = [
     ("speech_share", pa.float64(), ""),
     ("sync_confidence", pa.float64(), "Sync-C by SyncNet, null where it was not asked"),
     ("sync_offset_frames", pa.float64(), "above zero the sound comes first"),
+    ("sound_moved_samples", pa.int32(), "by which that was corrected, at 16 kHz; null where it was not asked"),
     ("picture_hash", pa.string(), "difference hashes of eight moments of the crop, hex"),
     ("sound_hash", pa.string(), "fingerprint of the sound, hex"),
     ("media_sha256", pa.string(), "of the raw media file"),

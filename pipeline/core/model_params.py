@@ -67,6 +67,7 @@ class FaceSpace(Section):
     max_clips: Count
     ridge: Positive
     frame_stride: Count
+    refit: int
     tune: Tune
 
     @property
@@ -154,6 +155,7 @@ class Trainer(Section):
 
 class Train(Section):
     init: str
+    resume: Annotated[str, Field(pattern=r"^(audio|emotion)-[0-9a-f]{16}$")] | None
     steps: Count
     batch: Count
     lr: Positive

@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.ablation.clip import AblationSettings, GridJob, grid_metrics, measured
+from evaluation.ablation.clip import AblationSettings, GridJob, measured
 from evaluation.ablation.grid import NOTES, Measured, Setting, guidance_grid, table
 from evaluation.ablation.long_speech import PassageJob, make_passage
 from evaluation.ablation.variants import UNCHANGED, switch_text, variant_table
@@ -21,7 +21,7 @@ from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import clip_jobs, test_clips
 from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
-from evaluation.metrics.judges import judge_weights
+from evaluation.metrics.judges import grid_metrics, judge_weights
 from evaluation.results import files as results
 from feature_store.reader import FeatureStore
 from pipeline.components.bundle import bundle_digest

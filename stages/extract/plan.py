@@ -11,7 +11,7 @@ from pathlib import Path
 from feature_store.manifest import Reject
 from feature_store.schema import FAMILIES, MOTION, SPEECH, VERSION
 from feature_store.units import KeySet, UnitKey, existing, read_quarantine
-from pipeline.components.face_space import face_space_identity
+from pipeline.components.face_space import motion_identity
 from pipeline.components.speech import speech_identity
 from pipeline.core.clip_table import KEPT, iterate_clip_table
 from pipeline.core.config import Params
@@ -43,7 +43,7 @@ def motion_fingerprint(params: Params) -> str:
     """Raises FileNotFoundError where the face space is not made yet."""
     kind = params.face_space.kind
     return digest(MOTION, VERSION, _code(MOTION_CODE[kind]), _versions(MOTION_LIBRARIES[kind]),
-                  face_space_identity(FACE_SPACE), params.preprocess.measure.fps)
+                  motion_identity(FACE_SPACE), params.preprocess.measure.fps)
 
 
 def speech_fingerprint(params: Params) -> str:

@@ -31,11 +31,15 @@ from pipeline.core.paths import CROPS, FACE_SPACE, SPLIT
 from pipeline.core.split_table import TRAIN, clips_of, read_split
 from pipeline.media.crops import read_crop
 from pipeline.weights.table import weight_path, weight_sha256
+from stages.face_space.frozen import asked_for, fitted, sentence
 
 
 def fit(params: Params, say: Callable[[str], None]) -> None:
-    """Fit and write the basis; raises WeightsError, ValueError where no face was found."""
+    """Fit and write the basis, unless it was fitted before; raises WeightsError, ValueError where no face was found."""
     section, task = params.face_space, weight_path("face_landmarker")
+    if found := fitted(FACE_SPACE, asked_for(params)):
+        say(sentence(found))
+        return
     rows = spread(training_rows(params.corpora), section.max_clips)
     people = list(_people(rows).values())
     parts: dict[tuple[Path, ...], Person] = {}
@@ -45,10 +49,10 @@ def fit(params: Params, say: Callable[[str], None]) -> None:
         parts[paths] = part
         progress.add(part.frames)
     measured = [parts[paths] for paths in people]
-    found = solve([part for part in measured if part.sums is not None], section.ridge)
+    basis = solve([part for part in measured if part.sums is not None], section.ridge)
     rejects = sorted(reject for part in measured for reject in part.rejects)
-    _write(found, rejects, len(rows), params)
-    say(f"face_space: basis of {found.frames} frames of {len(people)} people explains {found.r2:.0%} of expression")
+    _write(basis, rejects, len(rows), params)
+    say(f"face_space: basis of {basis.frames} frames of {len(people)} people explains {basis.r2:.0%} of expression")
 
 
 def training_rows(corpora: Iterable[str]) -> list[dict]:
@@ -145,9 +149,10 @@ def _write(fit: Fit, rejects: list[Reject], clips: int, params: Params) -> None:
     path = FACE_SPACE / FACE_SPACE_TENSORS
     with atomic_path(path) as temporary:
         save_file({"basis": fit.basis}, temporary)
-    weights = {"face_landmarker": weight_sha256("face_landmarker")}
+    weights, tensors = {"face_landmarker": weight_sha256("face_landmarker")}, file_sha256(path)
+    fingerprint = digest(weights, tensors, list(KEYPOINTS))
     write_json(FACE_SPACE / FACE_SPACE_JSON, {
         "kind": "landmark", "keypoints": list(KEYPOINTS), "num_keypoints": len(KEYPOINTS), "weights": weights,
         "clips": clips, "frames": fit.frames, "r2": round(fit.r2, 6), "ridge": params.face_space.ridge,
         "rejects": [asdict(reject) for reject in rejects],
-        "fingerprint": digest(weights, file_sha256(path), list(KEYPOINTS))})
+        "asked": asked_for(params), "tensors": tensors, "fingerprint": fingerprint, "motion": fingerprint})

@@ -6,7 +6,7 @@ be changed later without decoding anything again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,15 +70,27 @@ class PieceMaker:
             return row
         square = driving_square(boxes, measure.crop_scale, measure.crop_shift_y)
         row |= {"crop_x_px": square.x, "crop_y_px": square.y, "crop_side_px": square.side}
-        shown = self._write(row, self._crops(first, end, square), sound)
+        crops: Iterable[np.ndarray] = self._crops(first, end, square)
         if self._lip_sync is not None:
-            row |= self._lip_sync(np.stack(shown), boxes_in_crop(boxes, square, measure.crop_px), sound)
+            crops = list(crops)
+            row |= self._lip_sync(np.stack(crops), boxes_in_crop(boxes, square, measure.crop_px), sound)
+            sound = self._in_sync(row, first, end)
+        self._write(row, crops, sound)
         return row
 
+    def _in_sync(self, row: Columns, first: int, end: int) -> np.ndarray:
+        """The piece's sound with the measured offset taken off, which `sound_moved_samples` records."""
+        frames = round(row["sync_offset_frames"])   # above zero the sound comes first: it is moved back
+        row["sound_moved_samples"] = frames * (self._measure.sample_rate_hz // self._measure.fps)
+        return self._sound(first - frames, end - frames)
+
     def _sound(self, first: int, end: int) -> np.ndarray:
+        """Of output frames [first, end), silent where the source has none."""
         samples = self._measure.sample_rate_hz // self._measure.fps
-        sound = self._waveform[first * samples:end * samples]
-        return np.pad(sound, (0, (end - first) * samples - len(sound)))
+        start, stop = first * samples, end * samples
+        sound = self._waveform[max(start, 0):max(stop, 0)]
+        before = min(max(-start, 0), stop - start)
+        return np.pad(sound, (before, stop - start - before - len(sound)))
 
     def _face(self, row: Columns, first: int, end: int) -> np.ndarray | None:
         """Measure the speaker's face; its box in every frame [end - first, 4], None without a face."""
@@ -102,21 +114,18 @@ class PieceMaker:
             return crop_kept(seen.frames, seen.upright, first, end, square, size_px)
         return crop_frames(self._task.media, self._zero, self._measure.fps, first, end, square, size_px)
 
-    def _write(self, row: Columns, crops: Iterator[np.ndarray], sound: np.ndarray) -> list[np.ndarray]:
-        """Write crop and speech, and measure the crop on the way; the pictures, where lips are to be compared."""
+    def _write(self, row: Columns, crops: Iterable[np.ndarray], sound: np.ndarray) -> None:
+        """Write crop and speech, and measure the crop on the way."""
         measure, name = self._measure, row["clip_id"]
         video, speech = self._folder / f"{name}.mp4", self._folder / f"{name}.wav"
         measured: list[tuple[float, float]] = []
         hashes: list[str] = []
-        shown: list[np.ndarray] = []
-        crops = _kept_in(shown, crops) if self._lip_sync is not None else crops
         crops = self._measured(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
         write_video(video, crops, measure.fps, sound, measure.sample_rate_hz, measure.crf)
         write_wav(speech, sound, measure.sample_rate_hz)
         row |= {"blur": float(np.median([value for value, _ in measured])),
                 "brightness": float(np.mean([value for _, value in measured])), "picture_hash": "".join(hashes),
                 "crop_sha256": file_sha256(video), "speech_sha256": file_sha256(speech)}
-        return shown
 
     def _measured(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
         hashed = set(moments(frames))
@@ -128,12 +137,6 @@ class PieceMaker:
             if index == frames // 2:
                 thumbnail(picture, crop)
             yield crop
-
-
-def _kept_in(shown: list[np.ndarray], crops: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    for crop in crops:
-        shown.append(crop)
-        yield crop
 
 
 def _too_short(seconds: float, wanted: float) -> Columns:

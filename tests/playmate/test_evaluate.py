@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from evaluation.jobs import pair, workers
 from evaluation.jobs.pair import PairParts
-from evaluation.jobs.reading import UnreadableVideo, VideoReader, VideoWorker
+from evaluation.jobs.reading import Reading, UnreadableVideo, VideoReader, VideoWorker
 from evaluation.jobs.workers import Worker
 from evaluation.results import compare as results_compare
 from evaluation.results.files import read_rows, read_summary
@@ -18,7 +19,7 @@ from pipeline.media.film import write_video
 from playmate import evaluate as evaluate_pairs
 from tests.evaluation.fakes import fake_parts, picture
 
-READING = {"fps": 25, "max_frames": 40, "side_px": 512, "max_side_px": 4320, "max_source_s": 100.0}
+READING = Reading(25, max_frames=40, side_px=512, max_side_px=4320, max_source_s=100.0, limit_s=60.0, memory_gb=2.0)
 
 
 @pytest.fixture
@@ -37,14 +38,14 @@ def test_a_film_is_read_at_25_fps_and_cut(films):
     VideoWorker(READING)({"media": str(films / "made/a.mp4"), "folder": str(films)})
     frames, sound = np.load(films / "frames.npy"), np.load(films / "sound.npy")
     assert frames.shape == (40, 64, 64, 3) and len(sound) == 40 * 640
-    small = VideoWorker(READING | {"side_px": 32, "max_frames": 3})
+    small = VideoWorker(replace(READING, side_px=32, max_frames=3))
     small({"media": str(films / "made/a.mp4"), "folder": str(films)})
     assert np.load(films / "frames.npy").shape == (3, 32, 32, 3)
 
 
 @pytest.mark.slow
 def test_a_broken_film_is_refused_by_the_guarded_process(films):
-    reader = VideoReader(READING, limit_s=60, memory_gb=2)
+    reader = VideoReader(READING)
     try:
         with pytest.raises(UnreadableVideo, match=r"b\.mp4: probe, unreadable"):
             reader(films / "made/b.mp4")

@@ -9,6 +9,7 @@ from playmate.profile import leaves
 NEUTRAL = {
     "the user's own: place, machine": """
         seed ray.address ray.num_cpus ray.spill_folder ray.dashboard ray.max_wait_s feature_store.root
+        face_space.refit train_audio.resume train_emotion.resume
         train_audio.trainer.checkpoints train_emotion.trainer.checkpoints register.name""",
     "of the embedded corpora or the landmark space alone": """
         embedded.speaker embedded.render_px face_space.ridge face_space.frame_stride""",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,4 +45,5 @@ class RunPlan:
     sharded: bool = False
     plateau_after: int = 0  # validations without progress that are called a plateau; 0: never
     watch: Callable[[Any, Tracked], AbstractContextManager[None]] = watch_nothing  # on worker 0, while it trains
+    notes: dict[str, str] = field(default_factory=dict)  # tags of the record: what was changed on the way
     judge: Callable[[Tracked, list[Row]], None] = judge_nothing  # on worker 0, of a finished run

@@ -40,7 +40,8 @@ def train_tracked(plan: RunPlan, make_context: Callable[[Report], Context]) -> S
     """Train as worker 0, with the tracking record; returns the last state."""
     storage = open_storage(plan.work)
     job = plan.make_job(plan.params, storage, plan.name)
-    with tracked_run(plan.experiment, plan.params, plan.name, plan.data, plan.fingerprints) as tracked:
+    with tracked_run(plan.experiment, plan.params, plan.name, plan.data,
+                     plan.fingerprints | plan.notes) as tracked:
         reporter = Reporter(storage, plan.name, tracked)
         try:
             with plan.watch(job, tracked):

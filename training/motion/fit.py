@@ -17,6 +17,7 @@ from pipeline.core.config import Params
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
+from training.engine.going_on import go_on
 from training.engine.history import write_history
 from training.engine.loop import State
 from training.engine.plan import RunPlan
@@ -25,7 +26,7 @@ from training.engine.record import Tracked, record_end
 from training.engine.run import run
 from training.engine.verdict import Row, verdict
 from training.motion.films import Films
-from training.motion.identity import Stage, fingerprints, run_name
+from training.motion.identity import Stage, asked, fingerprints, run_name
 from training.motion.job import Job
 from training.motion.loop import train
 
@@ -35,6 +36,7 @@ RUNS = WORK / "training"
 def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: Callable[[str], None]) -> None:
     """Train (or go on, or find it done), then write bundle, curve.csv and metrics.json."""
     section, plan = stage.section(params), stage_plan(stage, params)
+    plan = go_on(plan, asked(stage, params) | {"digests": _without_params(plan.fingerprints)}, section.resume, say)
     state = run(plan, say)
     storage, folder = open_storage(plan.work), stage.folder / "bundle"
     job = stage.make_job(params, storage, plan.name)
@@ -48,6 +50,11 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     write_history(stage.folder, state["history"], facts)
     say(f"train_{stage.name}: {sentence(state['history'])}; bundle in {folder}")
     say(f"train_{stage.name}: {found.sentence}")
+
+
+def _without_params(prints: dict[str, str]) -> dict[str, str]:
+    """Digests of what stands in no file of parameters."""
+    return {name: value for name, value in prints.items() if name != "params"}
 
 
 def stage_plan(stage: Stage, params: Params) -> RunPlan:

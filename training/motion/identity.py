@@ -16,6 +16,9 @@ from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
 from pipeline.storage import Storage
 from training.motion.job import Job
 
+# keys that change no step but by rounding, or only what is looked at: a run goes on with them, and says so
+SAME_STEP = {"accumulate", "compile", "log_every", "validate_every"}
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -34,13 +37,8 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
 
     How it is computed (`trainer`), how motion is sampled and what the profile is called enter no training.
     """
-    section = stage.section(params)
-    values: dict[str, Any] = {
-        "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),
-        "speech": params.speech.model_dump(), "face_space": params.face_space.kind,
-        "train": section.model_dump(exclude={"trainer"})}
-    if stage.name == "emotion":
-        values["emotion"] = params.emotion.model_dump()
+    section, values = stage.section(params), asked(stage, params)
+    values["train"] = section.model_dump(exclude={"trainer", *SAME_STEP})
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
@@ -51,6 +49,17 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     if stage.name == "emotion":
         prints["stage_one"] = trained_digest(AUDIO_BUNDLE)
     return prints
+
+
+def asked(stage: Stage, params: Params) -> dict[str, Any]:
+    """All values that a training is started with, nested as in params.yaml."""
+    values: dict[str, Any] = {
+        "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),
+        "speech": params.speech.model_dump(), "face_space": params.face_space.kind,
+        "train": stage.section(params).model_dump()}
+    if stage.name == "emotion":
+        values["emotion"] = params.emotion.model_dump()
+    return values
 
 
 def run_name(stage: Stage, prints: dict[str, str]) -> str:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.ablation.clip import grid_metrics
 from evaluation.ablation.grid import Measured, Setting, guidance_grid, table
 from evaluation.metrics.frechet import frechet_of_features
+from evaluation.metrics.judges import grid_metrics
 
 
 def test_the_grid_is_table_2s():

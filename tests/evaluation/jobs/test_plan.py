@@ -10,6 +10,7 @@ from evaluation.jobs.clip import Clip, JobSettings
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.pair import PairSpec
 from evaluation.jobs.plan import clip_jobs, emotion_jobs, seed_jobs, spread
+from evaluation.jobs.reading import Reading
 from evaluation.jobs.shown import PoseJob
 from evaluation.jobs.workers import make_tasks
 from tests.evaluation.fakes import motion_of, rest_keypoints
@@ -62,7 +63,8 @@ def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path, monkeypatch):
 
     def name(job, metrics=("lpips_alexnet",)) -> str:
         settings = JobSettings(1, 5, 2, 2, 64, 27, "mean_logits")
-        return make_tasks([job], PairSpec(metrics, settings, {}), tmp_path)[0].folder.name
+        spec = PairSpec(metrics, settings, Reading(25, 40, 64, 4320, 60.0, 60.0, 2.0))
+        return make_tasks([job], spec, tmp_path)[0].folder.name
 
     monkeypatch.setattr(pair, "judge_weights", list)
     names = [name(job), name(job, ("fid",)), name(replace(job, wrong_clip_id="c")), name(EmotionJob(one, "happy")),

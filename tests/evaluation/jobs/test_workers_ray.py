@@ -7,14 +7,14 @@ import pytest
 
 from evaluation.jobs.clip import FPS, JobSettings
 from evaluation.jobs.pair import PairJob, PairSpec
+from evaluation.jobs.reading import Reading
 from evaluation.jobs.workers import Task, Worker, run_missing
 from pipeline.compute.resources import Actors
 from pipeline.core.config import load_params
 from pipeline.media.film import write_video
 from tests.needs import weight
 
-READING = {"settings": {"fps": FPS, "max_frames": 12, "side_px": 256, "max_side_px": 4320, "max_source_s": 60.0},
-           "limit_s": 60.0, "memory_gb": 2.0}
+READING = Reading(FPS, max_frames=12, side_px=256, max_side_px=4320, max_source_s=60.0, limit_s=60.0, memory_gb=2.0)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.jobs.reading import VideoWorker
+from evaluation.jobs.reading import Reading, VideoWorker
 from evaluation.metrics.frechet import frechet_of_features
 from models.judges.i3d import VideoLogits
 from models.judges.sync_score import mfcc, sync_score
@@ -47,7 +47,7 @@ def test_fvd_of_two_sets_of_noise():
 def test_syncnet_of_the_published_example(tmp_path):
     """Its README: AV offset 3, min dist 5.353, confidence 10.021, without a crop (the film is one). Its frames go
     through JPEG there, so the second digit may move."""
-    read = VideoWorker({"fps": 25, "max_frames": 10_000, "side_px": 224, "max_side_px": 4320, "max_source_s": 600.0})
+    read = VideoWorker(Reading(25, 10_000, 224, 4320, 600.0, 60.0, 2.0))
     found = read({"media": os.environ[EXAMPLE], "folder": str(tmp_path)})
     frames, sound = (np.load(tmp_path / f"{name}.npy", allow_pickle=False) for name in ("frames", "sound"))
     network = SyncVectors(weight("syncnet"))

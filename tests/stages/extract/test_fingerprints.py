@@ -19,8 +19,8 @@ def test_what_draws_a_face_is_no_part_of_what_reads_it(module):
 @pytest.fixture
 def identities(monkeypatch, params):
     """Weights and parameters as `components` names them; the code is the real one."""
-    face, speech = {"kind": "landmark", "fingerprint": "a"}, {"layer": 2, "weights": "b"}
-    monkeypatch.setattr(plan, "face_space_identity", lambda _: dict(face))
+    face, speech = {"kind": "landmark", "motion": "a"}, {"layer": 2, "weights": "b"}
+    monkeypatch.setattr(plan, "motion_identity", lambda _: dict(face))
     monkeypatch.setattr(plan, "speech_identity", lambda _: dict(speech))
     return face, speech
 
@@ -36,9 +36,9 @@ def test_weights_and_parameters_change_their_own_family(identities, params):
     assert changed(before, params) == set()
     speech["layer"] = 3
     assert changed(before, params) == {"speech"}
-    speech["layer"], face["fingerprint"] = 2, "another basis"
+    speech["layer"], face["motion"] = 2, "another basis"
     assert changed(before, params) == {"motion"}
-    face["fingerprint"] = "a"
+    face["motion"] = "a"
     measure = params.preprocess.measure.model_copy(update={"fps": 24})
     slower = params.model_copy(update={"preprocess": params.preprocess.model_copy(update={"measure": measure})})
     assert changed(before, slower) == {"motion", "speech"}

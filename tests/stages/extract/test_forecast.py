@@ -13,9 +13,9 @@ import pytest
 
 from feature_store.units import write_quarantine
 from pipeline.storage import open_storage
-from playmate import plan as module
-from playmate import plan as raw_clips
-from playmate.plan import ForecastError, as_table, forecast, in_words
+from playmate.plan import extraction as module
+from playmate.plan import extraction as raw_clips
+from playmate.plan.extraction import ForecastError, as_table, forecast, in_words
 from stages.extract import progress as rates
 from stages.extract import stage as extract
 from stages.extract.plan import kept_clips, limits_of

@@ -1,4 +1,4 @@
-"""`playmate plan`: what extraction would compute and what it would reuse, and what that costs. Nothing is decoded."""
+"""What extraction would compute and what it would reuse, and what that costs. Nothing is decoded."""
 
 from __future__ import annotations
 
