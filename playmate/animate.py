@@ -63,18 +63,23 @@ class Settings:
     speech_share: Callable[[np.ndarray], float] | None = None
 
     def signer(self) -> Credentials | bool:
-        """Who signs the film, as `animate_to_file` takes it; raises ValueError for half a pair."""
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("--certificate and --private-key belong together: give both or none")
-        if self.certificate is not None and self.private_key is not None:
-            from pipeline.animate.credentials import own_credentials
+        """Who signs the film; raises as the function of that name."""
+        return signer(self.credentials, self.certificate, self.private_key)
 
-            return own_credentials(self.certificate, self.private_key)
-        return self.credentials
+
+def signer(credentials: bool, certificate: Path | None, private_key: Path | None) -> Credentials | bool:
+    """Who signs a film, as `animate_to_file` takes it; raises ValueError for half a pair."""
+    if (certificate is None) != (private_key is None):
+        raise ValueError("--certificate and --private-key belong together: give both or none")
+    if certificate is not None and private_key is not None:
+        from pipeline.animate.credentials import own_credentials
+
+        return own_credentials(certificate, private_key)
+    return credentials
 
 
 def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, model: str | None,
-            settings: Settings, detector: str | None = None) -> list[Path]:
+            settings: Settings, detector: str | None = None, provider: str = "cpu") -> list[Path]:
     """Animate every portrait with every speech; returns the films written.
 
     One portrait and one speech make the file `out`, or `<portrait>_<speech>.mp4` where that is a folder; with several
@@ -89,7 +94,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
         raise ValueError(f"--pose {settings.pose}: generated, still, or a video file, and no such file is there")
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
-    signer = settings.signer()
+    signed = settings.signer()
     places = {path for _, _, path in jobs}
     if settings.preview is not None:
         places |= {sheet_path(settings.preview, path, several) for path in places}
@@ -99,13 +104,13 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
     console.print("loading the model", highlight=False)
-    animator, which = load_animator(model, detector)
+    animator, which = load_animator(model, detector, provider)
     console.print(f"model: {which}", highlight=False, soft_wrap=True)
     films, failures = [], []
     for portrait, speech, path in jobs:
         try:
             picture, heard = _or_raise(pictures[portrait]), _or_raise(sounds[speech])
-            _one(animator, portrait, picture, speech, heard, path, settings, signer, several)
+            _one(animator, portrait, picture, speech, heard, path, settings, signed, several)
             films.append(path)
         except ValueError as error:
             if not several:
@@ -117,11 +122,11 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     return films
 
 
-def load_animator(model: str | None, detector: str | None) -> tuple[Animator, str]:
+def load_animator(model: str | None, detector: str | None, provider: str) -> tuple[Animator, str]:
     """As `pipeline.animate.load` does, which is imported now."""
     from pipeline.animate import load
 
-    return load.load_animator(model, detector)
+    return load.load_animator(model, detector, provider)
 
 
 def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
@@ -188,16 +193,16 @@ def sheet_path(preview: Path, out: Path, several: bool) -> Path:
 
 
 def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, heard: Speech, out: Path,
-         settings: Settings, signer: Credentials | bool, several: bool) -> None:
+         settings: Settings, signed: Credentials | bool, several: bool) -> None:
     from pipeline.animate.animator import frame_count
 
-    _check_speech(heard.waveform, speech, settings.speech_share)
+    check_speech(heard.waveform, speech, settings.speech_share)
     source = _portrait(animator, portrait, picture, out, settings.face)
     frames = frame_count(heard.waveform)
     sheet = ContactSheet(frames, FPS)
     pose = settings.pose if settings.pose in POSES else Path(settings.pose)
     emotion = list(settings.emotions) or None
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task(out.name, total=frames)
 
         def step(frame) -> None:
@@ -206,7 +211,7 @@ def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, 
 
         try:
             animator.animate_to_file(
-                source, heard, out, progress=step, credentials=signer, mark=settings.mark, tell=_tell,
+                source, heard, out, progress=step, credentials=signed, mark=settings.mark, tell=_tell,
                 emotion=emotion, pose=pose,
                 audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
                 seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
@@ -228,7 +233,7 @@ def _tell(note: str) -> None:
     console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
+def check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
     """Raise SpeechError where nobody speaks."""
     if share is None:
         return
@@ -253,7 +258,7 @@ def _portrait(animator: Animator, path: Path, picture: np.ndarray, out: Path, fa
         return portrait
     numbers = out.with_name(f"{out.stem}_faces.png")
     with atomic_path(numbers) as temporary:
-        _save(animator.numbered_faces(picture), temporary)
+        save_picture(animator.numbered_faces(picture), temporary)
     found = f"{path} has {len(portrait.faces)} faces; {numbers} numbers them"
     if rivals(portrait.faces):
         raise SeveralFacesError(f"{found}: choose one with --face N")
@@ -261,7 +266,8 @@ def _portrait(animator: Animator, path: Path, picture: np.ndarray, out: Path, fa
     return portrait
 
 
-def _save(image, path: Path) -> None:
+def save_picture(image: np.ndarray, path: Path) -> None:
+    """Write a picture [H, W, 3] by the format that the name says."""
     from PIL import Image
 
     Image.fromarray(image).save(path)
@@ -273,6 +279,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f} fps")
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar with frames a second and the time that is left."""
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"),
                     TimeRemainingColumn(), console=console, transient=True)

@@ -194,6 +194,7 @@ def animate(
     model: Annotated[str | None, typer.Option(
         help="bundle folder, a fine-tuned model's name, models:/playmate@champion; else the champion, the newest or "
              "the shipped one")] = None,
+    provider: Annotated[str, typer.Option(help="cpu | cuda | tensorrt; of an exported model")] = "cpu",
     preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
     any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
     mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
@@ -207,7 +208,53 @@ def animate(
     settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
                         paste_back, mark, not no_credentials, certificate, private_key,
                         None if any_sound else _speech_share)
-    animate(portrait, speech, out, model, settings, detector)
+    animate(portrait, speech, out, model, settings, detector, provider)
+
+
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="a model bundle, such as data/models/emotion/bundle")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="folder for the exported bundle; may be BUNDLE itself")],
+) -> None:
+    """Write a model's generator as ONNX graphs, checked against PyTorch: `animate --model OUT` then runs without it."""
+    from pipeline.components.export import export_model
+
+    for line in export_model(bundle, out):
+        typer.echo(line)
+
+
+@app.command(epilog="Example: playmate dub --video FILM.mp4 --speech VOICE.wav -o dubbed.mp4")
+def dub(
+    video: Annotated[Path, typer.Option(help="the film; picture, camera, eyes and head stay")],
+    speech: Annotated[Path, typer.Option(help="the new speech: a sound file, or a film's sound")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4")],
+    face: Annotated[int | None, typer.Option(help="whose mouth, where several people could be meant")] = None,
+    fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
+    keep_sound: Annotated[float | None, typer.Option(
+        metavar="DB", help="keep the film's sound under the speech, changed by so many decibels (-12)")] = None,
+    emotion: Annotated[list[str] | None, typer.Option(help="as in `playmate animate`, of the mouth alone")] = None,
+    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
+    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
+    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
+    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
+    track: Annotated[int | None, typer.Option(help="which sound track of the speech's file")] = None,
+    detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds faces")] = None,
+    model: Annotated[str | None, typer.Option(help="as in `playmate animate`")] = None,
+    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet")] = None,
+    any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
+    mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="your chain for content credentials (PEM)")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
+    no_credentials: Annotated[bool, typer.Option("--no-credentials", help="no C2PA; the same bytes each time")] = False,
+) -> None:
+    """Give a film new speech. Only people who agreed to it; the film says that it is synthetic."""
+    from pipeline.dub.dubber import Direction
+    from playmate.dub import Settings, dub
+
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, rest=not any_sound)
+    settings = Settings(face, fit, keep_sound, track, preview, mark, not no_credentials, certificate, private_key,
+                        None if any_sound else _speech_share, direction)
+    dub(video, speech, out, model, settings, detector)
 
 
 @app.command(epilog="Example: playmate web --port 7861")

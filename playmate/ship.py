@@ -1,6 +1,7 @@
 """Make the checkpoint that comes with the project from the trained models: `python -m playmate.ship`.
 
-Takes the joint bundle and the face space of this folder's pipeline, stores the weights in float16 in `pretrained/`.
+Takes the joint bundle and the face space of this folder's pipeline, stores the weights in float16 in `pretrained/`,
+with the graphs by which ONNX Runtime runs it (the speech encoder's weights come from the weights table).
 How the present one was trained stands in docs/LOG.md.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import shutil
 
 from pipeline.components.bundle import load_bundle, save_bundle
+from pipeline.components.export import export_bundle
 from pipeline.core.paths import EMOTION_BUNDLE, FACE_SPACE, SHIPPED
 
 
@@ -18,6 +20,7 @@ def main() -> None:
     shutil.rmtree(SHIPPED, ignore_errors=True)
     save_bundle(SHIPPED, bundle.config, bundle.model.state_dict(), bundle.statistics, half=True)
     shutil.copytree(FACE_SPACE, SHIPPED / "face_space")
+    export_bundle(SHIPPED, SHIPPED, speech_weights=False)
     print(f"{SHIPPED}: {sum(f.stat().st_size for f in SHIPPED.rglob('*') if f.is_file()) / 2**20:.1f} MB")
 
 

@@ -22,7 +22,7 @@ def test_every_name_is_documented_and_there(project):
 
 @pytest.mark.slow
 def test_the_examples_run_as_they_stand(project, picture, tmp_path, monkeypatch):
-    for name in ("scrfd", "face_landmarker", "whisper_tiny_en", "silero_vad"):
+    for name in ("scrfd", "face_landmarker", "whisper_tiny_en", "silero_vad", "mobilefacenet"):
         weight(name)
     monkeypatch.chdir(tmp_path)
     Image.fromarray(picture).save("face.png")
@@ -31,4 +31,5 @@ def test_the_examples_run_as_they_stand(project, picture, tmp_path, monkeypatch)
     names: dict = {}
     for example in examples:
         exec(compile(example, "docs/api.md", "exec"), names)
-    assert len(examples) == 5 and (tmp_path / "film.mp4").is_file() and (tmp_path / "scores/report.md").is_file()
+    assert len(examples) == 6
+    assert all((tmp_path / name).is_file() for name in ("film.mp4", "dubbed.mp4", "scores/report.md"))

@@ -24,7 +24,7 @@ from models.liveportrait.space import LivePortraitFaceSpace
 from models.liveportrait.widths import NUM_KEYPOINTS, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
-from models.speech import whisper
+from models.speech import whisper, whisper_network
 from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.compute.device import which_device
@@ -80,7 +80,7 @@ def test_liveportrait_extracts_and_renders():
 @pytest.mark.parametrize("kind", ["whisper", "wav2vec2", "hubert"])
 def test_speech_encoders(monkeypatch, kind):
     """Short speech at once, long speech in pieces."""
-    monkeypatch.setattr(whisper, "load_network", lambda path: whisper.WhisperEncoder(8, 2, 2))
+    monkeypatch.setattr(whisper_network, "load_network", lambda path: whisper_network.WhisperEncoder(8, 2, 2))
     with fake_cuda():
         if kind == "whisper":
             encoder = whisper.WhisperSpeechEncoder(Path(), 1, 2.0, 0.5, which_device())

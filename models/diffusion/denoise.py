@@ -1,7 +1,7 @@
 """Denoise one window of motion for a batch of clips (paper 3.2, 3.3; eq. 8).
 
 Shapes as in models/transformer/motion_transformer.py. All here is NumPy: the network, which PyTorch or ONNX Runtime
-runs (models/generation/torch_network.py, onnx_network.py), is asked for the branches of eq. 8 and for nothing else.
+runs (models/generation/torch_network.py, graph_network.py), is asked for the branches of eq. 8 and for nothing else.
 """
 
 from __future__ import annotations
@@ -46,6 +46,14 @@ class Conditions:
     pose_share: float  # of audio_scale, for the head pose
 
 
+@dataclass(frozen=True)
+class KnownPath:
+    """Dimensions of motion that are not to be generated, and where they are all along."""
+
+    known: np.ndarray  # [B or 1, 1, D] bool
+    steps: list[np.ndarray]  # [B, W, D] before the first step, then one a step; read where `known`
+
+
 Branches = Callable[[np.ndarray, int], np.ndarray]  # noisy [B, W, D], time -> [2 or 3, B, W, D]
 
 
@@ -73,19 +81,19 @@ class Denoiser:
         self.next_levels = [*self.levels[1:], 1.0]
 
     def run(self, conditions: Conditions, noise: np.ndarray, step_noise: np.ndarray | None,
-            pose_path: list[np.ndarray] | None) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Turn `noise` [B, W, D] into motion [B, W, D]; also return the head pose [B, W, 7] after every step.
+            given: KnownPath | None) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Turn `noise` [B, W, D] into motion [B, W, D]; also return it before the first step and after every one.
 
         W may be fewer frames than the model's window, where no more are wanted.
-        `step_noise` [steps, B, W, D] is DDPM's. A `pose_path` given (one entry before the first step, then one a
-        step) replaces the pose dimensions all along, so that the expression is generated to fit that pose.
+        `step_noise` [steps, B, W, D] is DDPM's. What is `given` replaces its dimensions all along, so that the others
+        are generated to fit: expression to a pose, a mouth to the face around it.
         """
         predict, mask = self.network.branches(conditions), self.network.motion_mask
         x = noise * mask
-        path, before = [x[..., -RHO_DIM:]], None  # of DPM-Solver++: the last step's x_0
+        path, before = [x], None  # of DPM-Solver++: the last step's x_0
         for index, time in enumerate(self.times):
-            if pose_path is not None:
-                x = _with_pose(x, pose_path[index])
+            if given is not None:
+                x = np.where(given.known, given.steps[index], x)
             level, next_level = self.levels[index], self.next_levels[index]
             x0 = to_x0(_guided(predict(x, time), conditions), x, level, self.target) * mask
             x0 = x0.clip(-self.limit, self.limit)
@@ -96,21 +104,17 @@ class Denoiser:
                 raise ValueError("DDPM wants `step_noise`")
             else:
                 x = ddpm_step(x, x0, level, next_level, step_noise[index] * mask)
-            path.append(x[..., -RHO_DIM:])
-        return (x if pose_path is None else _with_pose(x, pose_path[-1])), path
+            path.append(x)
+        return (x if given is None else np.where(given.known, given.steps[-1], x)), path
 
     def _ahead(self, x0: np.ndarray, before: np.ndarray | None, index: int) -> np.ndarray:
         if self.solver == "ddim" or before is None:
             return x0
         return extrapolated_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
 
-    def noised_path(self, pose: np.ndarray, noise: np.ndarray) -> list[np.ndarray]:
-        """The path of a known normalised pose [B, W, 7] under noise [B, W, 7]; it ends at the pose itself."""
-        return [*(level**0.5 * pose + (1 - level) ** 0.5 * noise for level in self.levels), pose]
-
-
-def _with_pose(x: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    return np.concatenate([x[..., :-RHO_DIM], pose], axis=-1)
+    def noised_path(self, motion: np.ndarray, noise: np.ndarray) -> list[np.ndarray]:
+        """The path of known normalised motion [B, W, D] under noise [B, W, D]; it ends at the motion itself."""
+        return [*(level**0.5 * motion + (1 - level) ** 0.5 * noise for level in self.levels), motion]
 
 
 def _guided(branches: np.ndarray, given: Conditions) -> np.ndarray:

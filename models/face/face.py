@@ -1,4 +1,5 @@
-"""A face that a detector found, and its geometry: the box that crops are cut by, the square around landmarks, the yaw.
+"""A face that a detector found, and its geometry: the box that crops are cut by, the square around landmarks, the yaw,
+its alignment for networks that know people again.
 
 The landmark box reaches from brows to chin and temple to temple; LivePortrait's crop rule is written for it, that of
 InsightFace's 106 landmarks. SCRFD's own box reaches up to the hairline; over 109 pictures of 17 people the landmark box
@@ -18,6 +19,11 @@ YAW_SLOPE = 0.82
 # landmark set -> the points whose means are the left eye, the right eye, the lips
 CENTRES = {203: ([0, 6, 12, 18], [24, 30, 36, 42], [48, 66]),
            106: ([33, 35, 40, 39], [87, 89, 94, 93], [52, 61])}
+
+# ArcFace's template in a 112 px picture: image-left eye, image-right eye, nose tip, mouth corners (insightface)
+TEMPLATE_PX = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655),
+                        (70.7299, 92.2041)])
+ALIGNED_PX = 112
 
 
 @dataclass(frozen=True)
@@ -102,3 +108,14 @@ def roll_deg(points: np.ndarray) -> float:
     eyes, mouth = np.asarray(points, np.float64)[:2].mean(axis=0), np.asarray(points, np.float64)[3:].mean(axis=0)
     up = eyes - mouth
     return float(np.degrees(np.arctan2(up[0], -up[1])))
+
+
+def similarity_2d(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares similarity (turn, scale, shift; no mirror) of [N, 2] onto [N, 2] -> matrix [2, 3]."""
+    mean_s, mean_t = source.mean(0), target.mean(0)
+    a, b = source - mean_s, target - mean_t
+    power = np.square(a).sum()
+    cos = (a * b).sum() / power
+    sin = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / power
+    turn = np.array([[cos, -sin], [sin, cos]])
+    return np.hstack([turn, (mean_t - turn @ mean_s)[:, None]])

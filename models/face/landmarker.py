@@ -53,12 +53,16 @@ class FaceLandmarker:
         padded = self._track(frames, fps, pad=0.5)  # the detector misses faces that fill the picture
         return padded if padded.found.sum() > landmarks.found.sum() else landmarks
 
+    def tracker(self, fps: float) -> FaceTracker:
+        """One face followed picture by picture; close it."""
+        return FaceTracker(self.path, self.min_confidence, fps)
+
     def _track(self, frames: np.ndarray, fps: float, pad: float) -> Landmarks:
         count = len(frames)
         points = np.full((count, NUM_POINTS, 3), np.nan, np.float32)
         scores = np.full((count, NUM_BLENDSHAPES), np.nan, np.float32)
         names: tuple[str, ...] = ()
-        with contextlib.closing(_Tracker(self.path, self.min_confidence, fps)) as tracker:
+        with contextlib.closing(self.tracker(fps)) as tracker:
             tracker.warm_up(_padded(frames[0], pad))
             for index, frame in enumerate(frames):
                 found = tracker.look(_padded(frame, pad))
@@ -67,7 +71,7 @@ class FaceLandmarker:
         return Landmarks(points, scores, names, np.isfinite(points[:, 0, 0]))
 
 
-class _Tracker:
+class FaceTracker:
     """One MediaPipe instance in VIDEO mode with a clock of its own."""
 
     def __init__(self, path: Path, min_confidence: float, fps: float):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from onnxruntime import SessionOptions
+    from onnxruntime import InferenceSession, SessionOptions
 
 BATCH = 16
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
 def one_thread() -> SessionOptions:
@@ -26,6 +27,32 @@ def one_thread() -> SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return options
+
+
+def providers_of(name: str) -> list[str]:
+    """ONNX Runtime's providers, the first one wanted, the others for what it cannot; raises ValueError."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    if name not in PROVIDERS:
+        raise ValueError(f"unknown provider {name!r}: accepted are {', '.join(PROVIDERS)}")
+    if PROVIDERS[name] not in onnxruntime.get_available_providers():
+        raise ValueError(f"ONNX Runtime {onnxruntime.__version__} has no {PROVIDERS[name]} here: install "
+                         "onnxruntime-gpu in place of onnxruntime, or take --provider cpu")
+    wanted = list(PROVIDERS.values())[:list(PROVIDERS).index(name) + 1]
+    return wanted[::-1]
+
+
+def open_graph(path: Path, providers: list[str], weights: dict[str, np.ndarray] | None = None) -> InferenceSession:
+    """A graph on one thread of the processor; `weights` stand in for the file of weights that the graph names."""
+    options = one_thread()
+    import onnxruntime
+
+    options.log_severity_level = 3
+    if weights is not None:
+        values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in weights.items()}
+        options.add_external_initializers(list(values), list(values.values()))
+    return onnxruntime.InferenceSession(str(path), options, providers=providers)
 
 
 def providers(device: str) -> list[str]:

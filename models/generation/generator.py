@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.diffusion.denoise import BranchNetwork, Conditions, Denoiser
+from models.diffusion.denoise import BranchNetwork, Conditions, Denoiser, KnownPath
 from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import Target
 from models.generation.request import REPEATED, Request, SampleSettings
@@ -31,7 +31,7 @@ from models.transformer.shape import ModelShape
 
 
 class MotionNetwork(BranchNetwork, Protocol):
-    """A trained model that somebody runs: `TorchNetwork` or `OnnxNetwork`."""
+    """A trained model that somebody runs: `TorchNetwork` or `GraphNetwork`."""
 
     @property
     def shape(self) -> ModelShape:
@@ -95,16 +95,19 @@ class MotionGenerator:
         frames = max(track.repeated + track.length for track in tracks)  # what lies behind the end is not computed
         plain, noise, step_noise = self._gather(tracks, frames, settings)
         first = tracks[0]
-        if first.driven is not None:
-            pose = _stack([track.window_pose(frames) for track in tracks])
-            path = denoiser.noised_path(pose, noise[..., -RHO_DIM:])
-            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise, path)
+        if first.pose is not None:
+            known = np.stack([track.known[None] for track in tracks])
+            path = denoiser.noised_path(_stack([track.window_given(frames) for track in tracks]), noise)
+            motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise,
+                                     KnownPath(known, path))
             return self._scatter(tracks, motion, None)
         stage_one, path = denoiser.run(plain, noise, step_noise, None)
         if first.request.emotion is None:
             return self._scatter(tracks, stage_one, None)
         emotional = replace(plain, previous=_stack([track.emotional[:-REPEATED] for track in tracks]))
-        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise, path)
+        of_pose = np.arange(noise.shape[-1]) >= noise.shape[-1] - RHO_DIM
+        motion, _ = denoiser.run(self._with_emotion(emotional, tracks, frames), noise, step_noise,
+                                 KnownPath(of_pose[None, None], path))
         return self._scatter(tracks, stage_one, motion)
 
     def _gather(self, tracks: list[Track], frames: int,

@@ -30,12 +30,25 @@ class SampleSettings:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Expression that is known: `delta` [T, 3K], of which the dimensions `known` [3K] (bool) are kept.
+
+    Frames beyond the last one repeat it. Rows are read window by window: `delta` may be a map of a file.
+    """
+
+    delta: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
 class Request:
     """One motion to be generated.
 
     `speech` [T, A] or pieces of it in order; `x_c` [K, 3] and `source_rho` [7] of the portrait; `emotion` weights
     [E + 1] or [T, E + 1] (models/motion/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow;
     `window`: frames generated at once, fewer than the model's own for a shorter delay; None: the model's.
+    `given`: expression that is not to be generated but kept, as a film's eyes are when its mouth gets new words; wants
+    a pose that is known as well.
     """
 
     speech: np.ndarray | Iterable[np.ndarray]
@@ -45,6 +58,7 @@ class Request:
     pose: Pose = "generated"
     seed: int = 0
     window: int | None = None
+    given: Given | None = None
 
 
 def check_request(request: Request, shape: ModelShape) -> None:
@@ -54,6 +68,8 @@ def check_request(request: Request, shape: ModelShape) -> None:
     if request.window is not None and not REPEATED < request.window <= shape.window:
         raise ValueError(f"window is {request.window}, this model makes {REPEATED + 1} to {shape.window} at once")
     _check_pose(request.pose)
+    if request.given is not None:
+        _check_given(request.given, request.pose, shape)
     if request.emotion is not None:
         _check_emotion(request.emotion, shape)
 
@@ -64,6 +80,15 @@ def _check_pose(pose: Pose) -> None:
             raise ValueError(f"unknown pose {pose!r}: accepted are generated, still, or a rho [T, {RHO_DIM}]")
     elif pose.ndim != 2 or pose.shape[1] != RHO_DIM or len(pose) == 0:
         raise ValueError(f"a pose to follow must be [T, {RHO_DIM}], got {list(pose.shape)}")
+
+
+def _check_given(given: Given, pose: Pose, shape: ModelShape) -> None:
+    size = 3 * shape.num_keypoints
+    if given.delta.ndim != 2 or given.delta.shape[1] != size or len(given.delta) == 0 or given.known.shape != (size,):
+        raise ValueError(f"given expression must be [T, {size}] with [{size}] of it known, got "
+                         f"{list(given.delta.shape)} and {list(given.known.shape)}")
+    if isinstance(pose, str) and pose == "generated":
+        raise ValueError("a given expression wants a pose that is given, too: still, or a rho [T, 7]")
 
 
 def _check_emotion(emotion: np.ndarray, shape: ModelShape) -> None:

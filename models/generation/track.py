@@ -25,8 +25,8 @@ class Track:
                  settings: SampleSettings):
         check_request(request, shape)
         self.index, self.request, self.shape, self.statistics = index, request, shape, statistics
-        self.normalizer, self.given = pose_rule(request, statistics)
-        self.driven = None if self.given is None else self.normalizer.normalize(self.given)
+        self.normalizer, self.pose = pose_rule(request, statistics)
+        self.known = known_dimensions(request, self.pose, shape)
         window = request.window or shape.window
         self.pieces = rewindow(request.speech, window, window - REPEATED, shape.speech_dim)
         self.position, self.length, self.repeated = 0, 0, 0  # frames done; new and repeated frames of this window
@@ -62,11 +62,16 @@ class Track:
         random = np.random.default_rng([self.request.seed, self.position])
         return random.standard_normal((count, self.shape.window, self.shape.motion_dim), np.float32)
 
-    def window_pose(self, frames: int) -> np.ndarray:
-        """The given pose of this window, normalised [frames, 7]."""
-        if self.driven is None:
+    def window_given(self, frames: int) -> np.ndarray:
+        """The motion that is given for this window, normalised [frames, D]; zero where nothing is."""
+        if self.pose is None:
             raise ValueError("this request has no pose to follow")
-        return self._frames(self.driven, -self.repeated, frames)
+        motion = np.zeros((frames, self.shape.motion_dim))
+        motion[:, -RHO_DIM:] = self.normalizer.normalize(self._frames(self.pose, -self.repeated, frames))
+        if self.request.given is not None:
+            delta = self._frames(self.request.given.delta, -self.repeated, frames)
+            motion[:, :-RHO_DIM] = self.statistics.expression.normalize(delta)
+        return np.where(self.known, motion, 0.0)
 
     def window_emotion(self, frames: int) -> np.ndarray:
         """Emotion weights [P + frames, E + 1]."""
@@ -92,10 +97,13 @@ class Track:
         return new + share[:, None] * (before[-1] - window[self.repeated - 1])
 
     def motion(self) -> np.ndarray:
-        """The window's motion vector [length, 3K + 7] in the face space's own units; a given pose is returned as is."""
+        """The window's motion vector [length, 3K + 7] in the space's own units; what is given is returned as is."""
         motion = self.statistics.denormalize(self.result, self.normalizer)
-        if self.given is not None:
-            motion[:, -RHO_DIM:] = self._frames(self.given, 0, self.length)
+        if self.pose is not None:
+            motion[:, -RHO_DIM:] = self._frames(self.pose, 0, self.length)
+        if self.request.given is not None:
+            kept = np.flatnonzero(self.request.given.known)
+            motion[:, kept] = self._frames(self.request.given.delta, 0, self.length)[:, kept]
         return motion.astype(np.float32)
 
     def _frames(self, values: np.ndarray, start: int, count: int) -> np.ndarray:
@@ -124,6 +132,15 @@ def pose_rule(request: Request, statistics: MotionStatistics) -> tuple[Normalize
         return statistics.pose_of(request.pose.mean(axis=0), request.pose.std(axis=0)), request.pose
     own = np.asarray(request.source_rho)
     return statistics.pose_of_portrait(own), own[None] if request.pose == "still" else None
+
+
+def known_dimensions(request: Request, pose: np.ndarray | None, shape: ModelShape) -> np.ndarray:
+    """Dimensions of motion [3K + 7] bool that are not generated."""
+    known = np.zeros(shape.motion_dim, bool)
+    known[-RHO_DIM:] = pose is not None
+    if request.given is not None:
+        known[:-RHO_DIM] = request.given.known
+    return known
 
 
 def last_rows(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -44,7 +44,8 @@ def prepare_mouth(image: np.ndarray, pixels: np.ndarray, plane: np.ndarray) -> M
     return Mouth(upper, lower, teeth.to_drawing(unit_px), own, colours.apply(teeth.CAVITY), 0.004 * unit_px)
 
 
-def paint_mouth(mouth: Mouth, frame: np.ndarray, pixels: np.ndarray, plane: np.ndarray, jaw: np.ndarray) -> None:
+def paint_mouth(mouth: Mouth, frame: np.ndarray, pixels: np.ndarray, plane: np.ndarray, jaw: np.ndarray,
+                opacity: float = 1.0) -> None:
     """Paint into frame [S, S, 3] uint8; face points [468, 2] px, plane [2, 3] -> px, jaw drop [2] in px."""
     outline = _outline(pixels)
     opening = np.linalg.norm(pixels[14] - pixels[13])
@@ -61,7 +62,7 @@ def paint_mouth(mouth: Mouth, frame: np.ndarray, pixels: np.ndarray, plane: np.n
     inside = inside * _shade(mask, unit_px)[..., None]
     if mouth.own is not None:
         inside = _over(inside, *mouth.own, plane, window)
-    composite(frame, window, inside, mask * strength)
+    composite(frame, window, inside, mask * (strength * opacity))
 
 
 def mouth_plane(middle: np.ndarray, scale: float, rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:

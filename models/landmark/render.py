@@ -26,6 +26,7 @@ from models.landmark.mesh import Mesh, build_mesh, move_mesh, painting_order
 from models.landmark.mouth import Mouth, mouth_plane, paint_mouth, prepare_mouth
 from models.landmark.pose import fit_similarity
 from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
+from models.landmark.shutting import parted
 from models.landmark.template import Template
 from models.motion.motion import Motion
 
@@ -99,7 +100,7 @@ def render(portrait: Portrait, x_source: np.ndarray, x_driving: np.ndarray) -> n
 def _frame(portrait: Portrait, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     mesh, head = portrait.mesh, _head_move(portrait, source, target)
     face = mesh.vertices[:468] + portrait.spread @ (target - source)
-    face = _part_lids_and_lips(face, down=head.pose[1][1, :2])
+    face = parted(face, _LID_PAIRS, down=head.pose[1][1, :2])
     vertices = move_mesh(mesh, face, head.apply(mesh.vertices))
     frame = _warp_person(portrait, vertices)
     pixels = to_pixels(face)
@@ -118,18 +119,6 @@ def _head_move(portrait: Portrait, source: np.ndarray, target: np.ndarray) -> He
     pose = (factor * float(motion.s[0, 0]), motion.rotation[0] @ rotation,
             factor * (motion.t[0] @ rotation) + translation)
     return HeadMove(factor, rotation, translation, pose)
-
-
-def _part_lids_and_lips(face: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """Lids and lips may touch but not cross: where they would, both meet halfway along `down` [2]."""
-    down = down / np.linalg.norm(down)
-    face = face.copy()
-    for upper, lower in _LID_PAIRS:
-        above, below = list(upper[1:-1]), list(lower[1:-1])
-        overlap = np.minimum((face[below, :2] - face[above, :2]) @ down, 0)[:, None] * down
-        face[above, :2] += overlap / 2
-        face[below, :2] -= overlap / 2
-    return face
 
 
 def _warp_person(portrait: Portrait, vertices: np.ndarray) -> np.ndarray:

@@ -1,6 +1,9 @@
-"""Lids that shut and lips that meet: displacements [T, 70, 3] in face widths in the head's frame."""
+"""Lids that shut and lips that meet: displacements [T, 70, 3] in face widths in the head's frame; and edges that may
+touch but not cross."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +22,21 @@ from models.face.points import (
 _LIDS = tuple((positions(upper), positions(lower)) for upper, lower in (
     (EYELID_UPPER_RIGHT, EYELID_LOWER_RIGHT), (EYELID_UPPER_LEFT, EYELID_LOWER_LEFT)))
 UPPER_SHARE = 0.92  # of a blink is the upper lid's
+
+
+def parted(face: np.ndarray, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], down: np.ndarray) -> np.ndarray:
+    """Face points [468, 3] of which no edge crosses its opposite: where one would, both meet halfway along `down` [2].
+
+    `pairs`: upper and lower contours with shared ends.
+    """
+    down = down / np.linalg.norm(down)
+    face = face.copy()
+    for upper, lower in pairs:
+        above, below = list(upper[1:-1]), list(lower[1:-1])
+        overlap = np.minimum((face[below, :2] - face[above, :2]) @ down, 0)[:, None] * down
+        face[above, :2] += overlap / 2
+        face[below, :2] -= overlap / 2
+    return face
 
 
 def shut_lids(points: np.ndarray, closed: np.ndarray) -> np.ndarray:

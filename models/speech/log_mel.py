@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from models.motion.clock import SAMPLE_RATE_HZ
 
 N_FFT, HOP, BANDS = 400, 160, 80
 
 
-def log_mel(waveform: np.ndarray, loudest: float | None = None) -> torch.Tensor:
+def log_mel(waveform: np.ndarray, loudest: float | None = None) -> np.ndarray:
     """[N] float32 at 16 kHz, N >= 400 -> [80, N // 160] float32.
 
     Values (log10 of power) are clamped to 80 dB below `loudest`, then brought to about [-1, 1]. None is Whisper's way:
     the loudest of this waveform; then no piece of a longer speech has the same values as in the whole.
     """
-    signal = torch.from_numpy(np.ascontiguousarray(waveform, np.float32))
-    spectrum = torch.stft(signal, N_FFT, HOP, window=torch.hann_window(N_FFT), center=True, pad_mode="reflect",
-                          return_complex=True)[:, :-1]
-    mel = torch.from_numpy(mel_filters()).float() @ spectrum.abs().square()
-    log = mel.clamp(min=1e-10).log10()
-    ceiling = log.max() if loudest is None else torch.tensor(loudest)
-    return (torch.maximum(log, ceiling - 8.0) + 4.0) / 4.0
+    padded = np.pad(np.asarray(waveform, np.float32), N_FFT // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP][:len(waveform) // HOP]  # [T, 400]
+    hann = np.sin(np.pi * np.arange(N_FFT) / N_FFT) ** 2
+    spectrum = np.fft.rfft(windows * hann.astype(np.float32))
+    mel = mel_filters().astype(np.float32) @ (spectrum.real**2 + spectrum.imag**2).T
+    log = np.log10(mel.clip(min=1e-10))
+    ceiling = log.max() if loudest is None else np.float32(loudest)
+    return (np.maximum(log, ceiling - 8.0) + 4.0) / 4.0
 
 
 def mel_filters() -> np.ndarray:

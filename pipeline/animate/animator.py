@@ -74,15 +74,17 @@ class Animator:
         self.version, self.voice = version, voice
 
     @classmethod
-    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Animator:
+    def from_bundle(cls, folder: Path, face_space_folder: Path | None = None, detector: str | None = None,
+                    provider: str = "cpu") -> Animator:
         """Load a bundle; its face space is `face_space_folder`, else the one beside or inside it.
 
-        `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space.
+        `detector` (insightface, buffalo_l, mediapipe) finds the portrait's face; None: what fits the face space. An
+        exported bundle, as the shipped one is, runs without PyTorch on ONNX Runtime's `provider`: cpu, cuda, tensorrt.
         Raises BundleError for a bundle that cannot be used, WeightsError for weights that are not there.
         """
         from pipeline.components.model import load_model
 
-        model = load_model(Path(folder), face_space_folder, detector)
+        model = load_model(Path(folder), face_space_folder, detector, provider)
         return cls(model.head, model.encoder, model.detector, model.version, model.voice)
 
     @property
@@ -179,7 +181,7 @@ class Animator:
 
         Raises ValueError for scales or a seed out of their range.
         """
-        _check_settings(audio_scale, emotion_scale, seed)
+        check_settings(audio_scale, emotion_scale, seed)
         request = portrait.source.request(features, emotion, pose, seed, window)
         settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
         return self.head.stream(request, **{name: v for name, v in settings.items() if v is not None})
@@ -211,7 +213,8 @@ def frame_count(waveform: np.ndarray) -> int:
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
 
 
-def _check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
+def check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
+    """Raise ValueError for guidance or a seed out of their range."""
     for name, scale in (("speech (audio scale)", audio_scale), ("emotion (emotion scale)", emotion_scale)):
         if scale is not None and not 0 <= scale <= MAX_SCALE:
             raise ValueError(f"the guidance of {name} is {scale:g}: it must lie between 0 and {MAX_SCALE:g}")

@@ -27,7 +27,8 @@ class Choice:
     reason: str
 
 
-def load_animator(model: str | None = None, detector: str | None = None) -> tuple[Animator, str]:
+def load_animator(model: str | None = None, detector: str | None = None,
+                  provider: str = "cpu") -> tuple[Animator, str]:
     """The animator of `model` and which one it is: a bundle folder, a fine-tuned model's name, a registered model
     (`models:/playmate@champion`), or, where none is named, that of `default_model`.
 
@@ -38,13 +39,13 @@ def load_animator(model: str | None = None, detector: str | None = None) -> tupl
     folder, face_space = Path(choice.model), None
     own = None if folder.is_dir() else own_model(choice.model)
     if own is not None:
-        return Animator.from_bundle(own.bundle, own.face_space, detector), f"{own.name}, {own.verdict}"
+        return Animator.from_bundle(own.bundle, own.face_space, detector, provider), f"{own.name}, {own.verdict}"
     if choice.model.startswith("models:"):
         from pipeline.tracking.registry import download
 
         artifacts = download(choice.model)
         folder, face_space = artifacts / "bundle", artifacts / "face_space"
-    return Animator.from_bundle(folder, face_space, detector), f"{choice.model}, {choice.reason}"
+    return Animator.from_bundle(folder, face_space, detector, provider), f"{choice.model}, {choice.reason}"
 
 
 def default_model() -> Choice:

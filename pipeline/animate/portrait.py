@@ -81,10 +81,15 @@ def rivals(faces: Sequence[Face]) -> bool:
 
 def draw_numbers(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
     """A copy of the picture [H, W, 3] with the box and number of every face (sorted by size)."""
+    return draw_boxes(image, [(number, face.box) for number, face in enumerate(faces, 1)])
+
+
+def draw_boxes(image: np.ndarray, boxes: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
+    """A copy of the picture [H, W, 3] with numbered boxes [4] in its pixels."""
     drawn = np.ascontiguousarray(image).copy()
     thick = max(2, max(image.shape[:2]) // 300)
-    for number, face in enumerate(faces, 1):
-        left, top, right, bottom = face.box.round().astype(int).tolist()
+    for number, box in boxes:
+        left, top, right, bottom = box.round().astype(int).tolist()
         cv2.rectangle(drawn, (left, top), (right, bottom), YELLOW, thick)
         draw_outlined(drawn, str(number), left + thick, top - 14 * thick, 10 * thick, YELLOW)
     return drawn

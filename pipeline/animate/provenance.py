@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.media.film import SYNTHETIC
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 ASSERTION = "playmate.generation"
 GENERATOR = "playmate"
+INGREDIENT = "the-film-that-was-edited"
 MEDIA_SUFFIXES = (".mp4", ".mov", ".m4v")
 SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
             "builder": {"thumbnail": {"enabled": False}}}
@@ -42,23 +44,37 @@ def metadata_tags(facts: dict[str, Any]) -> dict[str, str]:
     return SYNTHETIC | {"comment": json.dumps(facts, sort_keys=True)}
 
 
-def signing(facts: dict[str, Any], credentials: Credentials | bool) -> Callable[[Path], None] | None:
-    """How `write_video` ends: signing with these credentials, with the user's self-signed ones (True), or nothing."""
+@dataclass(frozen=True)
+class Edited:
+    """The film that was edited: it becomes the new one's ingredient, with credentials of its own where it has any."""
+
+    film: Path
+
+
+def signing(facts: dict[str, Any], credentials: Credentials | bool,
+            edited: Edited | None = None) -> Callable[[Path], None] | None:
+    """How `write_video` ends: signing with these credentials, with the user's self-signed ones (True), or nothing.
+
+    The manifest says that the film was created, or, with `edited`, that that film was opened and edited.
+    """
     if credentials is False:
         return None
     signer = local_credentials() if credentials is True else credentials
-    return lambda path: sign(path, facts, signer)
+    return lambda path: sign(path, facts, signer, edited)
 
 
-def sign(path: Path, facts: dict[str, Any], credentials: Credentials) -> None:
+def sign(path: Path, facts: dict[str, Any], credentials: Credentials, edited: Edited | None = None) -> None:
     """Put a signed C2PA manifest into the MP4 at `path`; raises CredentialsError where the certificate is refused."""
     signed = path.with_name(f"{path.stem}.signed{path.suffix}")
     try:
         signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(
             alg=credentials.algorithm.encode(), sign_cert=credentials.chain, private_key=credentials.key, ta_url=None))
         with signer, c2pa.Context(c2pa.Settings.from_dict(SETTINGS)) as context, \
-                c2pa.Builder(_manifest(facts), context) as builder, \
+                c2pa.Builder(_manifest(facts, edited), context) as builder, \
                 path.open("rb") as source, signed.open("w+b") as out:
+            if edited is not None and _is_read(edited.film):
+                with edited.film.open("rb") as film:
+                    builder.add_ingredient(_ingredient(edited), "video/mp4", film)
             builder.sign(signer, "video/mp4", source, out)
         os.replace(signed, path)
     except c2pa.C2paError as error:
@@ -67,19 +83,44 @@ def sign(path: Path, facts: dict[str, Any], credentials: Credentials) -> None:
         signed.unlink(missing_ok=True)
 
 
-def _manifest(facts: dict[str, Any]) -> dict[str, Any]:
+def _manifest(facts: dict[str, Any], edited: Edited | None) -> dict[str, Any]:
     agent = {"name": "Playmate", "version": version("playmate-pipeline")}
-    created = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE, "softwareAgent": agent}
-    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}, {"label": ASSERTION, "data": facts}]
-    return {"claim_generator_info": [agent], "title": "Synthetic talking portrait", "format": "video/mp4",
-            "assertions": assertions}
+    made = {"digitalSourceType": SOURCE_TYPE, "softwareAgent": agent}
+    actions = [{"action": "c2pa.created", **made}]
+    if edited is not None:
+        actions = [{"action": "c2pa.opened", "parameters": {"ingredientIds": [INGREDIENT]}},
+                   {"action": "c2pa.edited", **made}]
+    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": actions}}, {"label": ASSERTION, "data": facts}]
+    title = "Synthetic talking portrait" if edited is None else "Film with a synthetic mouth and voice"
+    plain = [] if edited is None or _is_read(edited.film) else [_ingredient(edited)]
+    return {"claim_generator_info": [agent], "title": title, "format": "video/mp4", "assertions": assertions,
+            "ingredients": plain}
+
+
+def _ingredient(edited: Edited) -> dict[str, Any]:
+    return {"title": edited.film.name, "relationship": "parentOf", "instance_id": INGREDIENT, "label": INGREDIENT,
+            "format": "video/mp4"}
+
+
+def _is_read(film: Path) -> bool:
+    """Whether C2PA can read a film (MP4 and its kin), and so hash it and take its own credentials along; any other is
+    an ingredient by its name alone."""
+    try:
+        with c2pa.Context(c2pa.Settings.from_dict(SETTINGS)) as context, film.open("rb") as file:
+            reader = c2pa.Reader.try_create("video/mp4", file, context=context)
+    except c2pa.C2paError:
+        return False
+    if reader is not None:
+        reader.close()
+    return True
 
 
 def inspect_media(path: Path) -> dict[str, Any]:
     """What a film says about itself: `media`, `tag` (None without one), `credentials` (None without them).
 
     `credentials`: `state` (Invalid: altered or forged; Valid: whole, by a signer nobody vouches for; Trusted), the
-    `signer`, `generator`, the `facts` of `generation_facts`, and `problems`. Raises ValueError for no file or no media.
+    `signer`, `generator`, the `facts` of `generation_facts`, the name of the film that was `edited` (None: none), and
+    `problems`. Raises ValueError for no file or no media.
     """
     try:
         with open_media(Path(path)) as media:
@@ -99,6 +140,8 @@ def print_media(path: Path) -> None:
         return
     print(f"content credentials: {credentials['state']}, signed by {json.dumps(credentials['signer'])}, made with "
           f"{json.dumps(credentials['generator'])}")
+    if credentials["edited"] is not None:
+        print(f"  edited from: {json.dumps(credentials['edited'])}")
     print(f"  says: {json.dumps(credentials['facts'], sort_keys=True)}")
     for problem in credentials["problems"]:
         print(f"  note: {json.dumps(problem)}")
@@ -132,14 +175,16 @@ def _credentials(path: Path) -> dict[str, Any] | None:
             with reader:
                 return _described(json.loads(reader.json()))
     except c2pa.C2paError as error:
-        return {"state": "Invalid", "signer": None, "generator": None, "facts": None, "problems": [str(error)]}
+        return {"state": "Invalid", "signer": None, "generator": None, "facts": None, "edited": None,
+                "problems": [str(error)]}
 
 
 def _described(store: dict[str, Any]) -> dict[str, Any]:
     manifest = store["manifests"][store["active_manifest"]]
     facts = [one["data"] for one in manifest.get("assertions", []) if one["label"] == ASSERTION]
+    parents = [one for one in manifest.get("ingredients", []) if one.get("relationship") == "parentOf"]
     signature, generator = manifest.get("signature_info", {}), (manifest.get("claim_generator_info") or [{}])[0]
     return {"state": store.get("validation_state", "Invalid"), "signer": signature.get("issuer"),
             "generator": f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
-            "facts": facts[0] if facts else None,
+            "facts": facts[0] if facts else None, "edited": parents[0].get("title") if parents else None,
             "problems": [f"{one['code']}: {one.get('explanation', '')}" for one in store.get("validation_status", [])]}

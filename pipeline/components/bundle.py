@@ -14,23 +14,22 @@ import math
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from models.diffusion.schedule import alpha_bars
-from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
-from models.generation.generator import MotionGenerator
+from models.generation.generator import MotionGenerator, MotionNetwork
 from models.generation.request import SampleSettings
-from models.generation.torch_network import TorchNetwork
 from models.motion.normalization import MotionStatistics
-from models.transformer.motion_transformer import ModelShape, MotionTransformer
-from pipeline.compute.device import which_device
+from models.transformer.shape import ModelShape
 from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.fingerprint import digest, file_sha256
+
+if TYPE_CHECKING:  # an exported bundle is used without PyTorch
+    from torch import Tensor
+
+    from models.transformer.motion_transformer import MotionTransformer
 
 VERSION = 3
 READ = (1, 2, VERSION)
@@ -66,16 +65,24 @@ class Bundle:
 
     def generator(self, device: str | None = None) -> MotionGenerator:
         """The model ready to generate on `device`; None: `which_device`."""
-        diffusion = self.config.diffusion
-        alpha_bar = alpha_bars(diffusion["schedule"], diffusion["steps"])
-        network = TorchNetwork(self.model.to(device or which_device()))
-        return MotionGenerator(network, alpha_bar, diffusion["target"], self.statistics,
-                               self.config.labels, self.config.sample)
+        from models.generation.torch_network import TorchNetwork
+        from pipeline.compute.device import which_device
+
+        return make_generator(self.config, TorchNetwork(self.model.to(device or which_device())), self.statistics)
+
+
+def make_generator(config: BundleConfig, network: MotionNetwork, statistics: MotionStatistics) -> MotionGenerator:
+    """The generator of a bundle whose network somebody runs."""
+    alpha_bar = alpha_bars(config.diffusion["schedule"], config.diffusion["steps"])
+    return MotionGenerator(network, alpha_bar, config.diffusion["target"], statistics, config.labels, config.sample)
 
 
 def save_bundle(folder: Path, config: BundleConfig, weights: dict[str, Tensor], statistics: MotionStatistics,
                 half: bool = False) -> None:
     """Write a bundle; `half` stores weights in float16. The same content gives the same bytes."""
+    import torch
+    from safetensors.torch import save
+
     stored = {f"model.{name}": (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
               for name, value in weights.items()}
     stored |= {f"statistics.{name}": torch.from_numpy(np.array(value)) for name, value in statistics.tensors().items()}
@@ -86,6 +93,9 @@ def save_bundle(folder: Path, config: BundleConfig, weights: dict[str, Tensor], 
 
 def load_bundle(folder: Path) -> Bundle:
     """Read a bundle; raises BundleError for a missing or altered file, an unknown version, other keys or shapes."""
+    from models.formats.state_dict import CheckpointError, load_strictly, read_tensors
+    from models.transformer.motion_transformer import MotionTransformer
+
     folder = Path(folder)
     config = read_config(folder)
     try:

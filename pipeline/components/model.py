@@ -9,9 +9,10 @@ from models.face.face import FaceDetector
 from models.generation.talking_head import TalkingHead
 from models.judges.voice import VoiceActivity
 from models.speech.encoder import SpeechEncoder
-from pipeline.components.bundle import Bundle, bundle_digest, load_bundle
+from pipeline.components.bundle import BundleConfig, bundle_digest, load_bundle, read_config
 from pipeline.components.detector import portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
+from pipeline.components.graphs import graph_generator, graph_speech_encoder, has_graphs
 from pipeline.components.speech import make_speech_encoder
 from pipeline.compute.device import which_device
 from pipeline.core.data_params import Speech
@@ -30,27 +31,35 @@ class Model:
     voice: VoiceActivity
 
 
-def load_head(folder: Path, face_space_folder: Path | None = None, device: str = "cpu") -> TalkingHead:
-    """Face space and generator of a bundle on `device`; raises BundleError, WeightsError, FileNotFoundError,
-    ValueError."""
-    return _head(load_bundle(folder), folder, face_space_folder, device)
+def load_head(folder: Path, face_space_folder: Path | None = None, device: str = "cpu",
+              provider: str = "cpu") -> TalkingHead:
+    """Face space and generator of a bundle: where it was exported, ONNX Runtime runs the generator by `provider`, else
+    PyTorch on `device`.
+
+    Raises BundleError, WeightsError, FileNotFoundError, ValueError.
+    """
+    config = read_config(folder)
+    space = make_face_space(config.face_space, face_space_folder or face_space_near(folder), device)
+    if has_graphs(folder):
+        return TalkingHead(space, graph_generator(folder, provider))
+    if provider != "cpu":
+        raise ValueError(f"--provider {provider}: {folder} holds no graphs; `playmate export` makes them")
+    return TalkingHead(space, load_bundle(folder).generator(device))
 
 
-def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None) -> Model:
-    """A bundle with all that `animate` needs, on the GPU that is there; raises what `load_head` raises, and ValueError
-    for an unknown detector."""
-    bundle, device = load_bundle(folder), which_device()
-    config = bundle.config
-    return Model(_head(bundle, folder, face_space_folder, device), make_speech_encoder(Speech(**config.speech), device),
-                 portrait_detector(detector, config.face_space), version_name(bundle, folder),
+def load_model(folder: Path, face_space_folder: Path | None = None, detector: str | None = None,
+               provider: str = "cpu") -> Model:
+    """A bundle with all that `animate` needs: an exported one by ONNX Runtime's `provider`, any other one by PyTorch,
+    on the GPU that is there; raises what `load_head` raises, and ValueError for an unknown detector."""
+    config = read_config(folder)
+    exported, speech = has_graphs(folder), Speech(**config.speech)
+    device = "cpu" if exported and config.face_space == "landmark" else which_device()  # asking it loads PyTorch
+    encoder = graph_speech_encoder(folder, speech, provider) if exported else make_speech_encoder(speech, device)
+    return Model(load_head(folder, face_space_folder, device, provider), encoder,
+                 portrait_detector(detector, config.face_space), version_name(config, folder),
                  VoiceActivity(weight_path("silero_vad")))
 
 
-def version_name(bundle: Bundle, folder: Path) -> str:
+def version_name(config: BundleConfig, folder: Path) -> str:
     """What generated files say about their model: profile, stage, digest of the bundle."""
-    return f"{bundle.config.profile}/{bundle.config.stage}/{bundle_digest(folder)[:12]}"
-
-
-def _head(bundle: Bundle, folder: Path, face_space_folder: Path | None, device: str) -> TalkingHead:
-    space = make_face_space(bundle.config.face_space, face_space_folder or face_space_near(folder), device)
-    return TalkingHead(space, bundle.generator(device))
+    return f"{config.profile}/{config.stage}/{bundle_digest(folder)[:12]}"

@@ -20,7 +20,7 @@ def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
     if section.kind == "whisper":
         from models.speech.whisper import WhisperSpeechEncoder
 
-        return WhisperSpeechEncoder(_whisper_path(section), section.layer, section.piece_s, section.overlap_s, device)
+        return WhisperSpeechEncoder(whisper_path(section), section.layer, section.piece_s, section.overlap_s, device)
     from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 
     source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
@@ -30,7 +30,7 @@ def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
 def speech_identity(section: Speech) -> dict:
     """What the features depend on besides code: parameters and the sha256 of the weights; raises WeightsError."""
     if section.kind == "whisper":
-        path, pinned = _whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
+        path, pinned = whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
         weights = {"whisper": pinned if section.checkpoint is None else file_sha256(path)}
     elif section.untrained:
         weights = {UNTRAINED: code_of("models.speech.huggingface")}
@@ -40,7 +40,8 @@ def speech_identity(section: Speech) -> dict:
     return {**section.model_dump(exclude={"checkpoint"}), "weights": weights}
 
 
-def _whisper_path(section: Speech) -> Path:
+def whisper_path(section: Speech) -> Path:
+    """The file of Whisper's weights; raises WeightsError."""
     return Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS["whisper"])
 
 

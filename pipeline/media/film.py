@@ -17,6 +17,7 @@ from pipeline.core.atomic import atomic_path
 # the tag of every film of a face that a model moved
 SYNTHETIC = {"description": "Synthetic video: the face was animated by a model and did not say this."}
 AAC_FRAME = 1024
+CLOCK = Fraction(1, 90000)   # of frames that have times of their own
 AAC_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)  # others are resampled to the next one, at most 48 kHz
 
 
@@ -36,16 +37,17 @@ def film_rate_hz(rate_hz: int) -> int:
 
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
                 waveform: np.ndarray | Soundtrack | None = None, rate_hz: int = SAMPLE_RATE_HZ, crf: int = 18,
-                tags: dict[str, str] | None = None, finish: Callable[[Path], None] | None = None) -> int:
+                tags: dict[str, str] | None = None, finish: Callable[[Path], None] | None = None,
+               times: Iterator[Fraction] | None = None) -> int:
     """Encode RGB uint8 `frames` [H, W, 3] (even sides) and sound, mono float32 `waveform` [N] at `rate_hz` or a
     `Soundtrack`, which has a rate of its own; return the frame count.
 
     H.264 yuv420p in BT.709 limited range with faststart and a key frame each second. `frames` may be a
-    generator: memory does not grow with length. `finish` may change the file before it gets its name. Raises
-    ValueError when there is no frame.
+    generator: memory does not grow with length. `times`: when each frame appears, in s from the start; None: every
+    1 / `fps`. `finish` may change the file before it gets its name. Raises ValueError when there is no frame.
     """
     with atomic_path(path) as temporary:
-        count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {})
+        count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {}, times)
         if count == 0:
             raise ValueError(f"{path}: there is no frame to write")
         if finish is not None:
@@ -54,7 +56,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, waveform: np.ndarray | Soundtrack | None,
-            rate_hz: int, crf: int, tags: dict[str, str]) -> int:
+            rate_hz: int, crf: int, tags: dict[str, str], times: Iterator[Fraction] | None) -> int:
     count, scaler = 0, VideoReformatter()  # one for all frames: making a scaler costs more than using it
     with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
         out.metadata.update(tags)
@@ -63,13 +65,20 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, wavef
             "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"})
         video.pix_fmt = "yuv420p"
         sound = None if waveform is None else _Sound(out, _track(waveform, rate_hz))
+        if times is not None:
+            video.codec_context.time_base = CLOCK
         for image in frames:
             if count == 0:
                 video.height, video.width = image.shape[:2]
-            out.mux(video.encode(_video_frame(image, scaler)))
+            frame = _video_frame(image, scaler)
+            time = Fraction(count) / Fraction(fps)
+            if times is not None:
+                time = next(times)
+                frame.pts, frame.time_base = round(time / CLOCK), CLOCK
+            out.mux(video.encode(frame))
             count += 1
             if sound is not None:
-                sound.mux_until(count / fps)
+                sound.mux_until(time + 1 / Fraction(fps))
         if count == 0:
             return 0
         out.mux(video.encode(None))

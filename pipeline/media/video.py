@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 import av
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from pipeline.media.container import MediaError, open_media, start_s
 
@@ -20,6 +20,8 @@ MAX_BACKWARDS = 250    # frames in a row whose time does not advance
 TAGGED = (1, 4, 5, 6, 7, 9, 10)  # colour spaces that libswscale knows by the frame's own tag
 WIDE_RANGE = {16: "PQ (HDR)", 18: "HLG (HDR)"}  # transfer functions, ISO/IEC 23091-2
 FIRST_PX = 128         # longer side of the picture that a rejected clip is shown by
+# for pictures that are written again: without its last two flags every pixel becomes 1.2 of 255 darker on the way
+EXACT = int(Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND)
 HD_HEIGHT_PX = 720     # untagged pictures of this height and more are BT.709, smaller ones BT.601
 
 
@@ -71,7 +73,7 @@ def probe(path: Path, limits: Limits, whole: bool = True) -> Probe:
         if first is None:
             raise MediaError("decode", "no_frames", "not one frame could be decoded", 0.0)
         time, frame = first
-        _check_range(frame)
+        check_range(frame)
         upright = Upright(stream)
         return Probe(*upright.size(frame), fps, declared, max(time, Fraction(0)), start_s(container),
                      bool(container.streams.audio), upright.small(frame, FIRST_PX))
@@ -87,7 +89,7 @@ def check_size(stream, limits: Limits) -> None:
                          float(max(width, height)))
 
 
-def _check_range(frame: av.VideoFrame) -> None:
+def check_range(frame: av.VideoFrame) -> None:
     transfer = WIDE_RANGE.get(int(frame.color_trc))
     if transfer is not None:
         raise MediaError("probe", "wide_range", f"its light is stored as {transfer}, which would look washed out: "
@@ -188,8 +190,11 @@ class Upright:
     def _square_pixels(self, frame: av.VideoFrame) -> tuple[int, int]:
         return max(1, round(frame.width * self._aspect)), frame.height
 
-    def __call__(self, frame: av.VideoFrame, scale: float = 1.0, interpolation: str = "AREA") -> np.ndarray:
-        """RGB uint8 [H, W, 3], `scale` times the size, by the frame's own colour space."""
+    def __call__(self, frame: av.VideoFrame, scale: float = 1.0, interpolation: str | int = "AREA") -> np.ndarray:
+        """RGB uint8 [H, W, 3], `scale` times the size, by the frame's own colour space.
+
+        `interpolation`: a name of libswscale's, or EXACT.
+        """
         width, height = self._square_pixels(frame)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         untagged = int(frame.colorspace) not in TAGGED

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from playmate.web.dubbing import dubbing_tab
 from playmate.web.studio import MAX_SCALE, POSES, Studio, Wish
 from playmate.web.timeline import NO_EMOTION, timeline_bar, wished, with_entry
 
@@ -54,7 +55,7 @@ def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Bloc
     limits = studio.limits
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown(f"# {TITLE}\n{TERMS}")
-        with gr.Row():
+        with gr.Tab("A portrait"), gr.Row():
             with gr.Column():
                 inputs = _inputs(studio)
             with gr.Column():
@@ -68,6 +69,8 @@ def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Bloc
                     gr.Examples([list(pair) for pair in shown], [inputs["portrait"], inputs["speech"]],
                                 label="Click one to try (faces that come with packages, computer voices)",
                                 elem_id="examples", api_visibility="private")
+        with gr.Tab("New speech for a film", elem_id="dub_tab"):
+            dubbing_tab(studio, _told)
         controls = Controls(**inputs, **emotions, **settings)
         go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)

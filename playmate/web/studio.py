@@ -18,6 +18,8 @@ import numpy as np
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.portrait import rivals
 from pipeline.animate.speech import read_speech
+from pipeline.dub.dubber import Direction, dub_to_file
+from pipeline.dub.plan import Showing
 from playmate.web.timeline import emotion_texts
 
 POSES = ("generated", "still", "video")
@@ -52,6 +54,21 @@ class Wish:
     consent: bool
     face: int | None = None  # its number in `Studio.faces`; None: the largest
     model: str | None = None  # one of `Studio.models`; None: the one that the page was started with
+
+
+@dataclass(frozen=True)
+class DubWish:
+    """One film and the speech that it is to get, as the page's controls describe it."""
+
+    film: str | None
+    speech: str | None
+    face: int | None
+    fit: str
+    emotion: str | None
+    keep_sound_db: float | None
+    seed: int
+    mark: bool
+    consent: bool
 
 
 class Studio:
@@ -112,6 +129,25 @@ class Studio:
             seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
         return out
 
+    def dub(self, wish: DubWish, progress: Callable[[int, int], None], tell: Callable[[str], None]) -> Path:
+        """Give the film new speech and return its file; raises as `film`, and SeveralPeopleError."""
+        if not wish.consent:
+            raise ValueError("tick that the person shown agreed, and that you may use film and speech")
+        self._check_seed(wish.seed)
+        film, done = self._upload(wish.film, "film"), 0
+        speech = read_speech(self._upload(wish.speech, "speech"), self.limits.speech_s)
+
+        def step(_picture: np.ndarray, showing: Showing) -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(showing.times))
+
+        out = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads)) / "dubbed.mp4"
+        dub_to_file(self.animator, film, speech, out, face=None if wish.face is None else int(wish.face), fit=wish.fit,
+                    keep_sound_db=wish.keep_sound_db, direction=Direction(wish.emotion, seed=int(wish.seed)),
+                    mark=MARK if wish.mark else None, progress=step, tell=tell, limit_s=self.limits.speech_s)
+        return out
+
     def _pose(self, wish: Wish) -> str | bytes:
         if wish.pose not in POSES:
             raise ValueError(f"pose must be one of {', '.join(POSES)}")
@@ -121,7 +157,10 @@ class Studio:
         for name, value in (("speech", wish.audio_scale), ("emotion", wish.emotion_scale)):
             if not 0 <= float(value) <= MAX_SCALE:
                 raise ValueError(f"the guidance of {name} lies between 0 and {MAX_SCALE:g}")
-        if not 0 <= int(wish.seed) < MAX_SEED:
+        self._check_seed(wish.seed)
+
+    def _check_seed(self, seed: float) -> None:
+        if not 0 <= int(seed) < MAX_SEED:
             raise ValueError(f"the seed is a whole number from 0 to {MAX_SEED - 1}")
 
     def _upload(self, place: str | None, name: str) -> bytes:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from models.face.face import FaceDetector
+from models.face.shots import pieces, shots
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.compute.device import which_device
@@ -21,7 +22,6 @@ from pipeline.media.video import Limits, Probe, probe
 from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
 from stages.preprocess.piece import PieceMaker, clip_id, thumbnail
-from stages.preprocess.shots import pieces, shots
 from stages.preprocess.task import Answer, ClipTask, Columns, Reason
 
 COVERED = 0.1         # share of a frame that the last one may lack

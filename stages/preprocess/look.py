@@ -13,9 +13,9 @@ from pathlib import Path
 import av
 
 from models.face.face import Face, FaceDetector
+from models.face.shots import Look, distance
 from pipeline.media.container import MediaError, open_media
 from pipeline.media.video import Upright, frame_duration, steady, timed_frames, video_stream
-from stages.preprocess.shots import Look, distance
 
 SHOT_PX = 64    # longer side of the picture whose colours are compared
 

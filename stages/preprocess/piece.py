@@ -15,6 +15,7 @@ import numpy as np
 
 from models.face.driving_crop import Square, cut, driving_square
 from models.face.face import roll_deg, yaw_deg
+from models.face.tracks import boxes_per_frame, link, speaker
 from pipeline.core.atomic import write_bytes
 from pipeline.core.data_params import Measure
 from pipeline.core.fingerprint import digest, file_sha256
@@ -27,7 +28,6 @@ from stages.preprocess.lip_sync import LipSync, boxes_in_crop
 from stages.preprocess.look import Seen
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05
 from stages.preprocess.task import ClipTask, Columns
-from stages.preprocess.tracks import boxes_per_frame, link, speaker
 
 THUMBNAIL_PX = 128
 

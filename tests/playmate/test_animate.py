@@ -23,7 +23,7 @@ from tests.pipeline.animate.fakes import FakeDetector, FakeEncoder, FakeGenerato
 def made(monkeypatch) -> Animator:
     faces = FakeDetector((0, 0, 30, 30), (40, 40, 95, 95))
     animator = Animator(TalkingHead(FakeSpace(), FakeGenerator()), FakeEncoder(), faces, "t/1")
-    monkeypatch.setattr(animate_command, "load_animator", lambda model, detector: (animator, "fake"))
+    monkeypatch.setattr(animate_command, "load_animator", lambda model, detector, provider: (animator, "fake"))
     return animator
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.metrics.faces import TEMPLATE_PX, align, face_box, five_points, similarity_2d, to_pixels
+from evaluation.metrics.faces import align, face_box, five_points, to_pixels
+from models.face.face import TEMPLATE_PX, similarity_2d
 
 
 def test_similarity_is_recovered_exactly():

@@ -8,7 +8,7 @@ import torch
 from models.diffusion.denoise import Conditions, Denoiser, guide
 from models.diffusion.schedule import alpha_bars
 from models.generation.generator import MotionGenerator
-from models.generation.request import Request, SampleSettings
+from models.generation.request import Given, Request, SampleSettings
 from models.generation.torch_network import TorchNetwork
 from models.generation.track import Track, rewindow
 from models.motion.emotions import CORE8, emotion_weights
@@ -114,6 +114,60 @@ def test_driving_pose_is_returned_as_given_and_shapes_the_expression():
     assert np.array_equal(driven[:, EXPRESSION:], rho)
     other = generator().generate(request(pose=rho[::-1].copy()))
     assert np.abs(driven[:, :EXPRESSION] - other[:, :EXPRESSION]).max() > 1e-4
+
+
+def film(frames=30, seed=1) -> tuple[np.ndarray, np.ndarray]:
+    """delta [T, 3K] and pose [T, 7] of a film."""
+    motion = np.random.default_rng(seed).standard_normal((frames, MOTION_DIM)).astype(np.float32)
+    return motion[:, :EXPRESSION], motion[:, EXPRESSION:]
+
+
+KNOWN = np.arange(EXPRESSION) >= 3  # all but the first key point
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp"])
+@pytest.mark.parametrize("feeling", [None, "happy"])
+def test_given_expression_is_kept_bit_for_bit_and_shapes_what_is_generated(solver, feeling):
+    delta, rho = film()
+    options = {"pose": rho, "emotion": None if feeling is None else emotion(feeling)}
+    made = generator(solver).generate(request(given=Given(delta, KNOWN), **options))
+    assert np.array_equal(made[:, EXPRESSION:], rho)
+    assert np.array_equal(made[:, :EXPRESSION][:, KNOWN], delta[:, KNOWN])
+    free = made[:, :3]
+    assert np.abs(free - delta[:, :3]).max() > 1e-3  # the film's own mouth is not read ...
+    hidden = np.where(KNOWN, delta, 9.0).astype(np.float32)
+    assert np.array_equal(free, generator(solver).generate(request(given=Given(hidden, KNOWN), **options))[:, :3])
+    other = np.where(KNOWN, film(seed=2)[0], delta)
+    other = generator(solver).generate(request(given=Given(other, KNOWN), **options))[:, :3]
+    assert np.abs(free - other).max() > 1e-4  # ... the face around it is
+
+
+def test_emotion_and_speech_move_what_is_not_given():
+    delta, rho = film()
+    given = Given(delta, KNOWN)
+    happy, sad = (generator().generate(request(given=given, pose=rho, emotion=emotion(name)))[:, :3]
+                  for name in ("happy", "sad"))
+    assert np.abs(happy - sad).max() > 1e-3
+    changed = request(given=given, pose=rho)
+    changed.speech[:] = changed.speech[::-1].copy()
+    assert np.abs(generator().generate(changed)[:, :3] - generator().generate(request(given=given, pose=rho))[:, :3]
+                  ).max() > 1e-3
+
+
+def test_a_given_expression_without_any_known_dimension_is_none():
+    delta, rho = film()
+    nothing = Given(delta, np.zeros(EXPRESSION, bool))
+    made = generator().generate(request(given=nothing, pose=rho))
+    assert np.array_equal(made, generator().generate(request(pose=rho)))
+
+
+def test_a_given_expression_that_does_not_fit_is_refused():
+    delta, rho = film()
+    with pytest.raises(ValueError, match="wants a pose"):
+        generator().generate(request(given=Given(delta, KNOWN)))
+    for wrong in (Given(delta[:, 1:], KNOWN), Given(delta, KNOWN[1:]), Given(delta[:0], KNOWN)):
+        with pytest.raises(ValueError, match="given expression must be"):
+            generator().generate(request(given=wrong, pose=rho))
 
 
 def test_generated_pose_stays_in_the_units_of_the_training_clips():

@@ -8,7 +8,8 @@ import soundfile
 import torch
 
 from models.speech.log_mel import log_mel, mel_filters
-from models.speech.whisper import WhisperEncoder, WhisperSpeechEncoder, load_network
+from models.speech.whisper import WhisperSpeechEncoder
+from models.speech.whisper_network import WhisperEncoder, load_network
 from tests.needs import weight
 
 
@@ -37,7 +38,7 @@ def test_log_mel_is_that_of_transformers():
     waveform = np.random.default_rng(0).normal(size=16000 * 30).astype(np.float32) * np.linspace(0, 0.1, 480000,
                                                                                                dtype=np.float32)
     theirs = WhisperFeatureExtractor()(waveform, sampling_rate=16000, return_tensors="np").input_features[0]
-    np.testing.assert_allclose(log_mel(waveform).numpy(), theirs, atol=2e-4)
+    np.testing.assert_allclose(log_mel(waveform), theirs, atol=2e-4)
 
 
 def test_the_encoder_is_that_of_transformers():
@@ -115,6 +116,6 @@ def test_with_a_fixed_ceiling_a_piece_has_the_values_of_the_whole():
     """Windows that lie in the piece: away from its reflected edges."""
     waveform = np.random.default_rng(0).normal(size=32000).astype(np.float32) * np.geomspace(1e-6, 1, 32000, dtype="f4")
     whole, piece = log_mel(waveform, 1.4), log_mel(waveform[:16000], 1.4)
-    torch.testing.assert_close(piece[:, :95], whole[:, :95], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(piece[:, :95], whole[:, :95], rtol=0, atol=1e-6)
     assert float(log_mel(np.zeros(1600, np.float32), 1.4).max()) == pytest.approx((1.4 - 8 + 4) / 4)
-    assert not torch.allclose(log_mel(waveform)[:, :95], log_mel(waveform[:16000])[:, :95])
+    assert not np.allclose(log_mel(waveform)[:, :95], log_mel(waveform[:16000])[:, :95])

@@ -15,7 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from pipeline.animate import credentials
 from pipeline.animate.credentials import CredentialsError, local_credentials, own_credentials
-from pipeline.animate.provenance import generation_facts, inspect_media, metadata_tags, print_media, sign, signing
+from pipeline.animate.provenance import (
+    Edited,
+    generation_facts,
+    inspect_media,
+    metadata_tags,
+    print_media,
+    sign,
+    signing,
+)
 from pipeline.media.film import write_video
 
 FACTS = generation_facts("embedded/emotion/0123", emotion="happy", seed=None)
@@ -48,6 +56,29 @@ def test_one_changed_byte_of_the_picture_is_seen(film, tmp_path):
     (tmp_path / "changed.mp4").write_bytes(data)
     found = inspect_media(tmp_path / "changed.mp4")["credentials"]
     assert found["state"] == "Invalid" and any("mismatch" in problem for problem in found["problems"])
+
+
+def test_an_edited_film_names_what_was_edited_and_carries_its_credentials(film, tmp_path, capsys):
+    import c2pa
+
+    pictures = [np.zeros((64, 64, 3), np.uint8)] * 3
+    write_video(tmp_path / "dubbed.mp4", pictures, 25, finish=signing(FACTS, True, Edited(film)))
+    found = inspect_media(tmp_path / "dubbed.mp4")["credentials"]
+    assert (found["state"], found["edited"]) == ("Valid", "film.mp4")
+    with (tmp_path / "dubbed.mp4").open("rb") as file, c2pa.Reader("video/mp4", file) as reader:
+        store = json.loads(reader.json())
+    assert len(store["manifests"]) == 2   # its own, and the film's
+    newest = store["manifests"][store["active_manifest"]]
+    actions = next(one["data"]["actions"] for one in newest["assertions"] if one["label"].startswith("c2pa.actions"))
+    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited"]
+    assert newest["ingredients"][0]["active_manifest"] in store["manifests"]
+    print_media(tmp_path / "dubbed.mp4")
+    assert 'edited from: "film.mp4"' in capsys.readouterr().out
+    (tmp_path / "film.mkv").write_bytes(b"\x1a\x45\xdf\xa3" + bytes(200))
+    write_video(tmp_path / "other.mp4", pictures, 25, finish=signing(FACTS, True, Edited(tmp_path / "film.mkv")))
+    found = inspect_media(tmp_path / "other.mp4")["credentials"]
+    assert (found["state"], found["edited"]) == ("Valid", "film.mkv")
+    assert inspect_media(film)["credentials"]["edited"] is None
 
 
 def test_films_without_credentials(tmp_path, capsys):

@@ -150,10 +150,12 @@ def asked_by_hand(address: str, path: str, **file) -> str:
     """What the page answers to a request for a film of the file `path`, made without the page."""
     import requests
 
+    from playmate.web.page import STARTED_WITH
+
     config = requests.get(f"{address}/config", timeout=60).json()
-    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 14]
+    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 15]
     given = {"path": path, "meta": {"_type": "gradio.FileData"}, **file}
-    film = [given, "the largest", given, [], "none", 1, "generated", None, 1, 1, 0, False, False, True]
+    film = [given, "the largest", given, [], "none", 1, "generated", None, 1, 1, 0, False, False, True, STARTED_WITH]
     return asked(address, animate, film)
 
 
@@ -195,9 +197,11 @@ def test_requests_by_hand_reach_no_file(site):
     address, folder = site
     queued = [one for one in requests.get(f"{address}/config", timeout=60).json()["dependencies"] if one["queue"]]
     looks = [one["id"] for one in queued if len(one["inputs"]) == 1]
-    assert (len(queued), len(looks)) == (3, 2)  # film; faces of a portrait, length of a speech
+    [dub] = [one["id"] for one in queued if len(one["inputs"]) == 9]
+    assert (len(queued), len(looks)) == (4, 2)  # film, dubbed film; faces of a portrait, length of a speech
     stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    for answer in (asked_by_hand(address, "/etc/passwd"), *(asked(address, look, [stolen]) for look in looks)):
+    dubbed = asked(address, dub, [{"video": stolen}, stolen, "1", "trim", "neutral", False, 0, False, True])
+    for answer in (asked_by_hand(address, "/etc/passwd"), dubbed, *(asked(address, look, [stolen]) for look in looks)):
         assert '"success":false' in answer and "root:" not in answer
     assert requests.get(f"{address}/gradio_api/file=/etc/passwd", timeout=60).status_code == 403
     assert requests.get(address, headers={"Host": "elsewhere.example"}, timeout=60).status_code == 400
@@ -260,3 +264,47 @@ def test_the_examples_are_pictures_and_voices(tmp_path, monkeypatch):
     assert all(3 < soundfile.info(speech).duration < 7 for _, speech in found)
     monkeypatch.setattr(examples, "_make", lambda *_: (_ for _ in ()).throw(WeightsError("not there")))
     assert examples.examples(tmp_path / "others") == []
+
+
+def test_a_film_gets_new_speech_on_the_second_tab(site, tmp_path, monkeypatch):
+    from fractions import Fraction
+
+    from pipeline.dub.plan import show
+    from pipeline.media.film import write_video
+    from playmate.web import studio
+
+    asked: list[dict] = []
+
+    def made(animator, film, speech, out, progress, tell, **options):
+        asked.append(options | {"bytes": len(film)})
+        pictures = [np.full((64, 96, 3), 9 * i, np.uint8) for i in range(20)]
+        for picture in pictures:
+            progress(picture, show(tuple(Fraction(i, 20) for i in range(20)), Fraction(20), 1.0, "trim"))
+        tell("the speech is cut where the film ends")
+        return write_video(out, pictures, 20)
+
+    monkeypatch.setattr(studio, "dub_to_file", made)
+    address, _ = site
+    executable = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    write_video(tmp_path / "film.mp4", [np.full((64, 96, 3), 90, np.uint8)] * 10, 25)
+    soundfile.write(tmp_path / "speech.wav", 0.3 * np.sin(np.arange(16000) * 0.2), 16000)
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.goto(address)
+        page.click("button[role=tab]:has-text('New speech for a film')")
+        page.set_input_files("#dub_film input[type=file]", str(tmp_path / "film.mp4"))
+        page.set_input_files("#dub_speech input[type=file]", str(tmp_path / "speech.wav"))
+        page.wait_for_selector("#dub_film video")
+        page.click("#dub_fit label:has-text('loop')")
+        page.check("#dub_consent input")
+        page.click("#dub_go")
+        page.wait_for_selector("#dubbed video")
+        page.wait_for_function("document.querySelector('#dubbed video').readyState >= 2")
+        size = page.eval_on_selector("#dubbed video", "film => [film.videoWidth, film.error !== null]")
+        page.wait_for_selector("#dub_said :text('the speech is cut where the film ends')")
+        browser.close()
+    assert size == [96, False]
+    assert asked[0]["fit"] == "loop" and asked[0]["face"] is None and asked[0]["bytes"] > 500

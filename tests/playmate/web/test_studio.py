@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from PIL import Image
 from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
 from pipeline.animate.provenance import inspect_media
-from playmate.web.studio import Limits, Studio, Wish
+from pipeline.dub.plan import show
+from playmate.web import studio as studio_module
+from playmate.web.studio import DubWish, Limits, Studio, Wish
 from playmate.web.timeline import COLOURS, NO_EMOTION, emotion_texts, timeline_bar, wished, with_entry
 from tests.pipeline.animate.fakes import LABELS, FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 
@@ -90,6 +93,38 @@ def test_limits_of_length_and_size(studio):
     Path(studio.uploads / "big.png").write_bytes(b"x" * (2**20 + 1))
     with pytest.raises(ValueError, match="larger than 1 MB"):
         studio.film(wish(studio, portrait=str(studio.uploads / "big.png")), lambda done, total: None)
+
+
+def dub_wish(studio: Studio, **changes) -> DubWish:
+    (studio.uploads / "film.mp4").write_bytes(b"film")
+    made = DubWish(str(studio.uploads / "film.mp4"), str(studio.uploads / "speech.wav"), 2, "loop", "happy", -15.0, 7,
+                   True, True)
+    return replace(made, **changes)
+
+
+def test_a_film_is_dubbed_below_the_uploads(studio, monkeypatch):
+    asked, seen = {}, []
+
+    def made(animator, film, speech, out, progress, **options):
+        asked.update(options, film=film, seconds=speech.duration_s)
+        for _ in range(2):
+            progress(None, show((Fraction(0), Fraction(1)), Fraction(1), 2.0, "trim"))
+
+    monkeypatch.setattr(studio_module, "dub_to_file", made)
+    out = studio.dub(dub_wish(studio), lambda done, total: seen.append((done, total)), print)
+    assert out.is_relative_to(studio.uploads) and seen == [(1, 2), (2, 2)]
+    assert (asked["film"], asked["seconds"], asked["face"], asked["fit"]) == (b"film", 1.0, 2, "loop")
+    assert (asked["keep_sound_db"], asked["mark"], asked["limit_s"]) == (-15.0, "AI generated", 2.0)
+    assert (asked["direction"].emotion, asked["direction"].seed) == ("happy", 7)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"consent": False}, "agreed"), ({"film": None}, "film is missing"), ({"film": "/etc/passwd"}, "not an upload"),
+    ({"speech": None}, "speech is missing"), ({"seed": -1}, "seed"), ({}, "in the face space fake")])
+def test_what_a_visitor_who_dubs_can_mend(studio, changes, message):
+    with pytest.raises(ValueError, match=message) as error:
+        studio.dub(dub_wish(studio, **changes), lambda done, total: None, print)
+    assert str(studio.uploads) not in str(error.value)
 
 
 def test_timeline_rows_become_emotions():

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from stages.preprocess.shots import Look, distance, pieces, shots
+from models.face.shots import Look, distance, pieces, shots
 
 
 def flat(level, noise=0, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.face.face import Face
-from stages.preprocess.tracks import Track, boxes_per_frame, distance, link, speaker
+from models.face.tracks import Track, boxes_per_frame, distance, link, speaker
 
 
 def face(x, y=0.0, side=10.0):

@@ -1,0 +1,68 @@
+"""An exported bundle: one with graphs beside its weights, which ONNX Runtime runs without PyTorch.
+
+    graphs.json            version of this layout, digest of the bundle, how far the graphs were from PyTorch
+    audio.onnx, branches.onnx, emotion_branches.onnx    models/generation/graph_network.py; weights in model.safetensors
+    speech.onnx            models/speech/whisper.py; weights in speech.safetensors, or, where that is not there, in
+                           the file of the weights table, from which they are taken when it is loaded
+
+`pipeline.components.export` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from models.formats.onnx import providers_of
+from models.generation.generator import MotionGenerator
+from models.generation.graph_network import GraphNetwork
+from models.motion.normalization import MotionStatistics
+from models.speech.encoder import SpeechEncoder
+from models.speech.whisper import SPEECH, SPEECH_WEIGHTS, GraphWhisper, WhisperSpeechEncoder
+from models.speech.whisper_weights import read_whisper
+from pipeline.components.bundle import WEIGHTS, BundleError, bundle_digest, make_generator, read_config
+from pipeline.components.speech import whisper_path
+from pipeline.core.data_params import Speech
+
+GRAPHS, VERSION = "graphs.json", 1
+
+
+def has_graphs(folder: Path) -> bool:
+    """Whether a bundle was exported."""
+    return (Path(folder) / GRAPHS).is_file()
+
+
+def graph_generator(folder: Path, provider: str) -> MotionGenerator:
+    """The generator of an exported bundle; raises BundleError for graphs of another bundle, ValueError."""
+    from safetensors import safe_open
+
+    folder = Path(folder)
+    check_graphs(folder)
+    config = read_config(folder)
+    with safe_open(folder / WEIGHTS, framework="np") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()  # noqa: SIM118
+                  if name.startswith(("statistics.", "model.motion_mask", "model.identity_norm."))}
+    statistics = MotionStatistics.from_tensors({name.removeprefix("statistics."): value
+                                                for name, value in stored.items()})
+    faces = stored["model.identity_norm.mean"].astype("f4"), stored["model.identity_norm.std"].astype("f4")
+    network = GraphNetwork(folder, config.model, stored["model.motion_mask"].astype("f4"), faces,
+                           providers_of(provider))
+    return make_generator(config, network, statistics)
+
+
+def graph_speech_encoder(folder: Path, section: Speech, provider: str) -> SpeechEncoder:
+    """The speech encoder of an exported bundle; raises WeightsError, ValueError."""
+    weights = None if (folder / SPEECH_WEIGHTS).is_file() else read_whisper(whisper_path(section)).up_to(section.layer)
+    states = GraphWhisper(folder / SPEECH, providers_of(provider), weights)
+    return WhisperSpeechEncoder(states, section.layer, section.piece_s, section.overlap_s)
+
+
+def check_graphs(folder: Path) -> None:
+    """Raise BundleError where graphs are of another version or belong to another bundle."""
+    described = json.loads((folder / GRAPHS).read_text())
+    if described.get("version") != VERSION:
+        raise BundleError(f"{folder / GRAPHS}: version {described.get('version')}, this code reads {VERSION}: export "
+                          "the bundle again")
+    if described.get("bundle") != bundle_digest(folder):
+        raise BundleError(f"{folder}: its graphs were made from another bundle; `playmate export {folder} -o {folder}` "
+                          f"makes them anew, and without {GRAPHS} PyTorch runs it")

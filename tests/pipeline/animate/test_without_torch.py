@@ -1,0 +1,58 @@
+"""The shipped model makes films, streams and answers requests in a process that never imports PyTorch."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.animate.animator import Animator
+from pipeline.components.graphs import GRAPHS
+from pipeline.core.paths import SHIPPED
+from tests.needs import weight
+
+FILM = """
+import io, sys
+from types import SimpleNamespace
+import numpy as np, pandas, soundfile
+from PIL import Image
+from pipeline.animate import AnimatorStream, load_animator
+from pipeline.animate.served import PlaymateModel
+
+folder, out = sys.argv[1:]
+picture, speech = np.load(out + "/picture.npy"), np.load(out + "/speech.npy")
+animator, _ = load_animator(folder)
+source = animator.portrait(picture)
+np.save(out + "/film.npy", np.stack(list(animator.animate(source, speech, emotion="happy"))))
+with AnimatorStream(animator, source, emotion="happy", window=10) as stream:
+    assert stream.push(speech) and stream.finish()
+jpeg, wav = io.BytesIO(), io.BytesIO()
+Image.fromarray(picture).save(jpeg, "jpeg")
+soundfile.write(wav, speech, 16000, format="wav")
+served = PlaymateModel()
+artifacts = {"bundle": folder, "face_space": folder + "/face_space"}
+served.load_context(SimpleNamespace(model_config={"credentials": False}, artifacts=artifacts))
+request = pandas.DataFrame([{"portrait": jpeg.getvalue(), "speech": wav.getvalue()}])
+assert served.predict(None, request)["video"][0][4:8] == b"ftyp"
+assert not {"torch", "torchvision", "transformers"} & set(sys.modules), "PyTorch was imported"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_films_streams_and_requests_without_pytorch(tmp_path):
+    from skimage.data import astronaut
+
+    for name in ("whisper_tiny_en", "scrfd", "face_landmarker", "silero_vad"):
+        weight(name)
+    random = np.random.default_rng(0)
+    speech = np.repeat(random.random(20), 800).astype(np.float32) * random.standard_normal(16000, np.float32) * 0.1
+    np.save(tmp_path / "picture.npy", astronaut())
+    np.save(tmp_path / "speech.npy", speech)
+    subprocess.run([sys.executable, "-c", FILM, str(SHIPPED), str(tmp_path)], check=True, timeout=300)
+    shutil.copytree(SHIPPED, tmp_path / "torch", ignore=shutil.ignore_patterns(GRAPHS))
+    animator = Animator.from_bundle(tmp_path / "torch")
+    theirs = np.stack(list(animator.animate(astronaut(), speech, emotion="happy"))).astype(int)
+    apart = np.abs(np.load(tmp_path / "film.npy") - theirs)
+    assert (apart > 1).mean() < 1e-6 and apart.max() <= 3  # an edge of the mesh may fall on the other side of a pixel
