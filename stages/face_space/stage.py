@@ -39,6 +39,8 @@ def keep(bundle: Path, kind: str, say: Callable[[str], None]) -> None:
     described = json.loads((folder / FACE_SPACE_JSON).read_text())
     if described["kind"] != kind:
         raise ValueError(f"face_space.init {bundle}: its face space is {described['kind']}, face_space.kind {kind}")
+    if kind == "landmark":  # there motion depends on all of it, which older bundles did not say
+        described.setdefault("motion", described["fingerprint"])
     write_bytes(FACE_SPACE / FACE_SPACE_TENSORS, (folder / FACE_SPACE_TENSORS).read_bytes())
     write_json(FACE_SPACE / FACE_SPACE_JSON, described | ({"rejects": []} if "rejects" in described else {}))
     say(f"face_space: {kind}, kept from {bundle}")

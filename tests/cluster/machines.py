@@ -27,7 +27,8 @@ QUICK = {"RAY_health_check_period_ms": "1000", "RAY_health_check_failure_thresho
          "RAY_health_check_initial_delay_ms": "5000", "RAY_agent_register_timeout_ms": "300000",
          "RAY_worker_register_timeout_seconds": "300", "RAY_raylet_start_wait_time_s": "30",
          "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0",
-         "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_enable_metrics_collection": "0"}
+         "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_enable_metrics_collection": "0",
+         "PYTHONPATH": str(PROJECT)}   # what goes to the nodes holds no tests
 
 
 class Machines:

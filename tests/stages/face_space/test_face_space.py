@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from models.landmark.basis import BasisSums
-from pipeline.components.face_space import face_space_identity, make_face_space
+from pipeline.components.face_space import face_space_identity, make_face_space, motion_identity
 from pipeline.core.clip_table import write_clip_table
 from pipeline.core.config import parse_params
 from pipeline.core.split_table import write_split
@@ -109,6 +109,8 @@ def test_the_face_space_of_a_bundle_is_kept_as_it_is(project, tmp_path, monkeypa
     kept = Path("data/face_space")
     assert (kept / "face_space.safetensors").read_bytes() == (
         shipped / "face_space/face_space.safetensors").read_bytes()
-    assert face_space_identity(kept) == face_space_identity(shipped / "face_space")
+    identity = face_space_identity(kept)
+    assert identity == face_space_identity(shipped / "face_space")
+    assert motion_identity(kept) == {"kind": "landmark", "motion": identity["fingerprint"]}
     with pytest.raises(ValueError, match=r"its face space is landmark, face_space.kind liveportrait"):
         face_space.keep(shipped, "liveportrait", print)
