@@ -8,6 +8,7 @@ import pytest
 from evaluation.metrics.bootstrap import Interval
 from evaluation.results.files import (
     CurveFiles,
+    Failure,
     Result,
     Summary,
     read_csv,
@@ -22,7 +23,7 @@ from evaluation.results.files import (
 
 def test_summary_round_trip_and_flat_numbers(tmp_path):
     summary = Summary({"mouth_r": Interval(0.123456789, 0.1, 0.2, 3), "one": Interval(1.0, None, None, 1)},
-                      {"seed": 1}, 3, [{"clip_id": "x", "code": "face_not_found"}], {"pose": True})
+                      {"seed": 1}, 3, [Failure("x", "clip", "face_not_found", "in 1 of 9 frames")], {"pose": True})
     write_summary(tmp_path, summary)
     assert read_summary(tmp_path).metrics["mouth_r"] == Interval(0.123457, 0.1, 0.2, 3)
     flat = json.loads((tmp_path / "metrics.json").read_text())

@@ -58,5 +58,5 @@ def test_pose_of_a_real_video(media, real):
     rho = driving_pose(media / "talking" / "styletalk_Obama_clip1.mp4", 50, 25, source, real.head.space,
                        real.detector).rho
     assert rho.shape == (50, 7)
-    np.testing.assert_allclose(rho[0], source, atol=1e-4)
+    assert np.abs(rho - source).max(axis=1).min() < 1e-4   # the driver's usual pose is the portrait's own
     assert 0.5 < np.ptp(rho[:, 4:], axis=0).max() < 40 and np.ptp(rho[:, 0]) < 0.3
