@@ -211,7 +211,7 @@ def animate(
     animate(portrait, speech, out, model, settings, detector, provider)
 
 
-@app.command()
+@app.command(epilog="Example: playmate export data/models/emotion/bundle -o exported")
 def export(
     bundle: Annotated[Path, typer.Argument(help="a model bundle, such as data/models/emotion/bundle")],
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the exported bundle; may be BUNDLE itself")],

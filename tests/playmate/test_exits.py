@@ -107,6 +107,11 @@ def test_what_can_be_checked_is_checked_before_torch_is_loaded(tmp_path, picture
     assert done.returncode == 2 and said in done.stderr and done.stdout == "no torch\n"
 
 
+def hear_ctrl_c() -> None:
+    """What runs in the background of a shell, as these tests may, ignores it, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -117,7 +122,8 @@ def test_nothing_half_written_stays_and_no_process(tmp_path, picture, project, n
     soundfile.write(tmp_path / "voice.wav", 0.3 * np.sin(np.arange(16000 * 300) * 0.2), 16000)
     made = subprocess.Popen([sys.executable, "-m", "playmate", "animate", "--portrait", "face.png", "--speech",
                              "voice.wav", "--any-sound", "-o", "films/o.mp4", "--model",
-                             project / "pretrained/embedded"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+                             project / "pretrained/embedded"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+                            preexec_fn=hear_ctrl_c)  # noqa: PLW1509
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("films/.o*")) and made.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -65,7 +65,9 @@ def test_a_stage_that_is_ended_leaves_nothing_half_written(tmp_path):
             "        print('up', flush=True)\n        time.sleep(60)\nrun_as_stage(main)\n")
     for number, ending in ((signal.SIGTERM, ""), (signal.SIGINT, "interrupted; `dvc repro` goes on from here")):
         stage = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True)
+                                 stderr=subprocess.PIPE, text=True,
+                                 # a shell's background, where these tests may run, ignores Ctrl-C
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # noqa: PLW1509
         assert stage.stdout.readline() == "up\n"
         stage.send_signal(number)
         said = stage.communicate(timeout=30)[1]
