@@ -84,14 +84,14 @@ def _write_tile(job: PoseJob | SeedJob, parts: Parts, portrait: Source, motion: 
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:
-    """Put our own videos of one size and length into rows of three, with the start of `wav` as sound."""
+    """Put our own videos of one size and length into rows of three (four: of two), with the start of `wav` as sound."""
     videos = [read_crop(tile) for tile in tiles]
     frames = min(len(video) for video in videos)
     blank = np.zeros_like(videos[0][0])
 
     def picture(t: int) -> np.ndarray:
         pictures = [video[t] for video in videos]
-        columns = min(COLUMNS, len(pictures))
+        columns = 2 if len(pictures) == 4 else min(COLUMNS, len(pictures))
         pictures += [blank] * (-len(pictures) % columns)
         rows = [np.concatenate(pictures[start:start + columns], 1) for start in range(0, len(pictures), columns)]
         return np.concatenate(rows, 0)

@@ -130,6 +130,8 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
     tiles = [tmp_path / f"aa_{name}.mp4" for name in ("neutral", "happy")]
     write_grid(tmp_path / "grid.mp4", tiles, Path(clip.crop).with_suffix(".wav"), FPS, 20)
     assert read_crop(tmp_path / "grid.mp4").shape == (FRAMES, 64, 128, 3)
+    write_grid(tmp_path / "square.mp4", tiles * 2, Path(clip.crop).with_suffix(".wav"), FPS, 20)
+    assert read_crop(tmp_path / "square.mp4").shape == (FRAMES, 128, 128, 3)
 
 
 def test_a_true_clip_is_looked_at_without_being_generated(clip, tmp_path):
