@@ -39,8 +39,9 @@ class Settings:
 
 def dub(video: Path, speech: Path, out: Path, model: str | None, settings: Settings,
         detector: str | None = None) -> None:
-    """Write `video` with the words of `speech` as `out`; raises ValueError for what cannot be done, in words."""
-    out_path(out, video, speech, several=False)
+    """Write `video` with the words of `speech` as `out`, or below it where that is a folder, `<video>_<speech>.mp4`;
+    raises ValueError for what cannot be done, in words."""
+    out = out_path(out, video, speech, several=False)
     if not video.is_file():
         raise ValueError(f"--video {video}: no such file")
     if out.exists() and out.samefile(video):

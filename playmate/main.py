@@ -227,7 +227,7 @@ def export(
 def dub(
     video: Annotated[Path, typer.Option(help="the film; picture, camera, eyes and head stay")],
     speech: Annotated[Path, typer.Option(help="the new speech: a sound file, or a film's sound")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder")],
     face: Annotated[int | None, typer.Option(help="whose mouth, where several people could be meant")] = None,
     fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
     keep_sound: Annotated[float | None, typer.Option(

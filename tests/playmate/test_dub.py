@@ -29,7 +29,7 @@ def asked(monkeypatch) -> dict:
     found: dict = {}
 
     def made(animator, film, speech, out, progress, **options):
-        found.update(options, film=film, seconds=speech.duration_s)
+        found.update(options, out=out, film=film, seconds=speech.duration_s)
         showing = show(tuple(range(4)), 1, 4.0, "trim")
         for _ in showing.times:
             progress(np.zeros((40, 60, 3), np.uint8), showing)
@@ -45,6 +45,12 @@ def test_options_reach_the_dubber_and_a_sheet_is_made(files, asked, tmp_path):
     dub(film, speech, out, None, Settings(face=2, fit="loop", keep_sound_db=-12.0, preview=tmp_path / "sheet.png"))
     assert (asked["face"], asked["fit"], asked["keep_sound_db"], asked["seconds"]) == (2, "loop", -12.0, 1.0)
     assert Image.open(tmp_path / "sheet.png").size[0] == 4 * 256
+
+
+def test_a_folder_gets_a_film_named_after_both(files, asked, tmp_path):
+    film, speech, _ = files
+    dub(film, speech, tmp_path / "dubbed", None, Settings())
+    assert asked["out"] == tmp_path / "dubbed" / "film_speech.mp4" and (tmp_path / "dubbed").is_dir()
 
 
 @pytest.mark.parametrize(("change", "words"), [
