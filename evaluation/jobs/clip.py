@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,8 @@ def tile(frame: np.ndarray, side_px: int, text: str) -> np.ndarray:
     tile = cv2.resize(frame, (side_px, side_px), interpolation=cv2.INTER_AREA)
     draw_outlined(tile, text, side_px // 64, side_px // 64, side_px / 22, (255, 255, 255))
     return tile
+
+
+def write_tiles(path: Path, frames: Iterable[np.ndarray], text: str, settings: JobSettings) -> None:
+    """A film of frames [H, W, 3] as tiles with their name, at `FPS`."""
+    write_video(path, (tile(frame, settings.panel_px, text) for frame in frames), FPS, crf=settings.crf, tags=NOTE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS, NOTE, JobSettings, OfClip, tile
+from evaluation.jobs.clip import JobSettings, OfClip, write_tiles
 from evaluation.jobs.parts import Parts
 from evaluation.metrics import measure
 from evaluation.metrics.emotion import scores, video_label
@@ -16,7 +16,6 @@ from evaluation.metrics.judges import Judges
 from evaluation.results.files import Result
 from models.motion.emotions import emotion_weights
 from pipeline.media.crops import read_crop
-from pipeline.media.film import write_video
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ class EmotionJob(OfClip):
         weights = emotion_weights({self.emotion: 1.0}, parts.head.generator.labels)
         motion = parts.head.motions([portrait.request(clip.speech, weights, seed=clip.seed)])[0]
         made = measure.look_at(parts.head.frames(portrait, motion), parts.judges)
-        tiles = (tile(frame, settings.panel_px, self.emotion) for frame in made.frames)
-        write_video(folder / f"{clip.clip_id}_{self.emotion}.mp4", tiles, FPS, crf=settings.crf, tags=NOTE)
+        write_tiles(folder / f"{clip.clip_id}_{self.emotion}.mp4", made.frames, self.emotion, settings)
         pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()
         row = _row(self, made, parts.judges, settings, settings.frame_stride) | {"pose_sha256": pose}
         return Result(row, {"mouth": made.curves.mouth}, {})

@@ -10,12 +10,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from evaluation.jobs.clip import FPS, NOTE, JobSettings, OfClip, tile
+from evaluation.jobs.clip import JobSettings, OfClip, write_tiles
 from evaluation.jobs.parts import Parts
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
-from models.generation.talking_head import Source
 from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop, read_wav
@@ -47,7 +46,8 @@ class PoseJob(OfClip):
         driven = relative_pose(self.driver[forth_and_back(len(self.driver), len(clip))], portrait.rho)
         request = portrait.request(clip.speech, pose=driven if self.pose == "driven" else self.pose, seed=clip.seed)
         motion = parts.head.motions([request])[0]
-        _write_tile(self, parts, portrait, motion, self.pose, settings, folder)
+        write_tiles(folder / f"{clip.clip_id}_pose_{self.pose}.mp4", parts.head.frames(portrait, motion), self.pose,
+                    settings)
         row = {"clip_id": clip.clip_id, "pose": self.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),
                "yaw_r_driver": pearson(motion[:, -2].astype(np.float64), driven[:, -2].astype(np.float64))}
         return Result(row, {}, {})
@@ -71,16 +71,10 @@ class SeedJob(OfClip):
         clip, seed = self.clip, self.clip.seed + self.offset
         portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
         motion = parts.head.motions([portrait.request(clip.speech, seed=seed)])[0]
-        _write_tile(self, parts, portrait, motion, f"seed {self.offset}", settings, folder)
+        write_tiles(folder / f"{clip.clip_id}_seed_{self.offset}.mp4", parts.head.frames(portrait, motion), self.stage,
+                    settings)
         row = {"clip_id": clip.clip_id, "seed": seed, "frames": len(clip), **pose_numbers(motion[:, -3:])}
         return Result(row, {}, {})
-
-
-def _write_tile(job: PoseJob | SeedJob, parts: Parts, portrait: Source, motion: np.ndarray, caption: str,
-                settings: JobSettings, folder: Path) -> None:
-    tiles = (tile(frame, settings.panel_px, caption) for frame in parts.head.frames(portrait, motion))
-    name = f"{job.clip.clip_id}_{job.stage.replace(' ', '_')}.mp4"
-    write_video(folder / name, tiles, FPS, crf=settings.crf, tags=NOTE)
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:
