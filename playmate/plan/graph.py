@@ -189,10 +189,13 @@ def _gflops(ask: Ask, cores: int) -> float:
 
 
 def _evaluate(params: Params, cores: int) -> StagePlan:
+    from evaluation.jobs.shown import POSES
+
     section = params.evaluate
     clip = section.max_duration_s * costs.FPS
     frames = round(section.max_clips * clip * (1 + 1 / section.control_stride)
-                   + section.emotion_clips * len(section.emotions) * section.emotion_duration_s * costs.FPS)
+                   + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds)
+                   * section.emotion_duration_s * costs.FPS)
     return _rendered("evaluate", frames, f"{section.max_clips} clips at most", params, cores)
 
 
