@@ -45,7 +45,7 @@ def main() -> None:
     torch.set_num_threads(1)
     animator, which = load_animator(given.model)
     print(f"model {which}")
-    plans = [plan for plan in make_plans(make_identities(10, SEED), 9 * given.sentences, RENDER_PX, SEED,
+    plans = [plan for plan in make_plans(make_identities(10, SEED), 9 * given.sentences, 0, RENDER_PX, SEED,
                                              "kokoro")
              if plan.corpus == "hdtf" and plan.sound != "none"]
     found: dict[tuple[str, str], list[bool]] = {}

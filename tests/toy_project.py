@@ -15,7 +15,7 @@ from tests.chosen import change
 BIN = Path(sys.executable).parent
 TOY = {
     "corpora": {"celebv_text": None, "acappella": None, "mafw": None},   # without these
-    "embedded": {"identities": 5, "sentences": 16, "speaker": "espeak", "render_px": 256},
+    "embedded": {"identities": 5, "sentences": 16, "talking": 0, "speaker": "espeak", "render_px": 256},
     "split": {"validation_share": 0.12},   # with these people: one of stage 1's and one of stage 2's
     "face_space": {"max_clips": 6},
     "model": {"dim": 32, "layers": 1, "window": 25, "previous": 5},

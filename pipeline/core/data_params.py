@@ -78,6 +78,7 @@ class Ray(Section):
 class Embedded(Section):
     identities: Annotated[int, Field(ge=3)]
     sentences: Annotated[int, Field(ge=7)]
+    talking: Annotated[int, Field(ge=0)]
     speaker: Literal["kokoro", "espeak"]
     render_px: Annotated[int, Field(ge=128)]
 

@@ -56,6 +56,6 @@ def _amount(name: str, corpus: Corpus, params: Params) -> Amount:
 
 def _embedded(reader: str, params: Params) -> int:
     section = params.embedded
-    plans = make_plans(make_identities(section.identities, params.seed), section.sentences, section.render_px,
-                       params.seed, section.speaker)
+    plans = make_plans(make_identities(section.identities, params.seed), section.sentences, section.talking,
+                       section.render_px, params.seed, section.speaker)
     return sum(plan.corpus == reader for plan in plans)

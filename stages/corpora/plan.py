@@ -68,15 +68,16 @@ class ClipPlan:
         return 0.0 if self.emotion == "neutral" else LEVEL_STRENGTH[self.level]
 
 
-def make_plans(identities: list[Identity], sentences: int, render_px: int, seed: int,
+def make_plans(identities: list[Identity], sentences: int, talking: int, render_px: int, seed: int,
                speaker: Speaker) -> list[ClipPlan]:
-    """Clips of `sentences` spoken sentences over the six corpora, and the few short or silent ones that are defects."""
+    """Clips of `sentences` spoken sentences over the six corpora and of `talking` further ones over the audio corpora,
+    and the few short or silent ones that are defects."""
     make = _Maker(render_px, seed, speaker)
     known, held_out = identities[:-1], identities[-1]
     hdtf = max(1, sentences // 9)
     mafw = max(1, sentences // 7)
     mead = 2 * mafw
-    plans = make.talking(known, sentences - hdtf - mafw - mead)
+    plans = make.talking(known, sentences - hdtf - mafw - mead + talking)
     plans += [make.mead(known, number) for number in range(mead)]
     plans += [make.mafw(known, number) for number in range(mafw)]
     plans += [make.hdtf(held_out, number, "muxed") for number in range(hdtf)]

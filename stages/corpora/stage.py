@@ -42,8 +42,8 @@ def main() -> None:
 def make_embedded(params: Params, folder: Path) -> None:
     """Make all six corpora below `folder` and `embedded.json`, which says what they are."""
     identities = make_identities(params.embedded.identities, params.seed)
-    plans = make_plans(identities, params.embedded.sentences, params.embedded.render_px, params.seed,
-                       params.embedded.speaker)
+    plans = make_plans(identities, params.embedded.sentences, params.embedded.talking, params.embedded.render_px,
+                       params.seed, params.embedded.speaker)
     work = work_folder(params.embedded.speaker)
     make_clips(plans, work)
     for corpus, lay_out in LAYOUTS.items():

@@ -21,7 +21,7 @@ def plan():
     pytest.importorskip("mediapipe")
     pytest.importorskip("skimage")
     weight("face_landmarker")
-    plans = make_plans(make_identities(10, 1), 56, 320, 1, "espeak")
+    plans = make_plans(make_identities(10, 1), 56, 0, 320, 1, "espeak")
     held_out = next(plan for plan in plans if plan.corpus == "hdtf")  # scikit-image's own portrait
     return replace(held_out, max_duration_s=0.72, width_px=256, height_px=256, render_px=180)
 

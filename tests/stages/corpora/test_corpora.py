@@ -10,7 +10,7 @@ from stages.corpora.stage import make_clips
 
 
 def test_finished_clips_are_not_made_again(tmp_path, capsys):
-    plans = make_plans(make_identities(3, 1), 7, 320, 1, "espeak")
+    plans = make_plans(make_identities(3, 1), 7, 0, 320, 1, "espeak")
     for plan in plans:
         write_bytes(media_path(tmp_path, plan), b"made before")
     make_clips(plans, tmp_path)
@@ -19,7 +19,7 @@ def test_finished_clips_are_not_made_again(tmp_path, capsys):
 
 
 def test_length_and_box_come_from_the_truth(tmp_path):
-    plan = make_plans(make_identities(3, 1), 7, 320, 1, "espeak")[0]
+    plan = make_plans(make_identities(3, 1), 7, 0, 320, 1, "espeak")[0]
     truth_path(tmp_path, plan).parent.mkdir()
     np.savez(truth_path(tmp_path, plan), times_s=np.arange(100) / 25, face_box=(0.1, 0.2, 0.3, 0.4))
     clip = finished(tmp_path, plan)

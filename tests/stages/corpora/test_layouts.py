@@ -21,7 +21,7 @@ READERS = {"avspeech": avspeech, "celebv_text": celebv_text, "acappella": acappe
 def corpora(tmp_path_factory) -> Path:
     """All six layouts over small stand-in files."""
     root = tmp_path_factory.mktemp("raw")
-    clips = [stand_in(plan, root / "made") for plan in make_plans(make_identities(10, 1), 56, 320, 1, "espeak")]
+    clips = [stand_in(plan, root / "made") for plan in make_plans(make_identities(10, 1), 56, 0, 320, 1, "espeak")]
     for corpus, lay_out in LAYOUTS.items():
         lay_out([clip for clip in clips if clip.plan.corpus == corpus], root / corpus)
     return root

@@ -17,7 +17,7 @@ def people():
 
 @pytest.fixture(scope="module")
 def plans(people):
-    return make_plans(people, sentences=56, render_px=320, seed=1, speaker="espeak")
+    return make_plans(people, sentences=56, talking=0, render_px=320, seed=1, speaker="espeak")
 
 
 def test_identities_differ_and_the_last_one_has_a_portrait_of_its_own(people):
@@ -72,13 +72,21 @@ def test_a_key_is_the_content(plans):
 
 def test_other_numbers_of_sentences_and_people_work():
     for people, sentences in ((3, 7), (5, 20), (14, 100)):
-        plans = make_plans(make_identities(people, 1), sentences, 320, 1, "espeak")
+        plans = make_plans(make_identities(people, 1), sentences, 0, 320, 1, "espeak")
         assert sum(len(plan.texts) for plan in plans) == sentences + 4
         assert {plan.corpus for plan in plans} == {"avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf"}
 
 
+def test_further_talking_sentences_go_to_the_audio_corpora_alone(people, plans):
+    more = make_plans(people, 56, 40, 320, 1, "espeak")
+    spoken = {talking: [plan for plan in made if plan.corpus in ("avspeech", "celebv_text", "acappella")]
+              for talking, made in ((0, plans), (40, more))}
+    assert sum(len(plan.texts) for plan in spoken[40]) - sum(len(plan.texts) for plan in spoken[0]) == 40
+    assert len(more) - len(spoken[40]) == len(plans) - len(spoken[0])
+
+
 def test_kokoro_speaks_every_clip_in_another_voice_of_the_persons_sex(people):
-    plans = make_plans(people, 56, 320, 1, "kokoro")
+    plans = make_plans(people, 56, 0, 320, 1, "kokoro")
     voices = {plan.voice for plan in plans}
     assert len(voices) == len(plans)
     assert len({name for voice in voices for name in (voice.first, voice.second)}) >= 20
