@@ -16,7 +16,7 @@ from models.motion.face_space import FaceSpace
 from models.motion.motion import RHO_DIM
 
 INTERVAL_S = (2.1, 5.4)   # from blink to blink: 16 a minute, and no film of six seconds is without one
-FIRST_S = (0.3, 3.3)      # the first one: about 2 s, as long as it is from any moment of such a sequence to its next blink
+FIRST_S = (0.3, 3.3)      # the first one: about 2 s, as long as it is to the next blink from any moment
 LENGTH_S = (0.24, 0.36)   # six to nine frames, of which one at least is shut; people's last 150 to 400 ms
 CLOSES, OPENS = 0.33, 0.5  # shares of a blink's time: lids fall quicker than they rise, and stay shut between
 STREAM = 7                # apart from the seeds that the motion's own noise has
