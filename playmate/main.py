@@ -229,9 +229,7 @@ def web(
     """A page in the browser to make portraits talk, served on this machine (extra `web`)."""
     from importlib.util import find_spec
 
-    from playmate.ports import check_port
-
-    check_port(host, port)
+    opt.check_port(host, port)
     if find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     from pipeline.animate.load import load_animator
@@ -372,9 +370,8 @@ def sweep(
 def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
     """Open MLflow's page on the project's tracking store."""
     from pipeline.tracking.runs import serve
-    from playmate.ports import check_port
 
-    check_port("127.0.0.1", port)
+    opt.check_port("127.0.0.1", port)
     serve(port)
 
 
