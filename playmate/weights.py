@@ -48,6 +48,8 @@ def _preprocess(params: Params) -> Iterator[str]:
     yield DETECTORS[params.preprocess.measure.detector]
     if params.preprocess.sync_filter and any(corpus.sync for corpus in params.corpora.values()):
         yield from ("syncnet", "scrfd")
+    if params.preprocess.identity != "none" and not params.all_embedded:
+        yield params.preprocess.identity
 
 
 def _face_space(params: Params) -> Iterator[str]:

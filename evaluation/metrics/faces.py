@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from models.face.face import ALIGNED_PX, TEMPLATE_PX, similarity_2d
+from models.face.face import aligned
 
 # the same five among the landmarks: each eye as the middle of its corners, nose tip, mouth corners
 _EYES = ((33, 133), (362, 263))
@@ -34,8 +33,7 @@ def five_points(points_px: np.ndarray) -> np.ndarray:
 def align(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Frame [H, W, 3] and its landmarks [478, 3] -> the face [112, 112, 3] in ArcFace's alignment."""
     height, width = frame.shape[:2]
-    matrix = similarity_2d(five_points(to_pixels(points, width, height)), TEMPLATE_PX)
-    return cv2.warpAffine(frame, matrix, (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
+    return aligned(frame, five_points(to_pixels(points, width, height)))
 
 
 def face_box(frame: np.ndarray, points: np.ndarray, scale: float) -> np.ndarray:

@@ -85,6 +85,7 @@ class ReportData:
     rejects: list[RejectReason] = field(default_factory=list)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     split: list[SplitPart] = field(default_factory=list)
+    split_notes: list[str] = field(default_factory=list)
     params: str = ""
     lineage: dict[str, str] = field(default_factory=dict)
     weights: list[Weight] = field(default_factory=list)
@@ -170,7 +171,8 @@ def _split(root: Path, data: ReportData) -> None:
     if not path.is_file():
         data.missing.append(f"{paths.SPLIT / 'split.parquet'} (dvc repro split)")
         return
-    rows = pq.read_table(path).to_pylist()
+    rows, said = pq.read_table(path).to_pylist(), path.with_suffix(".json")
+    data.split_notes = json.loads(said.read_text())["said"] if said.is_file() else []
     for name in ("train", "validation", "test"):
         part = [row for row in rows if row["split"] == name]
         data.split.append(SplitPart(name, len(part), len({row["identity"] for row in part}),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 LANDMARK_SIDE, LANDMARK_DOWN = 0.765, 0.118   # landmark box in terms of SCRFD's larger side
@@ -115,6 +116,11 @@ def roll_deg(points: np.ndarray) -> float:
     eyes, mouth = np.asarray(points, np.float64)[:2].mean(axis=0), np.asarray(points, np.float64)[3:].mean(axis=0)
     up = eyes - mouth
     return float(np.degrees(np.arctan2(up[0], -up[1])))
+
+
+def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """A picture [H, W, 3] and a face's five points in it [5, 2] -> the face [112, 112, 3] in ArcFace's alignment."""
+    return cv2.warpAffine(image, similarity_2d(points, TEMPLATE_PX), (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
 
 
 def similarity_2d(source: np.ndarray, target: np.ndarray) -> np.ndarray:

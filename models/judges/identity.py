@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,21 @@ class IdentityVectors:
         """faces [T, 112, 112, 3] uint8 RGB, aligned to the ArcFace template -> [T, 192] of length one."""
         vectors = self._network((faces.astype(np.float32) - 127.5) / 128.0)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+NETWORKS: dict[str, Callable[[Path, str], Callable[[np.ndarray], np.ndarray]]] = {
+    "mobilefacenet": lambda path, device: IdentityVectors(path), "arcface_w600k_r50": ArcFace}   # by row of the weights
+
+
+def mean_identity(vectors: np.ndarray) -> str:
+    """Unit vectors of one person's faces [N, D] -> their direction, float16, little-endian, in hex: a row's column."""
+    mean = vectors.astype(np.float32).mean(0)
+    return (mean / np.linalg.norm(mean)).astype("<f2").tobytes().hex()
+
+
+def read_identities(rows: list[str]) -> np.ndarray:
+    """Columns of `mean_identity` -> unit vectors [N, D] float32; raises ValueError for those of two networks."""
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("identity vectors of several networks: run `dvc repro preprocess`")
+    vectors = np.frombuffer(bytes.fromhex("".join(rows)), "<f2").astype(np.float32).reshape(len(rows), -1)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)

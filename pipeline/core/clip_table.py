@@ -56,6 +56,7 @@ _FIELDS = [
     ("sound_moved_samples", pa.int32(), "by which that was corrected, at 16 kHz; null where it was not asked"),
     ("picture_hash", pa.string(), "difference hashes of eight moments of the crop, hex"),
     ("sound_hash", pa.string(), "fingerprint of the sound, hex"),
+    ("identity_vector", pa.string(), "mean direction of the face's identity vectors, float16, hex; null if not asked"),
     ("media_sha256", pa.string(), "of the raw media file"),
     ("crop_sha256", pa.string(), "of the crop's mp4"),
     ("speech_sha256", pa.string(), "of the crop's wav"),

@@ -15,6 +15,7 @@ from pipeline.core.section import UNTRAINED, Count, CountOrZero, NotNegative, Po
 Reader = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf", "clips"]
 Use = Literal["audio", "emotion", "test"]
 CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+OF_VIDEOS = ("avspeech", "celebv_text", "mafw")   # readers of corpora that name no people: a video is an identity
 OUTPUTS = ("code", "embedded", "sources", "crops", "split", "face_space", "features", "statistics", "models",
            "evaluation", "ablation")   # folders in data/ that stages write
 
@@ -35,6 +36,11 @@ class Corpus(Section):
     def is_embedded(self) -> bool:
         """Whether the project makes it itself."""
         return Path(self.path).parent == EMBEDDED
+
+    @property
+    def names_people(self) -> bool:
+        """Whether its identities are people: some readers' are videos; who appears in embedded ones is known."""
+        return self.is_embedded or self.reader not in OF_VIDEOS
 
     @property
     def location(self) -> str:
@@ -145,6 +151,7 @@ class Preprocess(Section):
     thresholds: Thresholds
     limits: ProcessLimits
     sync_filter: bool
+    identity: Literal["none", "mobilefacenet", "arcface_w600k_r50"]
     keep_frames_gb: NotNegative
     gpus_per_actor: Share
     ray_min_clips: CountOrZero
@@ -154,6 +161,7 @@ class Split(Section):
     test_identities: list[str]
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)]
     validation_share: Share
+    same_person: Share
 
 
 class Speech(Section):

@@ -13,13 +13,23 @@ from pipeline.core.atomic import atomic_path
 
 NAME = "split.parquet"
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+ASKED = "playmate_split_asked"
 SCHEMA = pa.schema([(name, pa.string()) for name in ("clip_id", "corpus", "identity", "split")])
 
 
-def write_split(folder: Path, rows: list[dict]) -> None:
-    """Write `split.parquet`; rows have clip_id, corpus, identity, split, and come in order of clip_id."""
+def write_split(folder: Path, rows: list[dict], asked: str = "") -> None:
+    """Write `split.parquet`; rows have clip_id, corpus, identity, split, and come in order of clip_id. `asked`: digest
+    of what it was asked for; without one it is not kept."""
     with atomic_path(folder / NAME) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), temporary, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata({ASKED: asked})), temporary,
+                       compression="zstd")
+
+
+def sides(folder: Path, asked: str) -> dict[str, str]:
+    """clip_id -> split of the split that was asked for by this digest; empty where there is none."""
+    path = folder / NAME
+    kept = path.is_file() and (pq.read_schema(path).metadata or {}).get(ASKED.encode(), b"").decode() == asked
+    return read_split(folder) if kept and asked else {}
 
 
 def read_split(folder: Path) -> dict[str, str]:

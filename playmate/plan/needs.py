@@ -19,7 +19,7 @@ from pipeline.weights.table import Weight, weights_table
 from playmate.plan.reach import Stages, load_stages, reached, standing
 from playmate.weights import weights_of_stages
 from stages.sources import MissingCorpora, check_places
-from stages.split import assign
+from stages.split import divide
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _clips(params: Params) -> Iterator[Lack]:
         return
     clips = [row for table in tables for row in read_clip_table(table, status=KEPT)]
     try:
-        rows, _ = assign(clips, params.split, params.used_for("test"), params.seed)
+        rows = divide(clips, params).rows
     except ValueError as error:
         yield Lack("split", "clips", str(error))
         return

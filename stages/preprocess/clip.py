@@ -12,6 +12,7 @@ import numpy as np
 
 from models.face.face import FaceDetector
 from models.face.shots import pieces, shots
+from models.judges.identity import NETWORKS
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
 from pipeline.components.lip_sync import LipSync, load_lip_sync
@@ -38,7 +39,7 @@ def make_worker(settings: dict[str, Any]) -> Callable[[Columns], Columns]:
 
 def load_worker(settings: dict[str, Any]) -> ClipWorker:
     """`settings`: params (the section `preprocess`), and paths of weights: detector, voice and perhaps landmarks, sync,
-    sync_faces."""
+    sync_faces, identity."""
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
     landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
@@ -48,16 +49,20 @@ def load_worker(settings: dict[str, Any]) -> ClipWorker:
     lip_sync = None
     if settings["sync"]:
         lip_sync = load_lip_sync(Path(settings["sync"]), Path(settings["sync_faces"]), device)
-    return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
+    identity = None
+    if settings["identity"]:
+        identity = NETWORKS[params.identity](Path(settings["identity"]), device)
+    return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync, identity)
 
 
 class ClipWorker:
     """Holds the networks; called with one task after another."""
 
     def __init__(self, params: Preprocess, detector: FaceDetector, speech_share: Callable[[np.ndarray], float],
-                 lip_sync: LipSync | None = None):
+                 lip_sync: LipSync | None = None, identity: Callable[[np.ndarray], np.ndarray] | None = None):
         self.measure, self.keep_bytes = params.measure, params.keep_frames_gb * 2**30
         self.detector, self.speech_share, self.lip_sync = detector, speech_share, lip_sync
+        self.identity = identity
         self.limits = Limits(self.measure.max_side_px, self.measure.max_source_s)
 
     def __call__(self, task: ClipTask) -> Answer:
@@ -92,7 +97,8 @@ class ClipWorker:
                     self.measure.detector_px, not is_whole, self.keep_bytes)
         if is_whole:
             _check_whole(media, max(seen.end_s, len(waveform) / self.measure.sample_rate_hz) + float(zero))
-        maker = PieceMaker(task, self.measure, source, zero, waveform, seen, self.speech_share, self.lip_sync)
+        maker = PieceMaker(task, self.measure, source, zero, waveform, seen, self.speech_share, self.lip_sync,
+                           self.identity)
         return [maker.make(first, end) for first, end in self._spans(seen, waveform)]
 
     def _sound(self, task: ClipTask, source: Probe, zero: Fraction, length: float, tally: Tally) -> np.ndarray:

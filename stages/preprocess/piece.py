@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from models.face.driving_crop import Square, cut, driving_square
-from models.face.face import roll_deg, yaw_deg
-from models.face.tracks import boxes_per_frame, link, speaker
+from models.face.face import aligned, roll_deg, yaw_deg
+from models.face.tracks import Track, boxes_per_frame, link, speaker
+from models.judges.identity import mean_identity
 from models.motion.face_space import FaceNotFound
 from pipeline.components.lip_sync import LipSync
 from pipeline.core.atomic import write_bytes
@@ -31,6 +32,7 @@ from stages.preprocess.quality import blur, brightness, inside_share, score_p05
 from stages.preprocess.task import ClipTask, Columns
 
 THUMBNAIL_PX = 128
+KNOWN_BY = 8   # faces of a piece, spread over it, that say who it is
 
 
 def clip_id(corpus: str, key: str, start_s: float | None, end_s: float | None) -> str:
@@ -49,10 +51,11 @@ class PieceMaker:
     """Makes the pieces of one clip."""
 
     def __init__(self, task: ClipTask, measure: Measure, source: Probe, zero: Fraction, waveform: np.ndarray,
-                 seen: Seen, speech_share: Callable[[np.ndarray], float], lip_sync: LipSync | None = None):
+                 seen: Seen, speech_share: Callable[[np.ndarray], float], lip_sync: LipSync | None = None,
+                 identity: Callable[[np.ndarray], np.ndarray] | None = None):
         self._task, self._measure, self._source, self._zero = task, measure, source, zero
         self._waveform, self._seen, self._speech_share, self._lip_sync = waveform, seen, speech_share, lip_sync
-        self._folder = task.folder
+        self._folder, self._identity = task.folder, identity
 
     def make(self, first: int, end: int) -> Columns:
         """Write the crop of output frames [first, end) and return its columns; too short a piece has `reject`."""
@@ -65,17 +68,19 @@ class PieceMaker:
             return row | {"reject": _too_short((end - first) / measure.fps, measure.min_duration_s)}
         sound = self._sound(first, end)
         row |= {"speech_share": self._speech_share(sound), "sound_hash": sound_hash(sound, measure.sample_rate_hz)}
-        boxes = self._face(row, first, end)
-        if boxes is None:
+        track = self._face(row, first, end)
+        if track is None:
             thumbnail(self._folder / f"{name}.jpg", self._source.first)
             return row
-        square = driving_square(boxes, measure.crop_scale, measure.crop_shift_y)
+        at = [frame - first for frame in self._seen.looks if first <= frame < end]
+        square = driving_square(boxes_per_frame(track, at, end - first), measure.crop_scale, measure.crop_shift_y)
         row |= {"crop_x_px": square.x, "crop_y_px": square.y, "crop_side_px": square.side}
         crops: Iterable[np.ndarray] = self._crops(first, end, square)
         if self._lip_sync is not None:
             crops = list(crops)
             sound = self._in_sync(row, first, end, np.stack(crops), sound)
-        self._write(row, crops, sound)
+        faces = self._points_in_crop(track, at, square) if self._identity is not None else {}
+        self._write(row, crops, sound, faces)
         return row
 
     def _in_sync(self, row: Columns, first: int, end: int, crops: np.ndarray, sound: np.ndarray) -> np.ndarray:
@@ -99,10 +104,16 @@ class PieceMaker:
         before = min(max(-start, 0), stop - start)
         return np.pad(sound, (before, stop - start - before - len(sound)))
 
-    def _face(self, row: Columns, first: int, end: int) -> np.ndarray | None:
-        """Measure the speaker's face; its box in every frame [end - first, 4], None without a face."""
-        at = [frame for frame in self._seen.looks if first <= frame < end]
-        looks = [self._seen.looks[frame] for frame in at]
+    def _points_in_crop(self, track: Track, at: list[int], square: Square) -> dict[int, np.ndarray]:
+        """Frame of the piece -> the face's five points [5, 2] in its crop."""
+        corner = np.array([square.x, square.y]) - square.side / 2
+        chosen = np.unique(np.linspace(0, len(track.faces) - 1, KNOWN_BY).round().astype(int))
+        return {at[track.looks[index]]: (track.faces[index].points - corner) * self._measure.crop_px / square.side
+                for index in chosen}
+
+    def _face(self, row: Columns, first: int, end: int) -> Track | None:
+        """Measure the speaker's face; None without one."""
+        looks = [faces for frame, faces in self._seen.looks.items() if first <= frame < end]
         row["faces"] = float(np.mean([len(faces) for faces in looks])) if looks else 0.0
         track = speaker(link(looks), len(looks), _target(self._task, self._source))
         row["detection_share"] = len(track.looks) / len(looks) if track else 0.0
@@ -113,7 +124,7 @@ class PieceMaker:
         row["roll_deg"] = float(np.median([abs(roll_deg(face.points)) for face in track.faces]))
         row["score_p05"] = score_p05(track.faces)
         row["inside_share"] = inside_share(track.faces, self._source.width_px, self._source.height_px)
-        return boxes_per_frame(track, [frame - first for frame in at], end - first)
+        return track
 
     def _crops(self, first: int, end: int, square: Square) -> Iterator[np.ndarray]:
         seen, size_px = self._seen, self._measure.crop_px
@@ -121,18 +132,23 @@ class PieceMaker:
             return crop_kept(seen.frames, seen.upright, first, end, square, size_px)
         return crop_frames(self._task.media, self._zero, self._measure.fps, first, end, square, size_px)
 
-    def _write(self, row: Columns, crops: Iterable[np.ndarray], sound: np.ndarray) -> None:
-        """Write crop and speech, and measure the crop on the way."""
+    def _write(self, row: Columns, crops: Iterable[np.ndarray], sound: np.ndarray,
+               faces: dict[int, np.ndarray]) -> None:
+        """Write crop and speech, and measure the crop on the way; `faces`: points in the frames that say who it is."""
         measure, name = self._measure, row["clip_id"]
         video, speech = self._folder / f"{name}.mp4", self._folder / f"{name}.wav"
         measured: list[tuple[float, float]] = []
         hashes: list[str] = []
+        known: list[np.ndarray] = []
         crops = self._measured(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
+        crops = _collected(crops, faces, known)
         write_video(video, crops, measure.fps, sound, measure.sample_rate_hz, measure.crf)
         write_wav(speech, sound, measure.sample_rate_hz)
         row |= {"blur": float(np.median([value for value, _ in measured])),
                 "brightness": float(np.mean([value for _, value in measured])), "picture_hash": "".join(hashes),
                 "crop_sha256": file_sha256(video), "speech_sha256": file_sha256(speech)}
+        if self._identity is not None:
+            row["identity_vector"] = mean_identity(self._identity(np.stack(known)))
 
     def _measured(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
         hashed = set(moments(frames))
@@ -144,6 +160,14 @@ class PieceMaker:
             if index == frames // 2:
                 thumbnail(picture, crop)
             yield crop
+
+
+def _collected(crops: Iterable[np.ndarray], faces: dict[int, np.ndarray], known: list) -> Iterator[np.ndarray]:
+    """The crops as they are; aligned faces of those in `faces` are added to `known` on the way."""
+    for index, crop in enumerate(crops):
+        if index in faces:
+            known.append(aligned(crop, faces[index]))
+        yield crop
 
 
 def _too_short(seconds: float, wanted: float) -> Columns:

@@ -88,10 +88,18 @@ def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
     with_sync = params.preprocess.sync_filter and corpus.sync
     sync, sync_faces = (str(weight_path(name)) if with_sync else None for name in ("syncnet", "scrfd"))
+    identity = identity_network(params, corpus)
     files = detector_files(params.preprocess.measure.detector)
     return {"params": params.preprocess.model_dump(), "detector": str(files.network),
             "landmarks": None if files.landmarks is None else str(files.landmarks),
-            "voice": str(weight_path("silero_vad")), "sync": sync, "sync_faces": sync_faces}
+            "voice": str(weight_path("silero_vad")), "sync": sync, "sync_faces": sync_faces,
+            "identity": None if not identity else str(weight_path(identity))}
+
+
+def identity_network(params: Params, corpus: Corpus) -> str | None:
+    """Row of the weights of the network that says who a clip shows; None for embedded corpora, of which it is known."""
+    wanted = params.preprocess.identity
+    return None if wanted == "none" or corpus.is_embedded else wanted
 
 
 def _base(row: Row) -> dict:

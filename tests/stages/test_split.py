@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pipeline.core.data_params import Split
 from pipeline.core.split_table import read_split, write_split
 from stages import split
-from stages.split import count, group
+from stages.people import group
+from stages.split import count
 
 
 def clips(*identities, youtube=()):
@@ -18,7 +19,7 @@ def clips(*identities, youtube=()):
 
 
 def params(identities=(), share=0.1, test_share=0.2):
-    return Split(test_identities=list(identities), test_share=test_share, validation_share=share)
+    return Split(test_identities=list(identities), test_share=test_share, validation_share=share, same_person=0.7)
 
 
 def assign(clips, params, seed, corpora=("hdtf",)):
@@ -105,7 +106,7 @@ def test_counts_and_file(tmp_path):
 # --- where nothing is named for tests
 
 def aside(rows, seed=1, **more):
-    found, said = split.assign(rows, params(**more), [], seed)
+    found, said, _ = split.assign(rows, params(**more), [], seed)
     return {row["clip_id"]: row["split"] for row in found}, said
 
 

@@ -35,7 +35,7 @@ def done(project, media, tmp_path_factory):
         patch.chdir(folder)
         rows = [row for corpus in CORPORA for row in stage.preprocess(corpus, params)]
         kept = [row for row in rows if row["status"] == "kept"]
-        assigned, _ = split.assign(kept, params.split, params.used_for("test"), params.seed)
+        assigned = split.divide(kept, params).rows
     return folder, rows, assigned
 
 

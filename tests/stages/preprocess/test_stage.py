@@ -253,7 +253,7 @@ def test_ray_data_gives_the_same_bytes(ray_session, first, project, corpus, monk
 def test_buffalo_l_cuts_by_its_landmarks(project, tmp_path, monkeypatch):
     """A pack of that name with the embedded detector: without landmarks an error, with them faces have outlines."""
     (tmp_path / "det_10g.onnx").symlink_to(weight("scrfd"))
-    there = {"silero_vad": weight("silero_vad"), "buffalo_l": tmp_path}
+    there = {"silero_vad": weight("silero_vad"), "mobilefacenet": weight("mobilefacenet"), "buffalo_l": tmp_path}
     for module in (stage, components):
         monkeypatch.setattr(module, "weight_path", there.__getitem__)
     chosen = params(project, tmp_path, preprocess={"measure": {"detector": "buffalo_l"}})
