@@ -7,6 +7,7 @@ imported, and upload it: the switch must be there before.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,9 @@ class OnnxNetwork:
 
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=providers(device))
+        if device == "cuda" and PROVIDERS["cuda"] not in self._session.get_providers():
+            warnings.warn(f"{path.name} was given a GPU and computes on a core: this environment's ONNX Runtime has no "
+                          "CUDA; the extra `gpu` and CUDA's libraries bring it (docs/cluster.md)", stacklevel=2)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:

@@ -50,8 +50,8 @@ class LipSync:
 
 
 def load_lip_sync(model: Path, detector: Path, device: str = "cpu") -> LipSync:
-    """From the published weights (`syncnet_v2.model`) and SCRFD's, both on `device`."""
+    """From the published weights (`syncnet_v2.model`) on `device`; SCRFD, a thirtieth of the work, on a core."""
     from models.judges.syncnet import SyncVectors
 
-    faces = make_detector("insightface", DETECTOR_PX, DetectorFiles(detector), device)
+    faces = make_detector("insightface", DETECTOR_PX, DetectorFiles(detector))
     return LipSync(SyncVectors(model, device), faces)

@@ -202,8 +202,8 @@ def _evaluate(params: Params, cores: int) -> StagePlan:
 def _ablate(params: Params, step: StepCost, cores: int) -> StagePlan:
     section = params.ablate
     models = len(section.variants) + 1 if section.variants else 0
-    settings = len(section.audio_scales) + len(section.emotion_scales) + models
-    frames = round(section.max_clips * section.max_duration_s * costs.FPS * settings / section.frame_stride)
+    settings = len(section.audio_scales) + len(section.emotion_scales) + models   # each with the wrong speech, too
+    frames = round(2 * section.max_clips * section.max_duration_s * costs.FPS * settings / section.frame_stride)
     plan = _rendered("ablate", frames, f"{settings} settings", params, cores)
     if not models:
         return plan

@@ -1,6 +1,7 @@
 """A film of a held-out clip every `video_every` steps, made beside the training by `playmate animate`.
 
-It runs in a process of its own, at low priority: training does not wait for it, and no renderer can break a run.
+It runs in a process of its own, at low priority and on cores, for the GPU and its memory are the training's: that does
+not wait for it, and no renderer can break a run.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Films:
                    str(self.crop.with_suffix(".wav")), str(bundle), str(self.film)]
         with (self.folder / "log.txt").open("w") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT,
-                                            env={**os.environ, "OMP_NUM_THREADS": "1"})
+                                            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
 
     def _collect(self, wait_s: float) -> None:
         if self.process is None or (not wait_s and self.process.poll() is None):

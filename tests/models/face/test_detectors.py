@@ -9,7 +9,7 @@ import pytest
 from models.face.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice, tiles
 from models.face.driving_crop import driving_square
 from models.face.face import YAW_SLOPE, landmark_box, outline_box, yaw_deg
-from models.formats.onnx import providers
+from models.formats.onnx import OnnxNetwork, providers
 from tests.models.liveportrait.test_crop import landmarks
 from tests.needs import weight
 
@@ -160,6 +160,8 @@ def test_a_gpu_is_used_where_the_runtime_knows_it_and_never_silently_a_core(monk
     assert providers("cuda") == ["CPUExecutionProvider"]  # of judges: docs/cluster.md
     with pytest.raises(ValueError, match="was given a GPU, and this environment's ONNX Runtime computes on a core"):
         InsightFaceDetector(weight("scrfd"), 320, device="cuda")
+    with pytest.warns(UserWarning, match="was given a GPU and computes on a core.*extra `gpu`"):
+        OnnxNetwork(weight("scrfd"), "cuda")
     known.insert(0, "CUDAExecutionProvider")
     assert providers("cuda") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
     assert providers("cpu") == ["CPUExecutionProvider"]
