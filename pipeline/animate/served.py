@@ -64,12 +64,24 @@ class PlaymateModel(PythonModel):
     """Loads the bundle once; every row of a request becomes one video."""
 
     def load_context(self, context) -> None:
+        try:
+            import cv2  # noqa: F401
+        except ImportError as error:   # insightface and mediapipe bring builds that want a display's libraries
+            raise ImportError(f"OpenCV does not load here ({error}): `pip install --force-reinstall --no-deps "
+                              "opencv-python-headless` in this environment, or install the library") from error
         from pipeline.animate.animator import Animator
+        from pipeline.components.model import weights_of
+        from pipeline.weights.pull import pull
+        from pipeline.weights.table import weights_table
 
         given = context.model_config or {}
         root = given.get("allowed_root") or os.environ.get(ROOT_VARIABLE)
         self.root = Path(root).resolve(strict=True) if root else None
         self.credentials = bool(given.get("credentials", True))
+        missing = [weights_table()[name] for name in weights_of(Path(context.artifacts["bundle"]))
+                   if not weights_table()[name].path.exists()]
+        if missing:   # the first time on a machine: by their checksums, into the folder of weights
+            pull(missing)
         self.animator = Animator.from_bundle(Path(context.artifacts["bundle"]), Path(context.artifacts["face_space"]))
 
     def predict(self, context, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from models.generation.talking_head import TalkingHead
 from models.judges.voice import VoiceActivity
 from models.speech.encoder import SpeechEncoder
 from pipeline.components.bundle import BundleConfig, bundle_digest, load_bundle, read_config
-from pipeline.components.detector import portrait_detector
+from pipeline.components.detector import OF_SPACE, portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
 from pipeline.components.graphs import graph_generator, graph_speech_encoder, has_graphs
-from pipeline.components.speech import make_speech_encoder
+from pipeline.components.speech import SPEECH_WEIGHTS, make_speech_encoder
 from pipeline.compute.device import which_device
 from pipeline.core.data_params import Speech
 from pipeline.weights.table import weight_path
@@ -58,6 +58,15 @@ def load_model(folder: Path, face_space_folder: Path | None = None, detector: st
     return Model(load_head(folder, face_space_folder, device, provider), encoder,
                  portrait_detector(detector, config.face_space), version_name(config, folder),
                  VoiceActivity(weight_path("silero_vad")))
+
+
+def weights_of(folder: Path) -> list[str]:
+    """Rows of the weights table that `load_model` opens for a bundle."""
+    config = read_config(folder)
+    landmark, speech = config.face_space == "landmark", Speech(**config.speech)
+    with_speech = speech.checkpoint is None and not has_graphs(folder)
+    faces = ["scrfd", "face_landmarker"] if landmark else [OF_SPACE[config.face_space]]
+    return ["silero_vad", *faces, *([SPEECH_WEIGHTS[speech.kind]] if with_speech else [])]
 
 
 def version_name(config: BundleConfig, folder: Path) -> str:

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.core import paths
@@ -25,6 +27,7 @@ from pipeline.tracking.client import (
 )
 
 EXPERIMENT = "registration"
+PACKAGE = "playmate-pipeline"   # this project, as it is installed
 DIGEST_TAG = "bundle_digest"
 EVALUATION = "evaluation"  # folder of a version's artifacts
 CACHE = paths.WORK / "registry"
@@ -41,6 +44,7 @@ class Candidate:
     description: str
     tags: dict[str, str]
     code: Path               # the served model, as MLflow loads it
+    packages: tuple[Path, ...]   # folders of code that it imports; the model takes a copy along
     signature: Any           # its mlflow.models.ModelSignature
     example: dict[str, Any]  # a request; bytes are kept as base64
     metrics: dict[str, float] = field(default_factory=dict)
@@ -201,12 +205,13 @@ def _log(client, candidate: Candidate, root: Path) -> str:
 
     uri = tracking_uri(root)
     experiment = experiment_id(client, EXPERIMENT, artifact_root(uri, root))
-    with _addressed(mlflow, uri), mlflow.start_run(experiment_id=experiment, run_name=candidate.name,
-                                                   tags=candidate.tags):
+    with TemporaryDirectory() as scratch, _addressed(mlflow, uri), mlflow.start_run(
+            experiment_id=experiment, run_name=candidate.name, tags=candidate.tags):
         info = mlflow.pyfunc.log_model(
             name=_plain(candidate.name), python_model=str(candidate.code), signature=candidate.signature,
             input_example=pd.DataFrame([candidate.example]),
             artifacts={name: str(folder) for name, folder in candidate.folders.items()},
+            code_paths=[*map(str, candidate.packages), str(_named(Path(scratch)))],
             pip_requirements=list(candidate.requirements), model_config={"allowed_root": None, "credentials": True})
         mlflow.log_metrics(candidate.metrics)
         for document in candidate.documents:
@@ -214,6 +219,15 @@ def _log(client, candidate: Candidate, root: Path) -> str:
         made = client.create_model_version(candidate.name, info.model_uri, run_id=mlflow.active_run().info.run_id,
                                            model_id=info.model_id)
     return str(made.version)
+
+
+def _named(scratch: Path) -> Path:
+    """Metadata that tell the copied code its version, as an installed one has them."""
+    found = metadata.version(PACKAGE)
+    folder = scratch / f"{PACKAGE.replace('-', '_')}-{found}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {found}\n")
+    return folder
 
 
 @contextmanager

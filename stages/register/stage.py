@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pipeline
 from evaluation.results.files import rounded
 from pipeline.animate import served
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
@@ -28,8 +29,13 @@ from stages.register.model_card import example_request, model_card
 from stages.register.previous import Changes, changes_since_last, keep_evaluation
 
 METRICS = "metrics.json"
-REQUIRED = ("av", "c2pa-python", "cryptography", "insightface", "mediapipe", "mlflow", "numpy", "onnxruntime",
-            "opencv-python-headless", "pillow-heif", "pydantic", "pyyaml", "safetensors", "scipy", "torch")
+PACKAGES = tuple(Path(pipeline.__path__[0]).parent / name for name in ("models", "pipeline"))
+REQUIRED = ("av", "c2pa-python", "cryptography", "huggingface-hub", "insightface", "mediapipe", "mlflow", "numpy",
+            "onnx", "onnxruntime", "opencv-python-headless", "pillow-heif", "psutil", "pydantic", "pypi-simple",
+            "pyyaml", "requests", "safetensors", "scipy", "soundfile", "torch", "transformers")
+# insightface and mediapipe bring builds of OpenCV that share the headless one's folder: all of one version, so that it
+# does not matter which of them is unpacked last
+SAME_OPENCV = ("opencv-python", "opencv-contrib-python")
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Ch
         name=plan.name, digest=digest, folders={"bundle": plan.bundle, "face_space": paths.FACE_SPACE},
         description=model_card(plan.name, config, params, metrics, plan.gates,
                                changes if plan.name == params.register_.name else None), tags=tags,
-        code=Path(served.__file__), signature=served.signature(),
+        code=Path(served.__file__), packages=PACKAGES, signature=served.signature(),
         example=example_request(config, params), metrics=metrics, requirements=requirements(),
         documents=_documents(plan, params), evaluation=_evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)
@@ -153,7 +159,7 @@ def requirements() -> tuple[str, ...]:
             pins.append(f"{name}=={version(name)}")
         except PackageNotFoundError:  # an option that this environment does without
             continue
-    return tuple(pins)
+    return (*pins, *(f"{name}=={version('opencv-python-headless')}" for name in SAME_OPENCV))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +188,36 @@ def test_the_registered_model_turns_bytes_into_a_film(mlflow):
     assert base64.b64decode(answer["predictions"][0]["video"]) == film  # the same film, byte for byte
     refused = _posted(model, {"dataframe_records": [{**posted, "portrait": _base64(b"no picture")}]}, status=400)
     assert "Error: the portrait is no picture that can be read" in refused["message"] and "stack_trace" not in refused
+
+
+ELSEWHERE = """
+import io, sys
+import av, mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1], model_config={"credentials": False})
+[film] = model.predict(model.input_example)["video"]
+import pipeline
+print(pipeline.__file__, av.open(io.BytesIO(film)).streams.video[0].frames)
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+def test_a_model_loads_in_an_environment_of_its_own_requirements(served, tmp_path_factory):
+    """Made by `uv` from the model's requirements.txt alone, in an empty folder; weights from the machine's cache."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if uv is None:
+        pytest.skip("no uv")
+    model, place = download("models:/playmate@champion").parent, tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(model, place / "model")
+    python = place / "venv/bin/python"
+    for command in ([uv, "venv", "--quiet", "--python", sys.executable, place / "venv"],
+                    [uv, "pip", "install", "--quiet", "--python", python, "-r", place / "model/requirements.txt"]):
+        subprocess.run(command, check=True, cwd=place)
+    (place / "empty").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    said = subprocess.run([python, "-c", ELSEWHERE, place / "model"], check=True, cwd=place / "empty", text=True,
+                          stdout=subprocess.PIPE, env=environment).stdout
+    assert said.split()[-2:] == [str(place / "model/code/pipeline/__init__.py"), "25"]
 
 
 def _base64(data: bytes) -> str:
