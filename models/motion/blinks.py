@@ -16,7 +16,8 @@ from models.motion.face_space import FaceSpace
 from models.motion.motion import RHO_DIM
 
 INTERVAL_S = (2.1, 5.4)   # from blink to blink: 16 a minute, and no film of six seconds is without one
-LENGTH_S = (0.2, 0.32)    # five to eight frames; people's last 150 to 400 ms
+FIRST_S = (0.3, 3.3)      # the first one: about 2 s, as long as it is to the next blink from any moment
+LENGTH_S = (0.24, 0.36)   # six to nine frames, of which one at least is shut; people's last 150 to 400 ms
 CLOSES, OPENS = 0.33, 0.5  # shares of a blink's time: lids fall quicker than they rise, and stay shut between
 STREAM = 7                # apart from the seeds that the motion's own noise has
 
@@ -26,7 +27,7 @@ class BlinkSequence:
 
     def __init__(self, seed: int):
         self._random = np.random.default_rng([seed, STREAM])
-        self._frame, self._blinks = 0, [self._draw(self._random.uniform(0.5, INTERVAL_S[1]))]
+        self._frame, self._blinks = 0, [self._draw(self._random.uniform(*FIRST_S))]
 
     def take(self, frames: int) -> np.ndarray:
         """Closure [frames] of the next frames: 0 open, 1 shut."""
