@@ -225,8 +225,8 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
     stream = container.streams.audio[track.number - 1]
     stream.codec_context.thread_count = 1
     trusted = container.format.name not in WITHOUT_CLOCK
-    if zero_s is None and stream.duration and container.format.name.partition(",")[0] in WITH_LENGTH:
-        tally.declared_s = float(stream.duration * stream.time_base)
+    if zero_s is None and container.format.name.partition(",")[0] in WITH_LENGTH:
+        tally.declared_s = float((stream.duration or 0) * (stream.time_base or 0))
     end_s, begun = zero_s, False   # of what was given so far
     for time_s, piece in _decoded(container, stream, track, tally):
         rate, samples = piece.rate_hz, piece.samples
