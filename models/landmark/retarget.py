@@ -10,6 +10,9 @@ A face that smiles in its picture smiles on while it talks: its mouth is up to h
 pulled together to that it looks torn (corners full of folds, teeth cut by the lips). The smile gives way where the
 generated mouth is as wide itself, as a happy one is, and where its corners hang, as a sad one's do.
 
+A face that is turned aside in its picture has a half that nobody has seen: turned back to the front it would show a
+band of what lies behind it. It may turn further away, and back hardly.
+
 A model that minimises a squared error leaves some closures of p, b and m ajar by a pixel or two, and some blinks half
 way, where the true films close (measured: benchmarks/RESULTS.md). So lips that nearly touch and lids that are more
 than half shut go on to close.
@@ -52,6 +55,8 @@ SMILING = positions(LIPS_OUTER_UPPER + LIPS_OUTER_LOWER + LIPS_INNER_UPPER + LIP
 CORNERS = positions((LIPS_OUTER_UPPER[0], LIPS_OUTER_UPPER[-1]))
 SMILE_SHARE = 0.7
 SMILE_FROM, SMILE_FULL = 1.1, 1.25  # mouth's width over that at rest; twenty faces that do not smile: up to 1.1
+TURNED_DEG = (25.0, 40.0)  # yaw of the picture from which a head is held, and at which no more than
+TURNED_SHARE = 0.15        # of its turns towards the front are left
 HANGING = (0.01, 0.05)  # corners below rest, face widths: neutral speech keeps within the first, sad mouths reach 0.05
 HANGING_SHARE = 0.6  # of the smile gives way to corners that hang; all of it would show the torn mouth again
 
@@ -71,7 +76,16 @@ def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     delta[:, UPPER_RIM] += inwards
     delta[:, LOWER_LIP] -= inwards
     delta[:, LOWER_RIM] -= inwards
-    return replace(motion, delta=delta)
+    angles_deg = motion.angles_deg.copy()
+    angles_deg[:, 1] = held_yaw(angles_deg[:, 1], float(portrait.angles_deg[0, 1]))
+    return replace(motion, delta=delta, angles_deg=angles_deg)
+
+
+def held_yaw(yaw_deg: np.ndarray, own_deg: float) -> np.ndarray:
+    """Generated yaw [T] of a face whose picture has `own_deg`: less of what turns it towards the front."""
+    turn = yaw_deg - own_deg
+    turned = np.clip((abs(own_deg) - TURNED_DEG[0]) / (TURNED_DEG[1] - TURNED_DEG[0]), 0, 1)
+    return own_deg + np.where(turn * own_deg < 0, 1 - turned * (1 - TURNED_SHARE), 1) * turn
 
 
 def kept_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from models.landmark.retarget import (
     UPPER,
     UPPER_LIP,
     UPPER_RIM,
+    held_yaw,
     lid_stretch,
     retarget,
 )
@@ -126,3 +127,14 @@ def test_a_smile_gives_way_to_hanging_corners_and_opens_no_lips():
     assert drawn[LOWER_LIP, 1] - drawn[UPPER_LIP, 1] == pytest.approx(np.full(5, 0.05), abs=1e-6)
     outside = np.setdiff1d(np.arange(NUM_KEYPOINTS), SMILING)
     np.testing.assert_array_equal(drawn[outside], mouth(0.3, hanging=0.03)[outside])
+
+
+@pytest.mark.parametrize(("own", "yaw", "held"), [
+    (20.0, 14.0, 14.0), (-20.0, -14.0, -14.0),    # both halves are seen: free
+    (45.0, 35.0, 43.5), (-45.0, -35.0, -43.5),    # 0.15 of ten degrees towards the front
+    (45.0, 55.0, 55.0), (-45.0, -55.0, -55.0),    # away from it
+    (32.5, 22.5, 32.5 - 5.75),                    # half way from 25 to 40
+    (0.0, 9.0, 9.0),
+])
+def test_a_face_that_is_turned_aside_hardly_turns_back(own, yaw, held):
+    assert held_yaw(np.array([yaw]), own) == pytest.approx([held])
