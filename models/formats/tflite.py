@@ -40,7 +40,7 @@ class TfliteNetwork:
 
 @contextlib.contextmanager
 def quiet_native_stderr() -> Iterator[None]:
-    """Drop what native code writes to file descriptor 2 (TensorFlow Lite and MediaPipe log their start at any level)."""
+    """Drop what native code writes to file descriptor 2 (TensorFlow Lite and MediaPipe log at any level)."""
     sys.stderr.flush()
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
