@@ -24,7 +24,7 @@ from rich.text import Text
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.portrait import PortraitError, SeveralFacesError, read_portrait, rivals
 from pipeline.animate.speech import Speech, SpeechError, read_speech
-from pipeline.core.atomic import atomic_path
+from pipeline.core.atomic import atomic_path, check_not_read
 from playmate.contact_sheet import ContactSheet
 
 if TYPE_CHECKING:   # they load the networks' libraries, which takes seconds: inputs are checked before
@@ -142,8 +142,7 @@ def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
 
 def check_writable(path: Path, inputs: Sequence[Path]) -> None:
     """Make the folder of `path`; raises ValueError where no file can be made in it, and for a file that is read."""
-    if any(path.exists() and given.exists() and path.samefile(given) for given in inputs):
-        raise ValueError(f"{path} is what is read: choose another name for what is made of it")
+    check_not_read(path, inputs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix):   # a name as long
