@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.metrics.judges import WEIGHTS as JUDGES
-from evaluation.metrics.judges import grid_metrics
+from evaluation.metrics.judges import grid_metrics, judge_rows
 from pipeline.components.speech import SPEECH_WEIGHTS
 from pipeline.core.config import Params
 from pipeline.weights.table import Weight, weights_table
@@ -48,7 +47,7 @@ def _preprocess(params: Params) -> Iterator[str]:
     yield "silero_vad"
     yield DETECTORS[params.preprocess.measure.detector]
     if params.preprocess.sync_filter and any(corpus.sync for corpus in params.corpora.values()):
-        yield "syncnet"
+        yield from ("syncnet", "scrfd")
 
 
 def _face_space(params: Params) -> Iterator[str]:
@@ -69,5 +68,4 @@ def _speech(params: Params) -> Iterator[str]:
 
 
 def _judges(metrics: Sequence[str]) -> Iterator[str]:
-    yield JUDGES["landmarks"]
-    yield from (JUDGES[metric] for metric in metrics if metric in JUDGES)
+    yield from judge_rows(metrics).values()

@@ -33,6 +33,7 @@ from pipeline.animate.pose import driving_pose
 from pipeline.animate.rest import Awake, with_rest
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.compute.prefetch import prefetch
+from pipeline.core.atomic import check_not_read
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
 
@@ -164,6 +165,7 @@ class Animator:
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
 
+        check_not_read(Path(out), [portrait, speech, options.get("pose")])
         facts = generation_facts(self.version, emotion=options.get("emotion"), seed=options.get("seed"))
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
