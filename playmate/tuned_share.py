@@ -2,7 +2,7 @@
 
 The base is one of the candidates, and it is kept unless the trained weights, or the mean of both, follow speech better
 on clips that no step saw, in the very measure that the verdict uses, by more than the standard error of the difference.
-A validation loss, and r of all expression, have been seen to rank steps wrongly (docs/LOG.md#real-voices).
+A validation loss, and r of all expression, have been seen to rank steps wrongly (docs/LOG.md#real-clips).
 """
 
 from __future__ import annotations
