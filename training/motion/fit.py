@@ -31,7 +31,7 @@ from training.engine.verdict import Row, verdict
 from training.motion.films import Films
 from training.motion.identity import Stage, asked, fingerprints, run_name
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 RUNS = WORK / "training"
 
