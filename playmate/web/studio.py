@@ -24,7 +24,7 @@ from playmate.web.timeline import emotion_texts
 
 POSES = ("generated", "still", "video")
 MARK = "AI generated"
-MAX_SCALE, MAX_SEED = 5.0, 2**31
+MAX_SCALE, MAX_SEED, MAX_FACES = 5.0, 2**31, 1000
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Studio:
             mark=MARK if wish.mark else None,
             emotion=emotion_texts(wish.timeline, animator.labels, speech.duration_s) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
-            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
+            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=_face(wish.face))
         return out
 
     def dub(self, wish: DubWish, progress: Callable[[int, int], None], tell: Callable[[str], None]) -> Path:
@@ -143,7 +143,7 @@ class Studio:
             progress(done, len(showing.times))
 
         out = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads)) / "dubbed.mp4"
-        dub_to_file(self.animator, film, speech, out, face=None if wish.face is None else int(wish.face), fit=wish.fit,
+        dub_to_file(self.animator, film, speech, out, face=_face(wish.face), fit=wish.fit,
                     keep_sound_db=wish.keep_sound_db, direction=Direction(wish.emotion, seed=int(wish.seed)),
                     mark=MARK if wish.mark else None, progress=step, tell=tell, limit_s=self.limits.speech_s)
         return out
@@ -160,7 +160,7 @@ class Studio:
         self._check_seed(wish.seed)
 
     def _check_seed(self, seed: float) -> None:
-        if not 0 <= int(seed) < MAX_SEED:
+        if not 0 <= float(seed) < MAX_SEED:   # also what is no number
             raise ValueError(f"the seed is a whole number from 0 to {MAX_SEED - 1}")
 
     def _upload(self, place: str | None, name: str) -> bytes:
@@ -173,3 +173,9 @@ class Studio:
         if path.stat().st_size > self.limits.upload_mb * 2**20:
             raise ValueError(f"the {name} is larger than {self.limits.upload_mb} MB")
         return path.read_bytes()
+
+
+def _face(number: float | None) -> int | None:
+    if number is not None and not 1 <= float(number) <= MAX_FACES:
+        raise ValueError(f"faces have numbers from 1 to {MAX_FACES}")
+    return None if number is None else int(number)
