@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from pipeline.core.initial import initial_bundle
 from torch import Tensor
 
 from models.generation.request import SampleSettings
@@ -17,7 +18,6 @@ from models.transformer.shape import ModelShape
 from pipeline.components.bundle import BundleConfig, load_bundle, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
-from pipeline.core.initial import initial_bundle
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
