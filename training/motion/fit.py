@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from pipeline.core.initial import initial_bundle
 from torch import Tensor
 
 from models.generation.request import SampleSettings
@@ -18,7 +17,7 @@ from models.transformer.shape import ModelShape
 from pipeline.components.bundle import BundleConfig, load_bundle, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
-from pipeline.core.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK, initial_bundle
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.going_on import go_on
