@@ -17,8 +17,7 @@ from models.transformer.shape import ModelShape
 from pipeline.components.bundle import BundleConfig, load_bundle, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
-from pipeline.core.initial import initial_bundle
-from pipeline.core.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK, initial_bundle
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.going_on import go_on
@@ -32,7 +31,7 @@ from training.engine.verdict import Row, verdict
 from training.motion.films import Films
 from training.motion.identity import Stage, asked, fingerprints, run_name
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 RUNS = WORK / "training"
 MASK = "motion_mask"   # of the dimensions that move: in a network's state, but of its statistics
