@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,6 +41,15 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """How a performance departs from the model's own, frame by frame: [T] each, of which the last value stays; None: as
+    the model has it."""
+
+    pose_scale: np.ndarray | None = None     # of the head's deviation from the portrait's pose: 0 still, 1 as generated
+    mouth_scale: np.ndarray | None = None    # of the mouth's displacement from rest
+
+
+@dataclass(frozen=True)
 class Request:
     """One motion to be generated.
 
@@ -48,7 +57,7 @@ class Request:
     [E + 1] or [T, E + 1] (models/motion/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow;
     `window`: frames generated at once, fewer than the model's own for a shorter delay; None: the model's.
     `given`: expression that is not to be generated but kept, as a film's eyes are when its mouth gets new words; wants
-    a pose that is known as well.
+    a pose that is known as well. `curves`: how it is directed.
     """
 
     speech: np.ndarray | Iterable[np.ndarray]
@@ -59,6 +68,7 @@ class Request:
     seed: int = 0
     window: int | None = None
     given: Given | None = None
+    curves: Curves = field(default_factory=Curves)
 
 
 def check_request(request: Request, shape: ModelShape) -> None:

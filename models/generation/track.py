@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from models.generation.directing import at_frames
 from models.generation.request import REPEATED, Request, SampleSettings, check_request
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
@@ -108,8 +109,7 @@ class Track:
 
     def _frames(self, values: np.ndarray, start: int, count: int) -> np.ndarray:
         """`count` rows of [T or 1, n] from `start` frames after the new ones begin, the ends repeated."""
-        frames = self.position + start + np.arange(count)
-        return values[frames.clip(0, len(values) - 1)]
+        return at_frames(values, self.position + start, count)
 
 
 def rewindow(speech: np.ndarray | Iterable[np.ndarray], first: int, step: int, dim: int) -> Iterator[np.ndarray]:

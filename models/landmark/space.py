@@ -25,7 +25,7 @@ from models.face.points import (
 )
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
-from models.landmark.retarget import retarget
+from models.landmark.retarget import retarget, scaled_mouth
 from models.landmark.shutting import shut_lids, shut_lips
 from models.landmark.template import read_template
 from models.motion.camera import angles_from_rotation, transform_head_keypoints
@@ -98,6 +98,10 @@ class LandmarkFaceSpace:
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Lips of points [T, K, 3] that meet by closed [T]."""
         return shut_lips(points, closed)
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Around shut lips, which are delta 0 here."""
+        return scaled_mouth(delta, scale)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""

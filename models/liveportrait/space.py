@@ -18,6 +18,8 @@ from models.motion.camera import transform_keypoints
 from models.motion.face_space import Appearance
 from models.motion.motion import Motion
 
+MOUTH = (6, 12, 14, 17, 19, 20)   # key points that the released code moves for its animation region "lip"
+
 
 class LivePortraitFaceSpace:
     """The FaceSpace protocol over `networks`, which are made ready for inference in place."""
@@ -70,6 +72,13 @@ class LivePortraitFaceSpace:
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Nothing, as for the eyes."""
         return np.zeros_like(points)
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Around the mean mouth, for which of its values mean shut lips is not known."""
+        share, mouth = np.asarray(scale)[:, None, None], list(MOUTH)
+        scaled = delta.astype(np.float64)
+        scaled[:, mouth] = share * delta[:, mouth] + (1 - share) * rest[mouth]
+        return scaled
 
     @torch.inference_mode()
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:

@@ -54,6 +54,12 @@ class FaceSpace(Protocol):
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """What shuts the eyes of x_c + delta [T, K, 3] by closed [T] (1: shut), to be added to delta [T, K, 3]."""
 
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """delta [T, K, 3] with the mouth's displacement from rest times `scale` [T], bit for bit where that is 1.
+
+        `rest` [K, 3] is the mean delta that the model knows. A mouth that is shut stays shut where a space can tell.
+        """
+
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """The same for the lips."""
 

@@ -16,9 +16,10 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import rivals
 from pipeline.animate.speech import read_speech
-from pipeline.dub.dubber import Direction, dub_to_file
+from pipeline.dub.dubber import dub_to_file
 from pipeline.dub.plan import Showing
 from playmate.web.timeline import emotion_texts
 
