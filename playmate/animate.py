@@ -233,6 +233,14 @@ def _tell(note: str) -> None:
     console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
+def speech_share(waveform: np.ndarray) -> float:
+    """Share of the time [samples at 16 kHz] in which somebody speaks, by the voice-activity network."""
+    from models.judges.voice import VoiceActivity
+    from pipeline.weights.table import weight_path
+
+    return VoiceActivity(weight_path("silero_vad")).speech_share(waveform)
+
+
 def check_speech(waveform: np.ndarray, path: Path, share: Callable[[np.ndarray], float] | None) -> None:
     """Raise SpeechError where nobody speaks."""
     if share is None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from playmate import options as opt
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="Audio-driven, emotion-controlled portrait animation: data, training, models.",
                   epilog="Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 and 143 ended by a signal.")
@@ -19,32 +21,27 @@ app.add_typer(weights_app, name="weights")
 app.add_typer(store_app, name="store")
 app.add_typer(tracking_app, name="tracking")
 
-Pack = Annotated[str, typer.Option(help="embedded | paper")]
-
 
 @weights_app.command("list", epilog="Example: playmate weights list --profile paper")
 def weights_list(
     profile: Annotated[str | None, typer.Option(help="only what this profile needs, and what of it is lacking")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Print every weight file with its state, licence and what needs it."""
-    from pipeline.weights.listing import as_table, lacking, rows_as_json, table_rows
+    from pipeline.weights.listing import print_weights
     from pipeline.weights.table import weights_table
 
-    rows = table_rows(weights_table().values() if profile is None else _needed(profile))
-    if as_json:
-        typer.echo(rows_as_json(rows))
-        return
-    from rich.console import Console
+    if profile is None:
+        print_weights(weights_table().values(), None, as_json)
+    else:
+        from playmate.weights import profile_weights
 
-    Console().print(as_table(rows))
-    if profile is not None:
-        typer.echo(lacking(rows, profile))
+        print_weights(profile_weights(profile), profile, as_json)
 
 
 @weights_app.command("pull", epilog="Example: playmate weights pull --pack embedded")
 def weights_pull(
-    pack: Pack = "embedded",
+    pack: opt.Pack = "embedded",
     profile: Annotated[str | None, typer.Option(help="what this profile needs, instead of a pack")] = None,
     folder: Annotated[Path | None, typer.Option("--from", help="a folder to take files from, without the net")] = None,
     url: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS of a file; may be repeated")] = None,
@@ -52,19 +49,17 @@ def weights_pull(
     """Fetch what is missing or altered, going on from what came before; every file is checked by its sha256."""
     from pipeline.weights.pull import pack_rows, pull
 
-    addresses = dict(item.partition("=")[::2] for item in url or [])
-    pull(pack_rows(pack) if profile is None else _needed(profile), folder=folder, addresses=addresses)
+    if profile is None:
+        weights = pack_rows(pack)
+    else:
+        from playmate.weights import profile_weights
 
-
-def _needed(profile: str) -> list:
-    from playmate.profile import params_with
-    from playmate.weights import needed_weights
-
-    return needed_weights(params_with(profile))
+        weights = profile_weights(profile)
+    pull(weights, folder=folder, addresses=dict(item.partition("=")[::2] for item in url or []))
 
 
 @weights_app.command("verify", epilog="Example: playmate weights verify")
-def weights_verify(pack: Pack = "embedded") -> None:
+def weights_verify(pack: opt.Pack = "embedded") -> None:
     """Check every file of a pack by content; exit 1 if one is missing or wrong."""
     from pipeline.weights.pull import pack_rows
     from pipeline.weights.table import USABLE, verify
@@ -98,37 +93,14 @@ def plan(
             typer.echo(error, err=True)
             raise typer.Exit(1) from error
         return
-    from playmate.plan import shown
-    from playmate.plan.graph import plan_graph
+    from playmate.plan.shown import print_plan
 
-    graph = None if corpus else plan_graph(params)
-    if graph and as_json:
-        typer.echo(shown.as_json(graph))
-    else:
-        _print_plan(params, graph, corpus, price)
-    if graph and graph.lacks:
+    if not print_plan(params, corpus, price, as_json):
         raise typer.Exit(1)
 
 
-def _print_plan(params, graph, corpus: list[str] | None, price: float | None) -> None:
-    from rich.console import Console
-
-    from playmate.plan import shown
-    from playmate.plan.extraction import as_table, forecast, in_words
-
-    found, console = forecast(params, corpus), Console()
-    if found.lines:
-        console.print(as_table(found))
-    for line in in_words(found, params, price):
-        typer.echo(line)
-    if graph:
-        console.print(shown.as_table(graph))
-        for line in shown.in_words(graph, params):
-            typer.echo(line)
-
-
 @app.command(epilog="Example: playmate status")
-def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False) -> None:
+def status(as_json: opt.AsJson = False) -> None:
     """Say what every stage is doing or did last; run it from another shell."""
     from playmate import status as stages_status
 
@@ -180,34 +152,25 @@ def animate(
     portrait: Annotated[list[Path], typer.Option(help="an image with a face; may be given several times")],
     speech: Annotated[list[Path], typer.Option(help="a sound file; may be given several times")],
     out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder where there are several films")],
-    emotion: Annotated[list[str] | None, typer.Option(
-        help="NAME, NAME:intensity, a mixture A:0.6,B:0.4, or NAME@SECONDS for from then on; may be repeated")] = None,
+    emotion: opt.Emotions = None,
     pose: Annotated[str, typer.Option(help="generated | still | a video to follow")] = "generated",
-    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
-    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
-    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
-    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
+    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    steps: opt.Steps = None, seed: opt.Seed = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
-    track: Annotated[int | None, typer.Option(help="which sound track of a file; else the one with speech")] = None,
+    track: opt.Track = None,
     paste_back: Annotated[bool, typer.Option("--paste-back", help="the whole picture instead of 512 px")] = False,
-    detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds the face")] = None,
-    model: Annotated[str | None, typer.Option(
-        help="bundle folder, a fine-tuned model's name, models:/playmate@champion; else the champion, the newest or "
-             "the shipped one")] = None,
+    detector: opt.Detector = None, model: opt.Model = None,
     provider: Annotated[str, typer.Option(help="cpu | cuda | tensorrt; of an exported model")] = "cpu",
-    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet, or a folder for several")] = None,
-    any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
-    mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="your chain for content credentials (PEM)")] = None,
-    private_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
-    no_credentials: Annotated[bool, typer.Option("--no-credentials", help="no C2PA; the same bytes each time")] = False,
+    any_sound: opt.AnySound = False, preview: opt.Preview = None, mark: opt.Mark = None,
+    certificate: opt.Certificate = None, private_key: opt.PrivateKey = None,
+    no_credentials: opt.NoCredentials = False,
 ) -> None:
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
-    from playmate.animate import Settings, animate
+    from playmate.animate import Settings, animate, speech_share
 
     settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
                         paste_back, mark, not no_credentials, certificate, private_key,
-                        None if any_sound else _speech_share)
+                        None if any_sound else speech_share)
     animate(portrait, speech, out, model, settings, detector, provider)
 
 
@@ -232,28 +195,22 @@ def dub(
     fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
     keep_sound: Annotated[float | None, typer.Option(
         metavar="DB", help="keep the film's sound under the speech, changed by so many decibels (-12)")] = None,
-    emotion: Annotated[list[str] | None, typer.Option(help="as in `playmate animate`, of the mouth alone")] = None,
-    audio_scale: Annotated[float | None, typer.Option(help="w_a of eq. 8; the model's own if not given")] = None,
-    emotion_scale: Annotated[float | None, typer.Option(help="w_e of eq. 8; the model's own if not given")] = None,
-    steps: Annotated[int | None, typer.Option(help="sampling steps; the model's own if not given")] = None,
-    seed: Annotated[int, typer.Option(help="another seed, another performance")] = 0,
-    track: Annotated[int | None, typer.Option(help="which sound track of the speech's file")] = None,
-    detector: Annotated[str | None, typer.Option(help="insightface | buffalo_l | mediapipe; finds faces")] = None,
-    model: Annotated[str | None, typer.Option(help="as in `playmate animate`")] = None,
-    preview: Annotated[Path | None, typer.Option(help="PNG contact sheet")] = None,
-    any_sound: Annotated[bool, typer.Option("--any-sound", help="also sound in which nobody speaks")] = False,
-    mark: Annotated[str | None, typer.Option(help="a text on every frame, such as 'AI generated'")] = None,
-    certificate: Annotated[Path | None, typer.Option(help="your chain for content credentials (PEM)")] = None,
-    private_key: Annotated[Path | None, typer.Option(help="its key (PEM)")] = None,
-    no_credentials: Annotated[bool, typer.Option("--no-credentials", help="no C2PA; the same bytes each time")] = False,
+    emotion: opt.Emotions = None,
+    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    steps: opt.Steps = None, seed: opt.Seed = 0,
+    track: opt.Track = None, detector: opt.Detector = None, model: opt.Model = None,
+    any_sound: opt.AnySound = False, preview: opt.Preview = None, mark: opt.Mark = None,
+    certificate: opt.Certificate = None, private_key: opt.PrivateKey = None,
+    no_credentials: opt.NoCredentials = False,
 ) -> None:
-    """Give a film new speech. Only people who agreed to it; the film says that it is synthetic."""
+    """Give a film new speech, and the mouth an emotion. Only people who agreed to it; the film says it is synthetic."""
     from pipeline.dub.dubber import Direction
+    from playmate.animate import speech_share
     from playmate.dub import Settings, dub
 
     direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, rest=not any_sound)
     settings = Settings(face, fit, keep_sound, track, preview, mark, not no_credentials, certificate, private_key,
-                        None if any_sound else _speech_share, direction)
+                        None if any_sound else speech_share, direction)
     dub(video, speech, out, model, settings, detector)
 
 
@@ -261,7 +218,7 @@ def dub(
 def web(
     host: Annotated[str, typer.Option(help="this machine alone unless you name another address")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port of the page")] = 7860,
-    model: Annotated[str | None, typer.Option(help="as in `playmate animate`")] = None,
+    model: opt.Model = None,
     upload_mb: Annotated[int, typer.Option(help="largest upload")] = 50,
     speech_s: Annotated[float, typer.Option(help="longest speech")] = 120.0,
     jobs: Annotated[int, typer.Option(help="films made at a time")] = 1,
@@ -272,9 +229,7 @@ def web(
     """A page in the browser to make portraits talk, served on this machine (extra `web`)."""
     from importlib.util import find_spec
 
-    from playmate.ports import check_port
-
-    check_port(host, port)
+    opt.check_port(host, port)
     if find_spec("gradio") is None:
         raise ValueError("the page needs Gradio: install the extra, uv pip install 'playmate-pipeline[web]'")
     from pipeline.animate.load import load_animator
@@ -286,13 +241,6 @@ def web(
     typer.echo(f"model: {which}")
     others = {own.name: lambda name=own.name: load_animator(name)[0] for own in own_models()}
     serve(animator, host, port, Limits(upload_mb, speech_s, jobs, waiting), name or (), root_path, others)
-
-
-def _speech_share(waveform) -> float:
-    from models.judges.voice import VoiceActivity
-    from pipeline.weights.table import weight_path
-
-    return VoiceActivity(weight_path("silero_vad")).speech_share(waveform)
 
 
 @app.command(epilog="Example: playmate profile paper")
@@ -342,7 +290,7 @@ def corpora_check(
     path: Annotated[str | None, typer.Argument(help="a folder of videos or datasets, or s3://bucket/prefix; "
                                                     "none: the corpora of params.yaml")] = None,
     sample: Annotated[int, typer.Option(help="files of a corpus whose headers are read")] = 40,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for scripts")] = False,
+    as_json: opt.AsJson = False,
 ) -> None:
     """Print what would be taken from PATH, an estimate of time and disk, and the lines for params.yaml."""
     from rich.console import Console
@@ -400,10 +348,7 @@ def lineage(model: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS 
 
 
 @app.command(epilog="Example: playmate compare models:/playmate/1 models:/playmate/2")
-def compare(
-    first: Annotated[str, typer.Argument(help="NAME, models:/NAME@ALIAS, models:/NAME/VERSION, or a folder")],
-    second: Annotated[str, typer.Argument(help="the same; a folder holds clips.parquet, as data/evaluation does")],
-) -> None:
+def compare(first: opt.Evaluated, second: opt.Evaluated) -> None:
     """Tell whether two evaluated models differ by more than noise, clip by clip."""
     from playmate.compare import print_comparison
 
@@ -425,9 +370,8 @@ def sweep(
 def tracking_ui(port: Annotated[int, typer.Option(help="on 127.0.0.1")] = 5000) -> None:
     """Open MLflow's page on the project's tracking store."""
     from pipeline.tracking.runs import serve
-    from playmate.ports import check_port
 
-    check_port("127.0.0.1", port)
+    opt.check_port("127.0.0.1", port)
     serve(port)
 
 

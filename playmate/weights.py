@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.metrics.judges import WEIGHTS as JUDGES
-from evaluation.metrics.judges import grid_metrics
+from evaluation.metrics.judges import grid_metrics, judge_rows
 from pipeline.components.speech import SPEECH_WEIGHTS
 from pipeline.core.config import Params
 from pipeline.weights.table import Weight, weights_table
+from playmate.profile import params_with
 from stages.corpora.identities import PORTRAITS
 from stages.corpora.kokoro import WEIGHTS as KOKORO
 
@@ -19,6 +19,11 @@ def needed_weights(params: Params) -> list[Weight]:
     """In the table's order; what a `checkpoint` of the user's replaces is not asked for."""
     names = {name for of_stage in weights_of_stages(params).values() for name in of_stage}
     return [weight for name, weight in weights_table().items() if name in names]
+
+
+def profile_weights(profile: str) -> list[Weight]:
+    """What a profile needs, in the table's order; raises ValueError where there is none of that name."""
+    return needed_weights(params_with(profile))
 
 
 def weights_of_stages(params: Params) -> dict[str, list[str]]:
@@ -42,7 +47,7 @@ def _preprocess(params: Params) -> Iterator[str]:
     yield "silero_vad"
     yield DETECTORS[params.preprocess.measure.detector]
     if params.preprocess.sync_filter and any(corpus.sync for corpus in params.corpora.values()):
-        yield "syncnet"
+        yield from ("syncnet", "scrfd")
 
 
 def _face_space(params: Params) -> Iterator[str]:
@@ -63,5 +68,4 @@ def _speech(params: Params) -> Iterator[str]:
 
 
 def _judges(metrics: Sequence[str]) -> Iterator[str]:
-    yield JUDGES["landmarks"]
-    yield from (JUDGES[metric] for metric in metrics if metric in JUDGES)
+    yield from judge_rows(metrics).values()

@@ -14,15 +14,21 @@ from pipeline.core.fingerprint import file_sha256
 from pipeline.weights.table import weight_path, weight_sha256
 
 if TYPE_CHECKING:
-    from models.judges.syncnet import SyncVectors
+    from pipeline.components.lip_sync import LipSync
 
 # metric network -> row of the weights table; the landmarks are always there: they find the face for all others
 WEIGHTS = {"landmarks": "face_landmarker", "csim_mobilefacenet": "mobilefacenet", "lpips_alexnet": "lpips_alexnet",
            "fd_efficientnet_lite0": "efficientnet_lite0", "emo_facex": "emotion_facex", "fid": "fid_inception",
-           "fvd": "i3d", "sync": "syncnet", "csim": "arcface_w600k_r50", "emo_a": "hsemotion"}
+           "fvd": "i3d", "sync": "syncnet", "sync_faces": "scrfd", "csim": "arcface_w600k_r50", "emo_a": "hsemotion"}
 FRECHET = ("fd_efficientnet_lite0", "fid", "fvd")
 IDENTITY = ("csim_mobilefacenet", "csim")
 Faces = Callable[[np.ndarray], np.ndarray]
+
+
+def judge_rows(metrics: Sequence[str]) -> dict[str, str]:
+    """Network -> row of the weights table, for all that `metrics` ask."""
+    names = ("landmarks", *metrics, *(("sync_faces",) if "sync" in metrics else ()))
+    return {name: WEIGHTS[name] for name in names if name in WEIGHTS}
 
 
 def grid_metrics(metrics: Sequence[str], frame_stride: int) -> tuple[str, ...]:
@@ -43,7 +49,7 @@ class Judges:
     lpips: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     expression: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> probabilities [T, labels]
     expression_labels: tuple[str, ...] = ()
-    sync: SyncVectors | None = None
+    sync: LipSync | None = None
     emotion: Callable[[list[np.ndarray]], np.ndarray] | None = None  # faces -> logits [T, labels]
     emotion_labels: tuple[str, ...] = ()
 
@@ -51,7 +57,7 @@ class Judges:
 def load_judges(fps: float, metrics: Sequence[str], device: str = "cpu") -> Judges:
     """The networks of `metrics` from the weights table, on `device` but for those of TensorFlow Lite and MediaPipe,
     which know cores alone; raises WeightsError, which names the file that is missing."""
-    path = {name: weight_path(WEIGHTS[name]) for name in ("landmarks", *metrics) if name in WEIGHTS}
+    path = {name: weight_path(row) for name, row in judge_rows(metrics).items()}
     landmarker = FaceLandmarker(path["landmarks"])
     parts: dict[str, Any] = {}
     for load in (_pictures, _faces, _videos):
@@ -107,13 +113,13 @@ def _videos(path: Mapping[str, Path], device: str) -> dict:
 
         clips["fvd"] = VideoLogits(path["fvd"], device)
     if "sync" in path:
-        from models.judges.syncnet import SyncVectors
+        from pipeline.components.lip_sync import load_lip_sync
 
-        parts["sync"] = SyncVectors(path["sync"], device)
+        parts["sync"] = load_lip_sync(path["sync"], path["sync_faces"], device)
     return parts | {"clips": clips}
 
 
 def judge_weights(metrics: Sequence[str]) -> dict[str, str]:
     """sha256 of every network's weights file, for the protocol: the table's, or the file's own where it is open."""
-    rows = {name: WEIGHTS[name] for name in ("landmarks", *metrics) if name in WEIGHTS}
-    return {name: weight_sha256(row) or file_sha256(weight_path(row)) for name, row in sorted(rows.items())}
+    return {name: weight_sha256(row) or file_sha256(weight_path(row))
+            for name, row in sorted(judge_rows(metrics).items())}

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from evaluation.metrics.curves import FaceCurves, face_curves
-from evaluation.metrics.faces import BOX_SCALES, align, face_box, to_pixels, undistorted
+from evaluation.metrics.faces import BOX_SCALES, align, face_box, undistorted
 from evaluation.metrics.judges import Judges
-from evaluation.metrics.lip_sync import SpeechToMouth, fill_gaps, mouth_sync
+from evaluation.metrics.lip_sync import SpeechToMouth, mouth_sync
 from evaluation.metrics.motion import (
     audio_beats,
     beat_alignment,
@@ -23,7 +23,6 @@ from evaluation.metrics.motion import (
     value_range,
 )
 from models.face.landmarker import Landmarks
-from models.judges.sync_score import face_crops, mfcc, sync_score
 from models.motion.face_space import FaceNotFound
 
 SAMPLES_PER_FRAME, SYNC_WINDOW = 640, 5
@@ -122,18 +121,14 @@ def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges, str
 
 
 def syncnet_numbers(video: Seen, waveform: np.ndarray, judges: Judges, suffix: str = "") -> dict[str, float]:
-    """Sync-C, Sync-D and offset by SyncNet on the face crop; waveform [N] at 16 kHz. Frames without a face borrow the
-    box of their neighbours. Raises ValueError for a video of five frames or fewer."""
+    """Sync-C, Sync-D and offset by SyncNet; waveform [N] at 16 kHz. Raises ValueError for a video of five frames or
+    fewer, FaceNotFound where its detector finds no face."""
     if judges.sync is None or len(waveform) == 0:
         return {}
     count = min(len(video.frames), len(waveform) // SAMPLES_PER_FRAME)
     if count <= SYNC_WINDOW:
         raise ValueError(f"{count} frames are too few for SyncNet")
-    height, width = video.frames.shape[1:3]
-    pixels = to_pixels(video.landmarks.points[:count], width, height)
-    boxes = np.concatenate([pixels.min(1), pixels.max(1)], axis=1)
-    crops = face_crops(video.frames[:count], np.stack([fill_gaps(side) for side in boxes.T], axis=1))
-    found = sync_score(judges.sync.lips(crops), judges.sync.sound(mfcc(waveform), count))
+    found = judges.sync(video.frames[:count], waveform)
     return {f"sync_c{suffix}": found.confidence, f"sync_d{suffix}": found.distance,
             f"sync_offset_frames{suffix}": abs(found.offset)}
 

@@ -29,7 +29,7 @@ DEFINITIONS = {
     "fid": "pytorch-fid 0.3.0: Inception 2015, 2048 features, bilinear to 299 without antialiasing, covariances with "
            "ddof 1, every frame_stride-th frame of all videos",
     "fvd": "I3D Kinetics-400 logits of non-overlapping 16-frame clips at 25 fps, shorter side to 224, centre cut",
-    "sync": "syncnet_v2, syncnet_python's crop around the box of the landmarks (not S3FD's), 31 shifts",
+    "sync": "syncnet_v2, syncnet_python's crop around SCRFD's box (not S3FD's), 31 shifts",
     "csim": "ArcFace w600k_r50, five-point alignment, portrait against frames of the generated video",
     "lpips_alexnet": "LPIPS v0.1, AlexNet, scalar over the picture, frames of the same time",
     "emo_a": "HSEmotion enet_b0_8_best_vgaf on the landmarks' box, percent of videos, neutral ones too",

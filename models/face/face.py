@@ -80,6 +80,13 @@ def landmark_box(box: np.ndarray) -> np.ndarray:
     return np.concatenate([centre - half, centre + half])
 
 
+def detector_box(boxes: np.ndarray) -> np.ndarray:
+    """Landmark boxes [..., 4] -> SCRFD's, as squares [..., 4]: what `landmark_box` did, undone."""
+    side = np.maximum(boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1])[..., None] / LANDMARK_SIDE
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2 - side * [0.0, LANDMARK_DOWN]
+    return np.concatenate([centre - side / 2, centre + side / 2], axis=-1)
+
+
 def outline_box(points: np.ndarray) -> np.ndarray:
     """Landmarks [106, 2] -> the landmark box [4] as LivePortrait takes it: a square as large as the face is along its
     own axes, so that a head that leans is not given a larger one."""

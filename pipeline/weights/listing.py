@@ -32,6 +32,19 @@ class Row:
         return self.state not in USABLE
 
 
+def print_weights(weights: Iterable[Weight], profile: str | None, as_json: bool) -> None:
+    """Print the rows; of a profile's also what it lacks."""
+    rows = table_rows(weights)
+    if as_json:
+        print(rows_as_json(rows))
+        return
+    from rich.console import Console
+
+    Console().print(as_table(rows))
+    if profile is not None:
+        print(lacking(rows, profile))
+
+
 def table_rows(weights: Iterable[Weight]) -> list[Row]:
     """Rows with the state of their files, which are read whole."""
     return [Row(w.name, w.pack, verify(w), w.bytes, w.licence, w.non_commercial, w.needed_by, w.url or w.carrier,

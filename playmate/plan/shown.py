@@ -6,12 +6,31 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from rich.console import Console
 from rich.table import Table
 
 from pipeline.core.config import Params
+from playmate.plan import extraction
 from playmate.plan.costs import GPU_GB
-from playmate.plan.graph import Graph, StagePlan
+from playmate.plan.graph import Graph, StagePlan, plan_graph
 from playmate.plan.needs import refusal
+
+
+def print_plan(params: Params, corpora: list[str] | None, price: float | None, as_json: bool) -> bool:
+    """Print extraction's part clip by clip, then the whole graph unless `corpora` are named; False where a run of it
+    lacks something. `price`: of this machine or cluster, an hour."""
+    graph = None if corpora else plan_graph(params)
+    if graph and as_json:
+        print(graph_as_json(graph))
+        return not graph.lacks
+    clips, console = extraction.forecast(params, corpora), Console()
+    if clips.lines:
+        console.print(extraction.as_table(clips))
+    print(*extraction.in_words(clips, params, price), sep="\n")
+    if graph:
+        console.print(as_table(graph))
+        print(*in_words(graph, params), sep="\n")
+    return not (graph and graph.lacks)
 
 
 def as_table(graph: Graph) -> Table:
@@ -48,6 +67,6 @@ def in_words(graph: Graph, params: Params) -> list[str]:
     return [*said, refusal(graph.lacks) if graph.lacks else "nothing is missing"]
 
 
-def as_json(graph: Graph) -> str:
+def graph_as_json(graph: Graph) -> str:
     """For programs."""
     return json.dumps(asdict(graph) | {"disk_gb": graph.disk_gb, "can_succeed": not graph.lacks}, indent=1)

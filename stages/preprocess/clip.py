@@ -14,12 +14,12 @@ from models.face.face import FaceDetector
 from models.face.shots import pieces, shots
 from models.judges.voice import VoiceActivity
 from pipeline.components.detector import DetectorFiles, make_detector
+from pipeline.components.lip_sync import LipSync, load_lip_sync
 from pipeline.compute.device import which_device
 from pipeline.core.data_params import Preprocess
 from pipeline.media.container import MediaError, open_media, start_s
 from pipeline.media.sound import Tally, read_sound
 from pipeline.media.video import Limits, Probe, probe
-from stages.preprocess.lip_sync import LipSync, load_lip_sync
 from stages.preprocess.look import Seen, look
 from stages.preprocess.piece import PieceMaker, clip_id, thumbnail
 from stages.preprocess.task import Answer, ClipTask, Columns, Reason
@@ -37,14 +37,17 @@ def make_worker(settings: dict[str, Any]) -> Callable[[Columns], Columns]:
 
 
 def load_worker(settings: dict[str, Any]) -> ClipWorker:
-    """`settings`: params (the section `preprocess`), detector, voice and perhaps landmarks, sync (paths of weights)."""
+    """`settings`: params (the section `preprocess`), and paths of weights: detector, voice and perhaps landmarks, sync,
+    sync_faces."""
     cv2.setNumThreads(1)
     params = Preprocess.model_validate(settings["params"])
     landmarks = None if settings["landmarks"] is None else Path(settings["landmarks"])
     files = DetectorFiles(Path(settings["detector"]), landmarks)
     device = which_device(params.gpus_per_actor > 0)
     detector = make_detector(params.measure.detector, params.measure.detector_px, files, device)
-    lip_sync = load_lip_sync(Path(settings["sync"]), device) if settings["sync"] else None
+    lip_sync = None
+    if settings["sync"]:
+        lip_sync = load_lip_sync(Path(settings["sync"]), Path(settings["sync_faces"]), device)
     return ClipWorker(params, detector, VoiceActivity(Path(settings["voice"])).speech_share, lip_sync)
 
 

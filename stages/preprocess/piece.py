@@ -16,6 +16,8 @@ import numpy as np
 from models.face.driving_crop import Square, cut, driving_square
 from models.face.face import roll_deg, yaw_deg
 from models.face.tracks import boxes_per_frame, link, speaker
+from models.motion.face_space import FaceNotFound
+from pipeline.components.lip_sync import LipSync
 from pipeline.core.atomic import write_bytes
 from pipeline.core.data_params import Measure
 from pipeline.core.fingerprint import digest, file_sha256
@@ -24,7 +26,6 @@ from pipeline.media.film import write_video
 from pipeline.media.video import Probe
 from stages.preprocess.cropping import crop_frames, crop_kept
 from stages.preprocess.likeness import moments, picture_hash, sound_hash
-from stages.preprocess.lip_sync import LipSync, boxes_in_crop
 from stages.preprocess.look import Seen
 from stages.preprocess.quality import blur, brightness, inside_share, score_p05
 from stages.preprocess.task import ClipTask, Columns
@@ -73,14 +74,20 @@ class PieceMaker:
         crops: Iterable[np.ndarray] = self._crops(first, end, square)
         if self._lip_sync is not None:
             crops = list(crops)
-            row |= self._lip_sync(np.stack(crops), boxes_in_crop(boxes, square, measure.crop_px), sound)
-            sound = self._in_sync(row, first, end)
+            sound = self._in_sync(row, first, end, np.stack(crops), sound)
         self._write(row, crops, sound)
         return row
 
-    def _in_sync(self, row: Columns, first: int, end: int) -> np.ndarray:
+    def _in_sync(self, row: Columns, first: int, end: int, crops: np.ndarray, sound: np.ndarray) -> np.ndarray:
         """The piece's sound with the measured offset taken off, which `sound_moved_samples` records."""
-        frames = round(row["sync_offset_frames"])   # above zero the sound comes first: it is moved back
+        assert self._lip_sync is not None
+        try:
+            found = self._lip_sync(crops, sound)
+        except FaceNotFound as error:
+            row["reject"] = {"stage": "face", "code": "face_lost", "value": 0.0, "detail": str(error)}
+            return sound
+        frames = found.offset   # above zero the sound comes first: it is moved back
+        row |= {"sync_confidence": found.confidence, "sync_offset_frames": float(frames)}
         row["sound_moved_samples"] = frames * (self._measure.sample_rate_hz // self._measure.fps)
         return self._sound(first - frames, end - frames)
 

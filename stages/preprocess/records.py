@@ -18,7 +18,7 @@ from stages.preprocess.readers import ClipRow, RawCorpus, RejectRow, Row
 from stages.preprocess.readers.raw import Source, is_sha256
 from stages.preprocess.task import Answer, ClipTask, Columns
 
-WEIGHTS = ("detector", "landmarks", "voice", "sync")
+WEIGHTS = ("detector", "landmarks", "voice", "sync", "sync_faces")
 WORKER_ERROR = "worker_error"  # a mistake of ours that a file brought to light: tried again at every run
 LIMIT_CODES = ("timeout", "out_of_memory", "crash")
 

@@ -86,11 +86,12 @@ def corpus_of(name: str, params: Params) -> Corpus:
 
 def worker_settings(params: Params, corpus: Corpus) -> dict[str, Any]:
     """What a worker is made from (`preprocess_clip.make_worker`); raises WeightsError where a network is not there."""
-    sync = str(weight_path("syncnet")) if params.preprocess.sync_filter and corpus.sync else None
+    with_sync = params.preprocess.sync_filter and corpus.sync
+    sync, sync_faces = (str(weight_path(name)) if with_sync else None for name in ("syncnet", "scrfd"))
     files = detector_files(params.preprocess.measure.detector)
     return {"params": params.preprocess.model_dump(), "detector": str(files.network),
             "landmarks": None if files.landmarks is None else str(files.landmarks),
-            "voice": str(weight_path("silero_vad")), "sync": sync}
+            "voice": str(weight_path("silero_vad")), "sync": sync, "sync_faces": sync_faces}
 
 
 def _base(row: Row) -> dict:

@@ -19,7 +19,7 @@ from pipeline.storage.lock import Busy
 from pipeline.tracking import TrackingUnavailable
 from pipeline.weights.table import WeightsError
 from playmate import exits
-from playmate.ports import check_port
+from playmate.options import check_port
 
 
 def command(*arguments, **options):

@@ -29,7 +29,7 @@ def in_the_project(project, monkeypatch, tmp_path):
 
 def test_the_paper_profile_needs_the_papers_networks():
     assert names("paper", own_data=True) == {
-        "buffalo_l", "silero_vad", "syncnet", "liveportrait", "vgg19", "wav2vec2_base_960h", "face_landmarker",
+        "buffalo_l", "silero_vad", "syncnet", "scrfd", "liveportrait", "vgg19", "wav2vec2_base_960h", "face_landmarker",
         "fid_inception", "i3d", "arcface_w600k_r50", "lpips_alexnet", "hsemotion",
         "emotion_facex"}  # the last one: the ablation's P(emotion asked for)
 
