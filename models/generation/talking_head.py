@@ -41,7 +41,8 @@ class Source:
                 curves: Curves | None = None) -> Request:
         """What to ask a generator for to move this face; the rest as in `Request`."""
         return Request(speech=speech, x_c=self.x_c, source_rho=self.rho, emotion=emotion, pose=pose,
-                       seed=seed, window=window, curves=curves or Curves())
+                       seed=seed, window=window, curves=curves or Curves(),
+                       source_delta=self.appearance.motion.delta[0])
 
 
 class TalkingHead:
@@ -67,8 +68,12 @@ class TalkingHead:
         return self._finished(request, self.generator.stream(request, **settings))
 
     def _finished(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        moved = directed(self.space, windows, request.curves, request.source_rho, self.generator.rest)
-        return with_blinks(self.space, request.x_c, moved, request.seed)
+        curves = request.curves
+        if not (curves.blinks_per_min is None and curves.gaze is None) and not self.space.knows_eyes:
+            raise ValueError(f"blinks and gaze cannot be directed in the face space {self.space.name}: which of its "
+                             "key points are lids and irises is not known")
+        moved = directed(self.space, windows, request, self.generator.rest)
+        return with_blinks(self.space, request.x_c, moved, request.seed, curves.blinks_per_min)
 
     def frames(self, portrait: Source, motion: np.ndarray) -> np.ndarray:
         """A generated motion [T, 3K + 7], fitted to the looks of the portrait -> frames [T, 512, 512, 3] uint8.

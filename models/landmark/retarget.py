@@ -43,6 +43,7 @@ MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
+HELD_OPEN = 0.7  # of the opening at rest: a squint, and no blink
 LID_CLOSING = 0.5  # of the opening at rest: lids nearer than this go on to close
 
 
@@ -102,6 +103,17 @@ def scaled_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
         scaled[:, upper, 1] += deeper
         scaled[:, lower, 1] -= deeper
     return scaled
+
+
+def held_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Delta [T, K, 3] whose lids are open by at least `HELD_OPEN` of what they are with the mean delta `rest` [K, 3]."""
+    least = HELD_OPEN * ((x_c + rest)[LOWER] - (x_c + rest)[UPPER])[:, 1]  # [6]
+    points = x_c + delta
+    lift = np.maximum(least - (points[:, LOWER] - points[:, UPPER])[..., 1], 0)  # [T, 6]
+    held = delta.astype(np.float64)
+    held[:, UPPER, 1] -= UPPER_LID_SHARE * lift
+    held[:, LOWER, 1] += (1 - UPPER_LID_SHARE) * lift
+    return held
 
 
 def _opening(points: np.ndarray) -> float:

@@ -26,6 +26,7 @@ class LivePortraitFaceSpace:
 
     name = "liveportrait"
     num_keypoints = NUM_KEYPOINTS
+    knows_eyes = False
 
     def __init__(self, networks: Networks, runtime: Runtime | None = None, device: str = "cpu"):
         self.runtime, self.device = runtime or Runtime(), torch.device(device)
@@ -72,6 +73,19 @@ class LivePortraitFaceSpace:
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Nothing, as for the eyes."""
         return np.zeros_like(points)
+
+    def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+                  own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Not possible: none of its key points is known to be an iris."""
+        raise NotImplementedError("LivePortrait's key points have no irises")
+
+    def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """Nor a lid."""
+        raise NotImplementedError("LivePortrait's key points have no lids")
+
+    def lid_opening(self, points: np.ndarray) -> np.ndarray:
+        """Not known either."""
+        raise NotImplementedError("LivePortrait's key points have no lids")
 
     def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Around the mean mouth, for which of its values mean shut lips is not known."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from pipeline.animate.portrait import PortraitError, choose_face, draw_numbers, 
 from pipeline.animate.pose import driving_pose
 from pipeline.animate.rest import Awake, with_rest
 from pipeline.animate.speech import Speech, read_speech
+from pipeline.animate.style import style_of
 from pipeline.compute.prefetch import prefetch
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 CRF = 18
 RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
 AS_GENERATED = Direction()
+DIRECTED = frozenset(one.name for one in fields(Direction))  # keywords of `animate` that direct
 
 Tell = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -124,10 +126,10 @@ class Animator:
         """RGB frames [512, 512, 3] uint8 at 25 fps, round(25 x duration) of them.
 
         `direction`: `emotion`, `seed`, `pose_scale` and all else that `pipeline.animate.direction.Direction` has.
-        `pose`: "generated", "still", or a driving video. `paste_back`: frames are the whole picture [H, W, 3] (sides cut
-        to even ones) with the animated face in its place. `tell` is called with what was noticed about the inputs, in
-        words. All inputs are checked before the first frame; raises PortraitError, SpeechError, DrivingError, ValueError
-        (unknown emotion: the message lists the known ones).
+        `pose`: "generated", "still", or a driving video. `paste_back`: frames are the whole picture [H, W, 3] (sides
+        cut to even ones) with the animated face in its place. `tell` is called with what was noticed about the inputs,
+        in words. All inputs are checked before the first frame; raises PortraitError, SpeechError, DrivingError,
+        ValueError (unknown emotion: the message lists the known ones).
         """
         asked = Direction(**direction)
         ready = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
@@ -139,7 +141,7 @@ class Animator:
         features = whole_features(self.encoder, heard.waveform, frames)
         awake = self.awake(asked)
         motions = self.motions(ready, features if awake is None else awake.along(features, heard.waveform), weights,
-                               self._pose(pose, ready, frames, tell), asked, frames=frames)
+                               self._pose(pose, ready, frames, tell), asked, frames=frames, tell=tell)
         return self._rendered(ready, self.rested(ready, motions, awake), paste_back)
 
     def awake(self, direction: Direction) -> Awake | None:
@@ -163,7 +165,8 @@ class Animator:
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
 
-        facts = generation_facts(self.version, emotion=options.get("emotion"), seed=options.get("seed"))
+        asked = {name: value for name, value in options.items() if name in DIRECTED}
+        facts = generation_facts(self.version, **asked_facts(asked))
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
         heard = read_speech(speech)
@@ -173,15 +176,21 @@ class Animator:
                                finish=finish)
 
     def motions(self, portrait: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None, pose: Pose,
-                direction: Direction = AS_GENERATED, window: int | None = None,
-                frames: int | None = None) -> Iterator[np.ndarray]:
+                direction: Direction = AS_GENERATED, window: int | None = None, frames: int | None = None,
+                tell: Tell = log.warning) -> Iterator[np.ndarray]:
         """Motion vectors [<= window, 3K + 7] from speech features [n, D] of `frames` (None: nobody knows yet).
 
         `emotion` and `pose` as in `models.generation.request.Request`; the direction's own emotion is not read. Raises
-        ValueError for a direction that cannot be followed.
+        ValueError for a direction that cannot be followed, DrivingError for a video that nothing can be like.
         """
-        settings = direction.settings()
-        request = portrait.source.request(features, emotion, pose, direction.seed, window, direction.curves(frames))
+        settings, style = direction.settings(), None
+        if direction.like is not None:
+            style = style_of(direction.like, portrait.source.rho, self.head.space, self.detector)
+            for note in style.notes:
+                tell(note)
+        curves = direction.curves(self.head.generator.settings, frames, None if style is None else style.blinks_per_min)
+        request = portrait.source.request(features, emotion, pose, direction.seed, window, curves)
+        request = replace(request, guided=direction.part(), style=None if style is None else (style.mean, style.std))
         return self.head.stream(request, **settings)
 
     def render(self, portrait: Portrait, motions: Iterator[np.ndarray],
@@ -204,6 +213,12 @@ class Animator:
         for note in driven.notes:
             tell(note)
         return driven.rho
+
+
+def asked_facts(direction: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as a film's metadata say it: without the video that it is like, which may be bytes."""
+    asked = {name: value for name, value in direction.items() if name != "rest"}
+    return asked | ({"like": "a video of the person"} if asked.get("like") is not None else {})
 
 
 def frame_count(waveform: np.ndarray) -> int:

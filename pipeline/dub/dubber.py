@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 CRF = 16
 MAX_FILM_S = 4 * 3600.0   # as of speech
 AHEAD_BYTES = 100e6      # of pictures that are drawn before they are written
-OF_THE_FILM = ("pose_scale",)   # dials that have no mouth in them
+OF_THE_FILM = ("pose_scale", "blink", "gaze", "pose_guidance", "like")   # dials that have no mouth in them
 Film = Path | str | bytes
 Tell = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class Dub:
     def motion(self, speech: Speech, showing: Showing, direction: Direction) -> np.ndarray:
         """The new motion [M, 3K + 7] at 25 fps: generated where the mouth is, the film's everywhere else."""
         check_direction(direction)
+        head = self.animator.head
         settings, folder = direction.settings(), Path(self._folder.name)
         known = known_motion(showing, self.followed, self.space, folder)
         frames = len(known)
@@ -106,10 +107,8 @@ class Dub:
         x_c = self.followed.x_c.astype(np.float32)
         request = Request(features, x_c, known[0, -RHO_DIM:], weights, known[:, -RHO_DIM:], direction.seed,
                           given=Given(known[:, :-RHO_DIM], np.repeat(~self.space.mouth, 3)),
-                          curves=direction.curves(frames))
-        head = self.animator.head
-        windows = directed(head.space, head.generator.stream(request, **settings), request.curves, request.source_rho,
-                           head.generator.rest)
+                          curves=direction.curves(head.generator.settings, frames), guided=direction.part())
+        windows = directed(head.space, head.generator.stream(request, **settings), request, head.generator.rest)
         if awake is not None:
             windows = with_rest(head.space, x_c, windows, awake)
         made = scratch(folder, known.shape)

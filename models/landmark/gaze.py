@@ -1,0 +1,32 @@
+"""Where the eyes look: an iris is a point on a ball that turns in the head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.face.points import EYE_CORNERS, IRISES, positions
+from models.motion.camera import rotation_from_angles
+
+# from an eye's centre of rotation to its iris about 10 mm, from corner to corner about 30 mm
+EYEBALL = 1 / 3
+_IRISES = positions(IRISES)
+_CORNERS = positions(EYE_CORNERS).reshape(2, 2)  # right eye, left eye
+_TO_CAMERA = np.array([0.0, 0.0, -1.0])
+
+
+def held_gaze(x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+              own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Delta [T, K, 3] (head frame, face widths) whose irises turn against the head by `share` [T]: 0 as in delta, 1
+    eyes that look where those of the portrait do, which is taken for the camera.
+
+    x_c [K, 3]; angles_deg [T, 3] of the head; own_delta [K, 3] and own_angles_deg [3] of the portrait. In the head's
+    frame the camera lies at (0, 0, -1) R^T, and an iris moves by the eyeball's radius times the change of that.
+    """
+    turned = _TO_CAMERA @ np.swapaxes(rotation_from_angles(np.asarray(angles_deg, np.float64)), -1, -2)  # [T, 3]
+    own = _TO_CAMERA @ rotation_from_angles(np.asarray(own_angles_deg, np.float64)).T
+    radius = EYEBALL * np.linalg.norm(x_c[_CORNERS[:, 1]] - x_c[_CORNERS[:, 0]], axis=-1)  # [2]
+    held = own_delta[_IRISES] + radius[:, None] * (turned - own)[:, None]  # [T, 2, 3]
+    along = np.asarray(share, np.float64)[:, None, None]
+    found = delta.astype(np.float64)
+    found[:, _IRISES] = (1 - along) * delta[:, _IRISES] + along * held
+    return found
