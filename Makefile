@@ -47,4 +47,4 @@ mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
 	$(BIN)/playmate tracking ui
 
 clean: setup     ## deletes what the pipeline made (not the environment, the weights or anything of yours)
-	$(BIN)/python -m stages.outputs clean
+	$(BIN)/python -m playmate.outputs clean

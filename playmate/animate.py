@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -25,7 +25,7 @@ from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import PortraitError, SeveralFacesError, read_portrait, rivals
 from pipeline.animate.speech import Speech, SpeechError, read_speech
-from pipeline.core.atomic import atomic_path
+from pipeline.core.atomic import atomic_path, check_not_read
 from playmate.contact_sheet import ContactSheet
 
 if TYPE_CHECKING:   # they load the networks' libraries, which takes seconds: inputs are checked before
@@ -97,7 +97,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     if settings.preview is not None:
         places |= {sheet_path(settings.preview, path, several) for path in places}
     for place in places:
-        check_writable(place)
+        check_writable(place, [*portraits, *speeches, *([] if settings.pose in POSES else [Path(settings.pose)])])
     console.print(f"reading {_counted(portraits, 'portrait')} and {_counted(speeches, 'speech')}", highlight=False)
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
@@ -138,11 +138,12 @@ def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
     return out
 
 
-def check_writable(path: Path) -> None:
-    """Make the folder of `path`; raises ValueError where no file can be made in it."""
+def check_writable(path: Path, inputs: Sequence[Path]) -> None:
+    """Make the folder of `path`; raises ValueError where no file can be made in it, and for a file that is read."""
+    check_not_read(path, inputs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix):   # a name as long
             pass
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from error

@@ -45,13 +45,10 @@ def dub(video: Path, speech: Path, out: Path, model: str | None, settings: Setti
     out = out_path(out, video, speech, several=False)
     if not video.is_file():
         raise ValueError(f"--video {video}: no such file")
-    if out.exists() and out.samefile(video):
-        raise ValueError(f"{out} is the film itself: choose another name for the dubbed one")
     if settings.fit not in FITS:
         raise ValueError(f"--fit {settings.fit}: accepted are {', '.join(FITS)}")
-    if settings.preview is not None:
-        sheet_path(settings.preview, out, several=False)
-    check_writable(out)
+    for place in [out, *([] if settings.preview is None else [sheet_path(settings.preview, out, several=False)])]:
+        check_writable(place, [video, speech])
     signed = signer(settings.credentials, settings.certificate, settings.private_key)
     heard = read_speech(speech, track=settings.track)
     check_speech(heard.waveform, speech, settings.speech_share)

@@ -76,26 +76,15 @@ def plan(
     corpus: Annotated[list[str] | None, typer.Argument(help="extraction of these corpora alone")] = None,
     price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the graph as JSON")] = False,
-    check: Annotated[bool, typer.Option("--check", help="only what the running `dvc repro` lacks")] = False,
 ) -> None:
     """Say what `dvc repro` would compute, with GPUs, memory, hours and disk, and what is missing: then exit 1.
 
     Nothing is decoded. What extraction finds in the store is counted clip by clip.
     """
     from pipeline.core.config import load_params
-    from playmate.plan.needs import CannotSucceed, check_run
-
-    params = load_params()
-    if check:
-        try:
-            check_run(params)
-        except CannotSucceed as error:
-            typer.echo(error, err=True)
-            raise typer.Exit(1) from error
-        return
     from playmate.plan.shown import print_plan
 
-    if not print_plan(params, corpus, price, as_json):
+    if not print_plan(load_params(), corpus, price, as_json):
         raise typer.Exit(1)
 
 

@@ -35,6 +35,7 @@ from pipeline.animate.rest import Awake, with_rest
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.animate.style import style_of
 from pipeline.compute.prefetch import prefetch
+from pipeline.core.atomic import check_not_read
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
 
@@ -165,6 +166,7 @@ class Animator:
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
 
+        check_not_read(Path(out), [portrait, speech, options.get("pose"), options.get("like")])
         asked = {name: value for name, value in options.items() if name in DIRECTED}
         facts = generation_facts(self.version, **asked_facts(asked))
         finish = signing(facts, credentials)

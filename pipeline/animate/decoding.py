@@ -129,9 +129,7 @@ def decode_speech(source: Path, folder: Path, max_s: float, number: int | None,
         loud = np.memmap(folder / WAVEFORM, dtype=np.float32, mode="r+")
         for start in range(0, samples, SCALED_AT_ONCE):
             loud[start:start + SCALED_AT_ONCE] /= np.float32(peak)
-    notes = tally.notes()
-    if track.channel is not None:
-        notes.append("its two channels cancel each other; one of them is taken")
+    notes = tally.notes() + track.notes()
     return SpeechFacts(samples, peak, rate_hz, channels, has_film, track.number, track.count, tuple(notes))
 
 

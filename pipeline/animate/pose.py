@@ -89,26 +89,27 @@ class DriversFace:
 def follow_driver(video: Path | str | bytes, frames: int, fps: int, space: FaceSpace,
                   detector: FaceDetector) -> DriversFace:
     """The face of at most `frames` frames of a video at `fps`; raises DrivingError."""
+    name = "the driving video" if isinstance(video, bytes) else f"the driving video {video}"
     whole = FilmWish("", fps, frames, DETECT_EVERY, MAX_SIDE_PX)
     with closing(FilmReader(video)) as reader:
         try:
-            square = driving_square(_boxes(reader, whole, detector), CROP_SCALE, CROP_SHIFT_Y)
+            square = driving_square(_boxes(reader, whole, detector, name), CROP_SCALE, CROP_SHIFT_Y)
             wish = replace(whole, every=1, square=(square.x, square.y, square.side), crop_px=CROP_PX)
             parts = [_part(crops, space, detector) for crops, _ in reader.parts(wish, CHUNK)]
         except Refused as error:
-            raise DrivingError(f"the driving video cannot be read: {error}") from error
+            raise DrivingError(f"{name} cannot be read: {error}") from error
         except FaceNotFound as error:
-            raise DrivingError(f"the driving video's face cannot be followed: {error}") from error
+            raise DrivingError(f"the face of {name} cannot be followed: {error}") from error
     rows, seen = np.concatenate([rows for rows, _ in parts]), np.concatenate([seen for _, seen in parts])
     return DriversFace(_bridged(rows[:, :-1], seen, fps), np.where(seen, rows[:, -1], np.nan), _notes(seen, fps))
 
 
-def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector) -> np.ndarray:
+def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector, name: str) -> np.ndarray:
     """The largest face's box [looks, 4] in pixels of the video."""
     boxes = [by_size(faces)[0].box * scale for pictures, scale in reader.parts(wish, CHUNK // DETECT_EVERY)
              for picture in pictures if (faces := detector.detect(picture))]
     if not boxes:
-        raise DrivingError("no face found in the driving video")
+        raise DrivingError(f"no face found in {name}")
     return np.array(boxes)
 
 

@@ -2,7 +2,7 @@
 
 Every file that a stage writes into an output is noted in `.playmate/made.jsonl` before it appears (`note`, called by
 `pipeline.core.atomic`). What is neither noted, with this size and time, nor known to DVC by its bytes is somebody's
-own: `check` names it. It runs before all stages (`stages.outputs`) and after each, so that DVC never goes on to one.
+own: `check` names it. It runs before all stages (`playmate.outputs`) and after each, so that DVC never goes on to one.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from pipeline.animate.rest import with_rest
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.components.film_space import film_space, identity_of_faces
 from pipeline.compute.prefetch import prefetch
+from pipeline.core.atomic import check_not_read
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
 from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
@@ -179,6 +180,7 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
     """
     from pipeline.animate.provenance import Edited, generation_facts, metadata_tags, signing
 
+    check_not_read(Path(out), [film, speech])
     direction, heard = direction or Direction(), read_speech(speech)
     check_direction(direction)
     facts = generation_facts(animator.version, emotion=direction.emotion, seed=direction.seed, edited="mouth and sound")

@@ -62,7 +62,7 @@ def plan_graph(params: Params) -> Graph:
     stages = load_stages()
     stand, gpu_gb = standing(stages), _gpu_gb()
     rows = [replace(row, stands=row.stage in stand) for row in _rows(params, gpu_gb or costs.GPU_GB.value)]
-    found = lacks(params, stages, stages)
+    found = lacks(params, set(stages) - stand)
     free_gb = shutil.disk_usage(".").free / 1e9
     need_gb = sum(row.disk_gb for row in rows if not row.stands)
     if need_gb > free_gb:

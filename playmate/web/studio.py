@@ -30,7 +30,7 @@ DIALS = {"pose_scale": "Head movement, 0 to 3 (1)", "mouth_scale": "Mouth moveme
          "blink": "Blinks a minute, or off (16)", "gaze": "Eyes: camera or free (free)",
          "expression_scale": "Guidance of the expression by speech", "pose_guidance": "Guidance of the head by speech",
          "guided": "Part of sampling that is guided (0:1)"}
-MAX_SCALE, MAX_SEED = 5.0, 2**31
+MAX_SCALE, MAX_SEED, MAX_FACES = 5.0, 2**31, 1000
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Studio:
             mark=MARK if wish.mark else None,
             emotion=emotion_texts(wish.timeline, animator.labels, speech.duration_s) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
-            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face),
+            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=_face(wish.face),
             **self._dials(wish))
         return out
 
@@ -152,7 +152,7 @@ class Studio:
             progress(done, len(showing.times))
 
         out = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads)) / "dubbed.mp4"
-        dub_to_file(self.animator, film, speech, out, face=None if wish.face is None else int(wish.face), fit=wish.fit,
+        dub_to_file(self.animator, film, speech, out, face=_face(wish.face), fit=wish.fit,
                     keep_sound_db=wish.keep_sound_db, direction=Direction(wish.emotion, seed=int(wish.seed)),
                     mark=MARK if wish.mark else None, progress=step, tell=tell, limit_s=self.limits.speech_s)
         return out
@@ -175,7 +175,7 @@ class Studio:
         self._check_seed(wish.seed)
 
     def _check_seed(self, seed: float) -> None:
-        if not 0 <= int(seed) < MAX_SEED:
+        if not 0 <= float(seed) < MAX_SEED:   # also what is no number
             raise ValueError(f"the seed is a whole number from 0 to {MAX_SEED - 1}")
 
     def _upload(self, place: str | None, name: str) -> bytes:
@@ -188,3 +188,9 @@ class Studio:
         if path.stat().st_size > self.limits.upload_mb * 2**20:
             raise ValueError(f"the {name} is larger than {self.limits.upload_mb} MB")
         return path.read_bytes()
+
+
+def _face(number: float | None) -> int | None:
+    if number is not None and not 1 <= float(number) <= MAX_FACES:
+        raise ValueError(f"faces have numbers from 1 to {MAX_FACES}")
+    return None if number is None else int(number)

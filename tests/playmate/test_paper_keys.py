@@ -27,7 +27,8 @@ NEUTRAL = {
         emotion.labels sample.solver""",
     "common practice, which no size of data or model asks to change": """
         train_audio.final_lr_share train_audio.grad_clip train_audio.trainer.bundle train_emotion.final_lr_share
-        train_emotion.weight_decay train_emotion.grad_clip train_emotion.trainer.bundle""",
+        train_emotion.weight_decay train_emotion.grad_clip train_emotion.trainer.bundle
+        train_audio.trainer.tuned_share train_emotion.trainer.tuned_share""",
     "stage 1 is frozen in stage 2, so that the pose has no gradient and one part is left": """
         train_emotion.weight_of train_emotion.expression_weight train_emotion.pose_weight
         train_emotion.pose_velocity_weight""",

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from models.generation.request import SampleSettings
 from models.motion.emotions import LABEL_SETS
 from models.motion.normalization import MotionStatistics
@@ -42,7 +45,8 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     job = stage.make_job(params, storage, plan.name)
     best = section.trainer.bundle == "best" and job.validation_clips
     chosen = CheckpointStore(storage, plan.name).load_best() if best else state
-    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), chosen["model"], statistics)
+    weights = between(job.model.state_dict(), chosen["model"], section.trainer.tuned_share)
+    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), weights, statistics)
     found = verdict(state["history"], section.trainer.min_learned)
     facts = {"stage": stage.name, "parameters": sum(p.numel() for p in job.model.parameters()),
              "clips": len(job.clips), "validation_clips": len(job.validation_clips), "run": plan.name,
@@ -50,6 +54,12 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     write_history(stage.folder, state["history"], facts)
     say(f"train_{stage.name}: {sentence(state['history'])}; bundle in {folder}")
     say(f"train_{stage.name}: {found.sentence}")
+
+
+def between(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights that share of the way from one state of a network to another one (Wortsman et al. 2022, WiSE-FT)."""
+    return {name: torch.lerp(start[name].to(value), value, share) if value.is_floating_point() else value
+            for name, value in end.items()}
 
 
 def _without_params(prints: dict[str, str]) -> dict[str, str]:

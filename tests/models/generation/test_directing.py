@@ -134,8 +134,8 @@ def test_free_eyes_move_as_generated_and_half_way_is_half_way():
 
 
 def test_the_models_own_blink_gives_way_and_open_eyes_stay():
-    """Lids 0.1 apart at rest; 0.08, 0.07 and 0 apart they are held at 0.08, 0.07 and 0.07, three quarters of the lift by
-    the upper one."""
+    """Lids 0.1 apart at rest; 0.08, 0.07 and 0 apart they are held at 0.08, 0.07 and 0.07, three quarters of the lift
+    by the upper one."""
     x_c, rest = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3))
     x_c[LID_LOWER, 1] = 0.1
     delta = np.zeros((3, NUM_KEYPOINTS, 3))

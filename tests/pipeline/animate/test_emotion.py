@@ -30,7 +30,7 @@ def test_before_the_first_start_nothing_is_asked_for():
 
 
 @pytest.mark.parametrize("texts", [["happy@x"], ["happy", "sad"], ["happy@-1"], ["happy@nan"], ["hungry"],
-                                   ["happy", "sad@0.41"]])
+                                   ["happy", "sad@0.41"], ["happy:0.5,happy:0.2"]])
 def test_bad_emotions_are_refused(texts):
     with pytest.raises(ValueError, match="emotion"):
         as_weights(texts, LABELS, 10, 25)

@@ -77,7 +77,8 @@ def test_files_elsewhere_are_not_read(studio, tmp_path):
     ({"speech": None}, "speech is missing"),
     ({"pose": "/etc/passwd"}, "pose must be one of"), ({"pose": "video"}, "pose video is missing"),
     ({"audio_scale": 99.0}, "guidance of speech"), ({"emotion_scale": float("nan")}, "guidance of emotion"),
-    ({"seed": -1}, "seed"), ({"timeline": [(0, "joy", 1)]}, "unknown emotion 'joy'"),
+    ({"seed": -1}, "seed"), ({"seed": float("nan")}, "seed"), ({"seed": float("inf")}, "seed"),
+    ({"face": float("inf")}, "faces have numbers"), ({"timeline": [(0, "joy", 1)]}, "unknown emotion 'joy'"),
     ({"timeline": [(9.0, "sad", 1)]}, "lies within the speech"), ({"timeline": [(0, "sad", 2)]}, "strength"),
     ({"timeline": [(0.0, "sad", 0.1)] * 51}, "more than 50")])
 def test_what_a_visitor_can_mend(studio, changes, message):
