@@ -96,8 +96,10 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     places = {path for _, _, path in jobs}
     if settings.preview is not None:
         places |= {sheet_path(settings.preview, path, several) for path in places}
+    videos = [] if settings.pose in POSES else [Path(settings.pose)]
+    videos += [settings.direction.like] if isinstance(settings.direction.like, Path) else []
     for place in places:
-        check_writable(place, [*portraits, *speeches, *([] if settings.pose in POSES else [Path(settings.pose)])])
+        check_writable(place, [*portraits, *speeches, *videos])
     console.print(f"reading {_counted(portraits, 'portrait')} and {_counted(speeches, 'speech')}", highlight=False)
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)

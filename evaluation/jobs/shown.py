@@ -96,7 +96,8 @@ class DialJob(OfClip):
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
         clip = self.clip
         portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
-        curves = Direction(**{self.dial: self.value}).curves(parts.head.generator.settings)
+        asked: dict[str, Any] = {self.dial: self.value}
+        curves = Direction(**asked).curves(None)
         motion = parts.head.motions([portrait.request(clip.speech, seed=clip.seed, curves=curves)])[0]
         write_tiles(folder / f"{clip.clip_id}_{self.dial}_{self.value}.mp4", parts.head.frames(portrait, motion),
                     self.stage, settings)

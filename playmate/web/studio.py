@@ -9,9 +9,10 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class Wish:
     consent: bool
     face: int | None = None  # its number in `Studio.faces`; None: the largest
     model: str | None = None  # one of `Studio.models`; None: the one that the page was started with
-    dials: Mapping[str, str] = MappingProxyType({})  # of `DIALS`, as timelines; empty ones are the model's own
+    dials: Mapping[str, str] = field(default_factory=dict)  # of `DIALS`, as timelines; empty ones are the model's own
     like: str | None = None  # a video of the person
 
 
@@ -157,10 +158,10 @@ class Studio:
                     mark=MARK if wish.mark else None, progress=step, tell=tell, limit_s=self.limits.speech_s)
         return out
 
-    def _dials(self, wish: Wish) -> dict[str, str | bytes]:
+    def _dials(self, wish: Wish) -> dict[str, Any]:
         if unknown := set(wish.dials) - set(DIALS):
             raise ValueError(f"unknown dial {min(unknown)!r}: {', '.join(DIALS)} are known")
-        asked: dict[str, str | bytes] = {name: text for name, text in wish.dials.items() if text.strip()}
+        asked: dict[str, Any] = {name: text for name, text in wish.dials.items() if text.strip()}
         return asked | ({"like": self._upload(wish.like, "video of the person")} if wish.like else {})
 
     def _pose(self, wish: Wish) -> str | bytes:
