@@ -79,6 +79,8 @@ def fine_tune(data: Sequence[str], name: str, min_gain: float, say: Callable[[st
     """Make the model `name`, or go on with it; raises ValueError for a bad or taken name and where a stage fails."""
     if NAME.fullmatch(name) is None:
         raise ValueError(f"--name {name!r}: letters, digits, _ and -, 64 at most")
+    if not 0 <= min_gain <= 1:
+        raise ValueError(f"--min-gain {min_gain:g}: a difference of r, from 0 to 1")
     folder = paths.models_folder() / name
     places = [place if place.startswith("s3://") else os.path.abspath(os.path.expanduser(place)) for place in data]
     if not folder.exists():

@@ -18,11 +18,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pipeline.core.data_params import (
     Corpus,
     CorpusName,
+    Count,
+    CountOrZero,
     Embedded,
     Extract,
     FeatureStoreRoot,
+    NotNegative,
+    Positive,
     Preprocess,
     Ray,
+    Section,
+    Share,
     Speech,
     Split,
     Statistics,
@@ -38,7 +44,6 @@ from pipeline.core.model_params import (
     TrainEmotion,
 )
 from pipeline.core.paths import PACKAGED
-from pipeline.core.section import Count, CountOrZero, NotNegative, Positive, Section, Share
 
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.section import UNTRAINED, Count, CountOrZero, Gpus, NotNegative, Positive, Section, Share
+from pipeline.core.data_params import UNTRAINED, Count, CountOrZero, Gpus, NotNegative, Positive, Section, Share
 
 
 def _check_gpus(workers: int, gpus: Gpus) -> None:

@@ -71,6 +71,8 @@ def test_weights_between_two_states():
 def test_a_name_is_no_path(tmp_path):
     with pytest.raises(ValueError, match="letters, digits, _ and -"):
         fine_tune([str(tmp_path)], "../anna", 0.02, print)
+    with pytest.raises(ValueError, match="a difference of r"):
+        fine_tune([str(tmp_path)], "anna", float("nan"), print)
 
 
 @pytest.mark.media
