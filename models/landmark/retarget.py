@@ -36,7 +36,6 @@ from models.face.points import (
     LIPS_INNER_UPPER,
     LIPS_OUTER_LOWER,
     LIPS_OUTER_UPPER,
-    MOUTH,
     positions,
 )
 from models.landmark.shutting import shut_lips
@@ -47,12 +46,10 @@ BROWS = positions(BROW_RIGHT + BROW_LEFT)
 # columns of the lips from the right to the left, without the corners: inner and outer edge
 UPPER_LIP, LOWER_LIP = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
 UPPER_RIM, LOWER_RIM = positions(LIPS_OUTER_UPPER[1:-1]), positions(LIPS_OUTER_LOWER)
-_MOUTH = positions(MOUTH)
 MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
-HELD_OPEN = 0.7  # of the opening at rest: a squint, and no blink
 LID_CLOSING = 0.5  # of the opening at rest: lids nearer than this go on to close
 SMILING = positions(LIPS_OUTER_UPPER + LIPS_OUTER_LOWER + LIPS_INNER_UPPER + LIPS_INNER_LOWER + CHEEKS)
 CORNERS = positions((LIPS_OUTER_UPPER[0], LIPS_OUTER_UPPER[-1]))
@@ -136,33 +133,6 @@ def lip_closing(points: np.ndarray) -> np.ndarray:
     gap = points[:, LOWER_LIP] - points[:, UPPER_LIP]
     down = gap[..., 1:2]
     return np.where(down > 0, np.clip(1 - down / CLOSING, 0, 1), 0) * gap / 2
-
-
-def scaled_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Delta [T, K, 3] of which the mouth's points are scaled by [T].
-
-    x_c has its lips shut, so delta is the mouth's displacement from rest: an opening grows or shrinks, and lips that
-    meet still do. Lips that are pressed into each other are pressed no deeper.
-    """
-    scaled = delta.astype(np.float64)
-    scaled[:, _MOUTH] *= np.asarray(scale)[:, None, None]
-    overlap, allowed = (np.minimum(d[:, LOWER_LIP, 1] - d[:, UPPER_LIP, 1], 0) for d in (scaled, delta))
-    deeper = np.minimum(overlap - allowed, 0) / 2  # [T, 5]
-    for upper, lower in ((UPPER_LIP, LOWER_LIP), (UPPER_RIM, LOWER_RIM)):
-        scaled[:, upper, 1] += deeper
-        scaled[:, lower, 1] -= deeper
-    return scaled
-
-
-def held_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Delta [T, K, 3] whose lids are open by at least `HELD_OPEN` of what they are with the mean delta [K, 3]."""
-    least = HELD_OPEN * ((x_c + rest)[LOWER] - (x_c + rest)[UPPER])[:, 1]  # [6]
-    points = x_c + delta
-    lift = np.maximum(least - (points[:, LOWER] - points[:, UPPER])[..., 1], 0)  # [T, 6]
-    held = delta.astype(np.float64)
-    held[:, UPPER, 1] -= UPPER_LID_SHARE * lift
-    held[:, LOWER, 1] += (1 - UPPER_LID_SHARE) * lift
-    return held
 
 
 def _opening(points: np.ndarray) -> float:

@@ -23,10 +23,10 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from models.landmark.gaze import held_gaze
+from models.landmark.directing import held_gaze, held_lids, scaled_mouth
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
-from models.landmark.retarget import LOWER, UPPER, held_lids, retarget, scaled_mouth
+from models.landmark.retarget import LOWER, UPPER, retarget
 from models.landmark.shutting import shut_lids, shut_lips
 from models.landmark.template import read_template
 from models.motion.camera import angles_from_rotation, transform_head_keypoints

@@ -17,10 +17,9 @@ from models.face.points import (
 )
 from models.generation.directing import directed, scaled_pose
 from models.generation.request import Curves, Request
-from models.landmark.gaze import EYEBALL, held_gaze
+from models.landmark.directing import EYEBALL, held_gaze, held_lids, scaled_mouth
 from models.landmark.retarget import LOWER as LID_LOWER
 from models.landmark.retarget import UPPER as LID_UPPER
-from models.landmark.retarget import held_lids, scaled_mouth
 from models.motion.camera import rotation_from_angles
 
 OWN = np.array([1.5, 0.1, -0.2, 0.0, 5.0, -10.0, 2.0], np.float32)
