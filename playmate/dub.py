@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from pipeline.animate.direction import Direction
 from pipeline.animate.load import load_animator
 from pipeline.animate.speech import read_speech
 from pipeline.core.atomic import atomic_path
-from pipeline.dub.dubber import Direction, SeveralPeopleError, dub_to_file
+from pipeline.dub.dubber import SeveralPeopleError, dub_to_file
 from pipeline.dub.plan import FITS, Showing
 from playmate.animate import check_speech, check_writable, out_path, progress_bar, save_picture, sheet_path, signer
 from playmate.contact_sheet import ContactSheet

@@ -143,7 +143,10 @@ def animate(
     out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder where there are several films")],
     emotion: opt.Emotions = None,
     pose: Annotated[str, typer.Option(help="generated | still | a video to follow")] = "generated",
+    pose_scale: opt.PoseScale = None, mouth_scale: opt.MouthScale = None, blink: opt.Blink = None,
+    gaze: opt.Gaze = None, like: opt.Like = None,
     audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    expression_scale: opt.ExpressionScale = None, pose_guidance: opt.PoseGuidance = None, guided: opt.Guided = None,
     steps: opt.Steps = None, seed: opt.Seed = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
     track: opt.Track = None,
@@ -155,11 +158,13 @@ def animate(
     no_credentials: opt.NoCredentials = False,
 ) -> None:
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
+    from pipeline.animate.direction import Direction
     from playmate.animate import Settings, animate, speech_share
 
-    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
-                        paste_back, mark, not no_credentials, certificate, private_key,
-                        None if any_sound else speech_share)
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, not any_sound, pose_scale,
+                          mouth_scale, blink, gaze, expression_scale, pose_guidance, guided, like)
+    settings = Settings(direction, pose, face, track, preview, paste_back, mark, not no_credentials, certificate,
+                        private_key, None if any_sound else speech_share)
     animate(portrait, speech, out, model, settings, detector, provider)
 
 
@@ -184,8 +189,8 @@ def dub(
     fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
     keep_sound: Annotated[float | None, typer.Option(
         metavar="DB", help="keep the film's sound under the speech, changed by so many decibels (-12)")] = None,
-    emotion: opt.Emotions = None,
-    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    emotion: opt.Emotions = None, mouth_scale: opt.MouthScale = None,
+    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None, guided: opt.Guided = None,
     steps: opt.Steps = None, seed: opt.Seed = 0,
     track: opt.Track = None, detector: opt.Detector = None, model: opt.Model = None,
     any_sound: opt.AnySound = False, preview: opt.Preview = None, mark: opt.Mark = None,
@@ -193,11 +198,12 @@ def dub(
     no_credentials: opt.NoCredentials = False,
 ) -> None:
     """Give a film new speech, and the mouth an emotion. Only people who agreed to it; the film says it is synthetic."""
-    from pipeline.dub.dubber import Direction
+    from pipeline.animate.direction import Direction
     from playmate.animate import speech_share
     from playmate.dub import Settings, dub
 
-    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, rest=not any_sound)
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, not any_sound,
+                          mouth_scale=mouth_scale, guided=guided)
     settings = Settings(face, fit, keep_sound, track, preview, mark, not no_credentials, certificate, private_key,
                         None if any_sound else speech_share, direction)
     dub(video, speech, out, model, settings, detector)

@@ -48,6 +48,14 @@ def test_imports_run_one_way(path):
         assert imported.parts[0] in ALLOWED[path.parts[0]], f"{path} must not import {imported}"
 
 
+def test_what_is_imported_of_ours_is_there():
+    """mypy does not say it: missing imports are ignored for the sake of libraries without types."""
+    pattern = re.compile(rf"^\s*from ((?:{'|'.join(PACKAGES)})(?:\.\w+)*) import", re.MULTILINE)
+    files = [path for folder in (*PACKAGES, "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    for module in {name for path in files for name in pattern.findall(path.read_text())}:
+        module_file(module)   # raises
+
+
 def arrows() -> dict[Path, set[Path]]:
     """File -> our files that it imports or starts as a process, itself and empty ones left out."""
     return {path: {other for other in direct_imports(path) if other != path and (ROOT / other).stat().st_size}

@@ -56,6 +56,17 @@ class ParamsError(ValueError):
     """`params.yaml` cannot be used; the message names every bad key."""
 
 
+class Dials(Section):
+    """Values that the report shows; their ranges are those of pipeline/animate/direction.py."""
+
+    pose_scale: list[Annotated[float, Field(ge=0, le=3)]]
+    mouth_scale: list[Annotated[float, Field(ge=0, le=2)]]
+    blink: list[Annotated[float, Field(ge=0, le=60)]]
+    expression_scale: list[Annotated[float, Field(ge=0, le=10)]]
+    pose_guidance: list[Annotated[float, Field(ge=0, le=10)]]
+    gaze: list[Literal["free", "camera"]]
+
+
 class Evaluate(Section):
     metrics: list[Literal["mouth_sync", "csim_mobilefacenet", "lpips_alexnet", "fd_efficientnet_lite0", "emo_facex",
                           "fid", "fvd", "sync", "csim", "emo_a"]]
@@ -68,6 +79,7 @@ class Evaluate(Section):
     emotion_clips: CountOrZero
     emotion_duration_s: Positive
     seeds: CountOrZero
+    dials: Dials
     true_emotion_clips: CountOrZero
     frame_stride: Count
     control_stride: Count

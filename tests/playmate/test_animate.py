@@ -10,6 +10,7 @@ from PIL import Image
 
 from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
+from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import PortraitError
 from pipeline.animate.provenance import inspect_media
 from pipeline.animate.speech import SpeechError
@@ -36,7 +37,8 @@ def inputs(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def test_one_film_with_preview_and_numbered_faces(made, tmp_path):
     portraits, speeches = inputs(tmp_path)
-    settings = Settings(emotions=["happy:0.7", "sad@0.5"], seed=3, preview=tmp_path / "sheet.png", face=1, mark="AI")
+    asked = Direction(["happy:0.7", "sad@0.5"], seed=3, pose_scale=["0.5"])
+    settings = Settings(asked, preview=tmp_path / "sheet.png", face=1, mark="AI")
     [film] = animate(portraits[:1], speeches, tmp_path / "out.mp4", None, settings)
     assert film == tmp_path / "out.mp4"
     facts = inspect_media(film)["credentials"]["facts"]
