@@ -15,6 +15,7 @@ import numpy as np
 
 from models.face.face import Face, landmark_box, outline_box
 from models.formats.onnx import one_thread, providers
+from models.formats.tflite import quiet_native_stderr
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -128,9 +129,11 @@ class MediaPipeDetector:
     def __init__(self, model: Path, faces: int = 4):
         from mediapipe.tasks.python import BaseOptions, vision
 
-        self._task = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.IMAGE,
-            num_faces=faces, min_face_detection_confidence=MIN_SCORE, min_face_presence_confidence=MIN_SCORE))
+        with quiet_native_stderr():
+            self._task = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.IMAGE,
+                num_faces=faces, min_face_detection_confidence=MIN_SCORE, min_face_presence_confidence=MIN_SCORE))
+            self._look(np.zeros((64, 64, 3), np.uint8), np.zeros(2))   # its networks start with the first picture
 
     def detect(self, image: np.ndarray) -> list[Face]:
         found = self._look(image, np.zeros(2))

@@ -7,14 +7,13 @@ in the units of x. Every clip is tracked by its own instance, so that a result d
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from models.formats.tflite import quiet_native_stderr
 
 NUM_POINTS = 478
 NUM_BLENDSHAPES = 52
@@ -75,7 +74,7 @@ class FaceTracker:
     """One MediaPipe instance in VIDEO mode with a clock of its own."""
 
     def __init__(self, path: Path, min_confidence: float, fps: float):
-        with _quiet_native_stderr():
+        with quiet_native_stderr():
             from mediapipe.tasks.python import BaseOptions, vision
             options = vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_path=str(path)),
@@ -86,7 +85,7 @@ class FaceTracker:
         self._fps, self._looks = fps, 0
 
     def warm_up(self, frame: np.ndarray) -> None:
-        with _quiet_native_stderr():
+        with quiet_native_stderr():
             for _ in range(WARM_UP_FRAMES):
                 self.look(frame)
 
@@ -129,18 +128,3 @@ def _to_crop(points: np.ndarray, frame: np.ndarray, pad: float) -> np.ndarray:
     crop = points * np.array([*(1 + 2 * margins), 1 + 2 * margins[0]])
     crop[:, :2] -= margins
     return crop * 2 - np.array([1, 1, 0])
-
-
-@contextlib.contextmanager
-def _quiet_native_stderr() -> Iterator[None]:
-    """Drop what native code writes to file descriptor 2 (MediaPipe logs its start at any level)."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)

@@ -6,6 +6,13 @@ the lids are stretched until those at rest are the portrait's own; a blink stays
 portrait that squints opens them. Brows keep half of how they differ from rest, because a bent brow may be the person
 or a mood.
 
+A face that smiles in its picture smiles on while it talks: its mouth is up to half as wide again as one at rest, and
+pulled together to that it looks torn (corners full of folds, teeth cut by the lips). The smile gives way where the
+generated mouth is as wide itself, as a happy one is, and where its corners hang, as a sad one's do.
+
+A face that is turned aside in its picture has a half that nobody has seen: turned back to the front it would show a
+band of what lies behind it. It may turn further away, and back hardly.
+
 A model that minimises a squared error leaves some closures of p, b and m ajar by a pixel or two, and some blinks half
 way, where the true films close (measured: benchmarks/RESULTS.md). So lips that nearly touch and lids that are more
 than half shut go on to close.
@@ -20,6 +27,7 @@ import numpy as np
 from models.face.points import (
     BROW_LEFT,
     BROW_RIGHT,
+    CHEEKS,
     EYELID_LOWER_LEFT,
     EYELID_LOWER_RIGHT,
     EYELID_UPPER_LEFT,
@@ -30,6 +38,7 @@ from models.face.points import (
     LIPS_OUTER_UPPER,
     positions,
 )
+from models.landmark.shutting import shut_lips
 from models.motion.motion import Motion
 
 UPPER, LOWER = positions(EYELID_UPPER_RIGHT + EYELID_UPPER_LEFT), positions(EYELID_LOWER_RIGHT + EYELID_LOWER_LEFT)
@@ -42,6 +51,14 @@ UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
 LID_CLOSING = 0.5  # of the opening at rest: lids nearer than this go on to close
+SMILING = positions(LIPS_OUTER_UPPER + LIPS_OUTER_LOWER + LIPS_INNER_UPPER + LIPS_INNER_LOWER + CHEEKS)
+CORNERS = positions((LIPS_OUTER_UPPER[0], LIPS_OUTER_UPPER[-1]))
+SMILE_SHARE = 0.7
+SMILE_FROM, SMILE_FULL = 1.1, 1.25  # mouth's width over that at rest; twenty faces that do not smile: up to 1.1
+TURNED_DEG = (25.0, 40.0)  # yaw of the picture from which a head is held, and at which no more than
+TURNED_SHARE = 0.15        # of its turns towards the front are left
+HANGING = (0.01, 0.05)  # corners below rest, face widths: neutral speech keeps within the first, sad mouths reach 0.05
+HANGING_SHARE = 0.6  # of the smile gives way to corners that hang; all of it would show the torn mouth again
 
 
 def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
@@ -53,12 +70,44 @@ def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     delta[:, UPPER] -= UPPER_LID_SHARE * gap
     delta[:, LOWER] += (1 - UPPER_LID_SHARE) * gap
     delta[:, BROWS] += BROW_SHARE * (portrait.delta[0] - rest)[BROWS]
+    delta[:, SMILING] += kept_smile(points, portrait, rest)
     inwards = lip_closing(points)
     delta[:, UPPER_LIP] += inwards
     delta[:, UPPER_RIM] += inwards
     delta[:, LOWER_LIP] -= inwards
     delta[:, LOWER_RIM] -= inwards
-    return replace(motion, delta=delta)
+    angles_deg = motion.angles_deg.copy()
+    angles_deg[:, 1] = held_yaw(angles_deg[:, 1], float(portrait.angles_deg[0, 1]))
+    return replace(motion, delta=delta, angles_deg=angles_deg)
+
+
+def held_yaw(yaw_deg: np.ndarray, own_deg: float) -> np.ndarray:
+    """Generated yaw [T] of a face whose picture has `own_deg`: less of what turns it towards the front."""
+    turn = yaw_deg - own_deg
+    turned = np.clip((abs(own_deg) - TURNED_DEG[0]) / (TURNED_DEG[1] - TURNED_DEG[0]), 0, 1)
+    return own_deg + np.where(turn * own_deg < 0, 1 - turned * (1 - TURNED_SHARE), 1) * turn
+
+
+def kept_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.ndarray:
+    """What the portrait's own smile adds to generated points [T, K, 3] -> [T, len(SMILING), 3]; it opens no lips."""
+    own, at_rest = (_shut(portrait.x_c + delta) for delta in (portrait.delta[0], rest))
+    own_width, rest_width = _width(own), _width(at_rest)
+    if own_width <= SMILE_FROM * rest_width:
+        return np.zeros((len(points), len(SMILING), 3))
+    smiles = min((own_width / rest_width - SMILE_FROM) / (SMILE_FULL - SMILE_FROM), 1)
+    narrower = np.clip((own_width - _width(points)) / (own_width - rest_width), 0, 1)
+    hangs = points[:, CORNERS, 1].mean(1) - at_rest[CORNERS, 1].mean()
+    held = 1 - HANGING_SHARE * np.clip((hangs - HANGING[0]) / (HANGING[1] - HANGING[0]), 0, 1)
+    return (SMILE_SHARE * smiles * narrower * held)[:, None, None] * (own - at_rest)[SMILING]
+
+
+def _shut(face: np.ndarray) -> np.ndarray:
+    return face + shut_lips(face[None], np.ones(1))[0]
+
+
+def _width(points: np.ndarray) -> np.ndarray:
+    """Between the corners of the mouth, of points [..., K, 3]."""
+    return np.linalg.norm(points[..., CORNERS[1], :] - points[..., CORNERS[0], :], axis=-1)
 
 
 def lid_stretch(portrait: Motion, rest: np.ndarray) -> float:

@@ -118,9 +118,11 @@ def _srgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit and float grey pictures: the brightest value becomes white when it is over 255."""
+    """16-bit and float grey pictures: white is 65535 where a value is over 255, 1 of a float picture without a larger
+    one, else 255."""
     values = np.nan_to_num(np.asarray(image, np.float32))
     top = 65535.0 if image.mode.startswith("I;16") or values.max() > 255 else 255.0
+    top = 1.0 if image.mode == "F" and values.max() <= 1 else top
     return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))
 
 

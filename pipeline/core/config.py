@@ -7,6 +7,7 @@ and what is accepted.
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -17,11 +18,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pipeline.core.data_params import (
     Corpus,
     CorpusName,
+    Count,
+    CountOrZero,
     Embedded,
     Extract,
     FeatureStoreRoot,
+    NotNegative,
+    Positive,
     Preprocess,
     Ray,
+    Section,
+    Share,
     Speech,
     Split,
     Statistics,
@@ -37,16 +44,27 @@ from pipeline.core.model_params import (
     TrainEmotion,
 )
 from pipeline.core.paths import PACKAGED
-from pipeline.core.section import Count, CountOrZero, NotNegative, Positive, Section, Share
 
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
 
+EXPONENT = re.compile(r"[+-]?\d+e[+-]?\d+", re.IGNORECASE)
 UNION11_ALONE = ("anxiety", "helplessness", "disappointment")  # labels that `emotion.labels: core8` does not have
 
 
 class ParamsError(ValueError):
     """`params.yaml` cannot be used; the message names every bad key."""
+
+
+class Dials(Section):
+    """Values that the report shows; their ranges are those of pipeline/animate/direction.py."""
+
+    pose_scale: list[Annotated[float, Field(ge=0, le=3)]]
+    mouth_scale: list[Annotated[float, Field(ge=0, le=2)]]
+    blink: list[Annotated[float, Field(ge=0, le=60)]]
+    expression_scale: list[Annotated[float, Field(ge=0, le=10)]]
+    pose_guidance: list[Annotated[float, Field(ge=0, le=10)]]
+    gaze: list[Literal["free", "camera"]]
 
 
 class Evaluate(Section):
@@ -61,6 +79,7 @@ class Evaluate(Section):
     emotion_clips: CountOrZero
     emotion_duration_s: Positive
     seeds: CountOrZero
+    dials: Dials
     true_emotion_clips: CountOrZero
     frame_stride: Count
     control_stride: Count
@@ -120,29 +139,36 @@ class Params(Section):
     register_: Register = Field(alias="register")
 
     @model_validator(mode="after")
-    def _velocity_of_motion_alone(self) -> Params:
+    def _together(self) -> Params:
+        """What a section's values mean for another's; all that is wrong is said at once."""
+        wrong = []
+        for check in (self._velocity_of_motion_alone, self._emotions_that_are_learned, self._steps_that_were_trained,
+                      self._gpus_of_a_cluster, self._corpora_together):
+            try:
+                check()
+            except ValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    def _velocity_of_motion_alone(self) -> None:
         weight = max(self.train_audio.pose_velocity_weight, self.train_emotion.pose_velocity_weight)
         if weight > 0 and self.diffusion.target != "x0":
             raise ValueError(f"train_*.pose_velocity_weight {weight} needs diffusion.target x0 (it is "
                              f"{self.diffusion.target}): only there does the network predict motion")
-        return self
 
-    @model_validator(mode="after")
-    def _emotions_that_are_learned(self) -> Params:
+    def _emotions_that_are_learned(self) -> None:
         for name in ("evaluate", "ablate"):
             strange = [emotion for emotion in getattr(self, name).emotions if emotion in UNION11_ALONE]
             if strange and self.emotion.labels == "core8":
                 raise ValueError(f"{name}.emotions: {', '.join(strange)} not among emotion.labels core8")
-        return self
 
-    @model_validator(mode="after")
-    def _steps_that_were_trained(self) -> Params:
+    def _steps_that_were_trained(self) -> None:
         if self.sample.steps > self.diffusion.steps:
             raise ValueError(f"sample.steps {self.sample.steps} must not exceed diffusion.steps {self.diffusion.steps}")
-        return self
 
-    @model_validator(mode="after")
-    def _gpus_of_a_cluster(self) -> Params:
+    def _gpus_of_a_cluster(self) -> None:
         tune = {"face_space.tune": self.face_space.tune} if self.face_space.tune.steps else {}
         trainings = {"train_audio": self.train_audio, "train_emotion": self.train_emotion} | tune
         unsaid = [name for name, section in trainings.items()
@@ -150,10 +176,8 @@ class Params(Section):
         if self.ray.address is not None and unsaid:
             raise ValueError(f"{unsaid[0]}.trainer.gpus auto is for one machine: on the cluster at ray.address "
                              f"{self.ray.address!r} say how many GPUs it takes (0: CPU cores)")
-        return self
 
-    @model_validator(mode="after")
-    def _corpora_together(self) -> Params:
+    def _corpora_together(self) -> None:
         if not self.used_for("audio"):
             raise ValueError("corpora: none has `audio` in its `use`: stage 1 has nothing to train on")
         places = {name: _place(corpus) for name, corpus in self.corpora.items()}
@@ -161,7 +185,6 @@ class Params(Section):
             if f"{places[name]}/".startswith(f"{places[other]}/"):
                 raise ValueError(f"corpora.{name}.path {self.corpora[name].path} lies in that of corpora.{other}: its "
                                  "clips would be in both, and their people in training and tests")
-        return self
 
     def used_for(self, use: Use) -> list[str]:
         """Names of the corpora for stage 1 (`audio`), stage 2 (`emotion`) or tests, in the file's order."""
@@ -190,12 +213,26 @@ def _place(corpus: Corpus) -> str:
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check `params.yaml`; raises ParamsError that names every bad key and what is accepted."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)   # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path} is not UTF-8 text: save it as UTF-8") from error
     except FileNotFoundError as error:
         raise ParamsError(f"{path} is missing: run from the project folder, or make one by `playmate init`") from error
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not valid YAML: {error}") from error
     return parse_params(values, str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: of two, PyYAML would take the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((place for place, key in enumerate(keys) if key in keys[:place]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {keys[twice]!r} stands there twice",
+                                                    node.value[twice][0].start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def own_or_packaged_params() -> Params:
@@ -232,7 +269,12 @@ def _explain(error: Mapping[str, Any]) -> str:
         return f"  {key}: unknown key; accepted here: {', '.join(accepted)}"
     if error["type"] == "missing":
         return f"  {key}: missing"
-    return f"  {key}: {error['msg']} (got {error['input']!r})"
+    given = error["input"]
+    if error["type"] == "value_error":   # a check of ours, which says what was given
+        said = error["msg"].removeprefix("Value error, ")
+        return f"  {key}: {said}" if error["loc"] else f"  {said}"
+    hint = ", which YAML takes for text: write 1.0e-4" if isinstance(given, str) and EXPONENT.fullmatch(given) else ""
+    return f"  {key}: {error['msg']} (got {given!r}{hint})"
 
 
 def _accepted(location: list) -> dict[str, Any]:

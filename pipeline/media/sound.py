@@ -28,8 +28,11 @@ HEARD = 1e-3         # the loudest sample of a track without sound stays below (
 SPOKEN = 0.02        # share of the time; where no track has that much speech the loudest is taken
 AS_GOOD = 0.1        # a track with this share of the best one's level (or speech) comes first if it stands first
 CANCELLED = 0.25     # the mean of two channels is this much weaker than one of them where they cancel each other
+JOINED_S = 1.0       # a clock that goes back by more begins anew: another recording was joined on
 WITHOUT_CLOCK = {"mp3", "aac", "ac3", "eac3", "amr"}
+WITH_LENGTH = {"aiff", "caf", "flac", "mov"}   # formats whose header counts the samples of a track
 MIN_SAID_S = 0.01
+MIN_LACKING_S = 0.5
 
 SpeechShare = Callable[[np.ndarray], float]
 
@@ -42,7 +45,15 @@ class Track:
     count: int                   # of the file's sound tracks
     rate_hz: int                 # by the header
     channels: int                # 1 or 2 after the mix
-    channel: int | None = None   # the one of two that is taken; None: both, or their mean
+    channel: int | None = None   # the one that is taken alone; None: both, or their mean
+    apart: bool = False          # its channels have no places, as a recorder's, and are not mixed
+
+    def notes(self) -> list[str]:
+        """What a listener should know, in words."""
+        if self.channel is None:
+            return []
+        return [f"its channels cannot be mixed; channel {self.channel + 1}, the loudest, is taken" if self.apart
+                else "its two channels cancel each other; one of them is taken"]
 
 
 @dataclass
@@ -52,6 +63,7 @@ class Tally:
     decoded_s: float = 0.0
     damaged_s: float = 0.0   # packets that no decoder takes
     missing_s: float = 0.0   # holes in the clock, filled with silence
+    declared_s: float = 0.0     # by the header, where it counts samples
     broken: str | None = None   # why the file could not be read to its end
     before_s: float = 0.0       # damaged_s at the last good packet
 
@@ -80,6 +92,8 @@ class Tally:
             said.append(f"{self.missing_s:.2f} s of missing sound are silent")
         if self.broken:
             said.append(f"the file breaks off after {self.decoded_s:.2f} s of sound ({self.broken})")
+        elif self.declared_s - self.decoded_s - self.missing_s > MIN_LACKING_S:
+            said.append(f"its header says {self.declared_s:.2f} s of sound, {self.decoded_s:.2f} s are there")
         return said
 
 
@@ -166,30 +180,39 @@ class _Heard:
 
 
 def _listen(source: Path | bytes, track: Track, speech_share: SpeechShare | None) -> _Heard:
-    sums, peak, time_s = np.zeros(3), 0.0, 0.0   # squares of left, right and their mean
+    """How a track sounds; of one whose mix is silent, or cannot be made, the loudest channel is listened to."""
+    heard = _listen_once(source, track, speech_share)
+    if heard.level or track.channels == 1:
+        return heard
+    return max(heard, _listen_once(source, replace(track, apart=True), speech_share), key=lambda one: one.level)
+
+
+def _listen_once(source: Path | bytes, track: Track, speech_share: SpeechShare | None) -> _Heard:
+    sums, peak, time_s = np.zeros(1), 0.0, 0.0   # squares of each channel and of their mean
     resample, speech = Resampler(SAMPLE_RATE_HZ), []
     try:
         with open_media(source) as container:
             for piece in pieces(container, track, Tally()):
                 samples, length_s = piece.samples.astype(np.float64), piece.samples.shape[1] / piece.rate_hz
-                sums += length_s * np.mean(np.square([samples[0], samples[-1], samples.mean(0)]), axis=1)
+                squares = np.mean(np.square([*samples, samples.mean(0)]), axis=1)
+                sums = sums + length_s * squares if len(sums) in (1, len(squares)) else sums
                 peak, time_s = max(peak, float(np.abs(samples).max(initial=0.0))), time_s + length_s
-                if speech_share is not None and time_s <= LOOK_S:
+                if speech_share is not None and time_s <= LOOK_S and not track.apart:
                     speech.append(resample(piece))
                 if time_s > LOOK_S and peak >= HEARD:
                     break
     except MediaError:
         return _Heard(track)
-    left, right, both = np.sqrt(sums / max(time_s, 1e-9))
-    if track.channels == 2 and both < CANCELLED * max(left, right):
-        track = replace(track, channel=int(right > left))
+    *levels, both = np.sqrt(sums / max(time_s, 1e-9))
+    if track.apart or (len(levels) == 2 and both < CANCELLED * max(levels)):
+        track = replace(track, channel=int(np.argmax(levels)) if levels else 0)
     if peak < HEARD:
         return _Heard(track)
     spoken = 0.0
     if speech_share is not None and speech:
         wave = np.concatenate(speech, axis=1)
         spoken = speech_share(mono(wave)[0] if track.channel is None else wave[track.channel])
-    return _Heard(track, float(max(left, right)), spoken)
+    return _Heard(track, float(max(levels)), spoken)
 
 
 def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fraction | None = None,
@@ -202,6 +225,8 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
     stream = container.streams.audio[track.number - 1]
     stream.codec_context.thread_count = 1
     trusted = container.format.name not in WITHOUT_CLOCK
+    if zero_s is None and container.format.name.partition(",")[0] in WITH_LENGTH:
+        tally.declared_s = float((stream.duration or 0) * (stream.time_base or 0))
     end_s, begun = zero_s, False   # of what was given so far
     for time_s, piece in _decoded(container, stream, track, tally):
         rate, samples = piece.rate_hz, piece.samples
@@ -212,6 +237,8 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
             gap = 0
         if zero_s is None and time_s is not None and (gap < 0 or gap > MAX_HOLE_S * rate):
             end_s, gap = time_s, 0   # a clock that jumps says nothing about the sound
+        elif begun and gap < -JOINED_S * rate:
+            gap = 0
         if gap > MAX_HOLE_S * rate:
             raise MediaError("decode", "timestamps", f"no sound for {gap / rate:.1f} s", gap / rate)
         if gap > 0:
@@ -230,18 +257,20 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
 def _decoded(container: InputContainer, stream: AudioStream, track: Track,
              tally: Tally) -> Iterator[tuple[Fraction | None, Piece]]:
     """(presentation time in s, samples as they were stored); a format that changes gets a converter of its own."""
-    layout = "mono" if track.channels == 1 else "stereo"
-    form, convert = ("", "", 0), av.AudioResampler(format="fltp", layout=layout)
+    form, convert = ("", "", 0), av.AudioResampler(format="fltp")
     for frame in _frames(container, stream, tally):
         now = (frame.format.name, frame.layout.name, frame.sample_rate)
         if now != form:
-            form, convert = now, av.AudioResampler(format="fltp", layout=layout)
+            layout = frame.layout.name if track.apart else "mono" if track.channels == 1 else "stereo"
+            form, convert = now, av.AudioResampler(format="flt", layout=layout)   # PyAV has 8 planes at most
         time_s = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else None
         frame.pts = None
-        samples = np.concatenate([np.zeros((track.channels, 0), np.float32),
-                                  *(out.to_ndarray() for out in convert.resample(frame))], axis=1)
+        found = [out.to_ndarray().reshape(-1, out.layout.nb_channels).T for out in convert.resample(frame)]
+        samples = np.concatenate(found, axis=1) if found else np.zeros((track.channels, 0), np.float32)
         tally.decoded_s += samples.shape[1] / frame.sample_rate
-        yield time_s, Piece(frame.sample_rate, samples if track.channel is None else samples[track.channel][None])
+        if track.channel is not None:
+            samples = samples[min(track.channel, len(samples) - 1)][None]
+        yield time_s, Piece(frame.sample_rate, samples)
 
 
 def _frames(container: InputContainer, stream: AudioStream, tally: Tally) -> Iterator[av.AudioFrame]:

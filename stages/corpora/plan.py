@@ -127,10 +127,11 @@ class _Maker:
         return plans
 
     def mead(self, known: list[Identity], number: int) -> ClipPlan:
-        """Every actor shows every second emotion, so that two actors share each; levels in turn."""
+        """Every actor shows every second emotion, so that two actors share each, then the others: were it always the
+        same ones, a model could tell the emotion from the face. Levels in turn."""
         actors = known[:MEAD_ACTORS]
         place, turn = number % len(actors), number // len(actors)
-        emotion = list(EMOTIONS)[(2 * turn + place % 2) % len(EMOTIONS)]
+        emotion = list(EMOTIONS)[(2 * turn + place % 2 + turn // (len(EMOTIONS) // 2)) % len(EMOTIONS)]
         level = 1 if emotion == "neutral" else 3 - (turn + place) % 3 % 2
         return self.plan("mead", number, actors[place], self.next_text(), emotion=emotion, level=level,
                          sound="separate")

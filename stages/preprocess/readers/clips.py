@@ -7,11 +7,12 @@ video lies in one, else each file is a person of its own; folders `train`, `vali
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from stages.preprocess.readers.clips_columns import SPLITS, BadColumn, Described, described
-from stages.preprocess.readers.clips_metadata import STEM, Listed, listed_rows, metadata_files
+from stages.preprocess.readers.clips_metadata import STEM, Listed, listed_rows, metadata_files, unread_lists
 from stages.preprocess.readers.clips_shards import Sample, shard_samples, shards
 from stages.preprocess.readers.clips_tables import Cells, table_cells
 from stages.preprocess.readers.folder import Folder, is_hidden
@@ -34,6 +35,7 @@ def read(folder: Folder) -> Iterator[Row]:
     for name in folder.tables:
         if PurePosixPath(name).stem != STEM:
             yield from (_of_cells(folder, cells) for cells in table_cells(folder, name))
+    yield from unread_lists(folder)
     yield from folder.leftovers(unlisted=bool(lists))
 
 
@@ -59,18 +61,15 @@ def _from_names(folder: Folder, videos: list[str]) -> Iterator[Row]:
 
 def _from_lists(folder: Folder, lists: list[str], videos: list[str]) -> Iterator[Row]:
     rows = [row for manifest in lists for row in listed_rows(folder, manifest)]
-    by_name, sounds = {_same(name): name for name in videos}, _sounds_beside(folder)
-    sound_names = {_same(name): name for name in folder.sounds}
-    listed = [by_name[_same(row.name)] for row in rows if isinstance(row, Listed) and _same(row.name) in by_name]
-    known = people(listed)
+    by_name, sounds, sound_names = _Names(videos), _sounds_beside(folder), _Names(folder.sounds)
+    known = people(found for row in rows if isinstance(row, Listed) and (found := by_name.find(row.name)))
     for row in rows:
         if isinstance(row, RejectRow):
             yield row
-        elif _same(row.name) not in by_name:
+        elif (name := by_name.find(row.name)) is None:
             yield folder.reject(row.name, row.manifest, "missing_media",
                                 f"line {row.line}: no video {row.name[:200]!r}")
         else:
-            name = by_name[_same(row.name)]
             folder.use(name)
             yield _of_list(folder, row, name, sounds, sound_names, known)
 
@@ -83,7 +82,7 @@ def _of_list(folder: Folder, row: Listed, name: str, sounds, sound_names, known)
     if said.audio is None:
         audio = sounds.get(_without_suffix(name))
     else:
-        audio = sound_names.get(_same(row.beside(said.audio)))
+        audio = sound_names.find(row.beside(said.audio))
         if audio is None:
             return folder.reject(name, row.manifest, "missing_media",
                                  f"line {row.line}: no sound file {said.audio[:200]!r}")
@@ -145,6 +144,18 @@ def _without_suffix(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
 
 
-def _same(name: str) -> str:
-    """One spelling of a name: Macs write an umlaut as two letters, lists have it as one."""
-    return unicodedata.normalize("NFC", name)
+class _Names:
+    """Names of files, found as a list writes them: an umlaut as one letter or, as Macs do, as two; and, where one file
+    alone fits, in letters of another case, as Windows takes them."""
+
+    def __init__(self, names: Iterable[str]):
+        self._same, loose = {}, Counter[str]()
+        for name in names:
+            self._same[unicodedata.normalize("NFC", name)] = name
+            loose[unicodedata.normalize("NFC", name).casefold()] += 1
+        self._any_case = {key.casefold(): name for key, name in self._same.items() if loose[key.casefold()] == 1}
+
+    def find(self, name: str) -> str | None:
+        """The file's own name."""
+        key = unicodedata.normalize("NFC", name)
+        return self._same.get(key) or self._any_case.get(key.casefold())

@@ -54,7 +54,8 @@ def text_of(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value).strip()[:MAX_SHOWN].encode("utf-8", "replace").decode() or None
+    plain = "".join(mark if mark.isprintable() else " " for mark in str(value)[:MAX_SHOWN])
+    return plain.strip().encode("utf-8", "replace").decode() or None
 
 
 def emotion_of(word: str | None) -> str | None:
@@ -71,19 +72,25 @@ def emotion_of(word: str | None) -> str | None:
 def _level(text: str | None) -> int | None:
     if text is None:
         return None
-    if text.lower() not in LEVELS:
+    level = LEVELS.get(text.lower().removesuffix(".0").removesuffix(",0"))
+    if level is None:
         raise BadColumn("bad_manifest_row", f"intensity {text[:60]!r} is none of {', '.join(LEVELS)}")
-    return LEVELS[text.lower()]
+    return level
 
 
 def _times(start: str | None, end: str | None) -> tuple[float | None, float | None]:
     if start is None and end is None:
         return None, None
-    times = span(number(start or "0"), number(end))
+    times = span(_seconds(start or "0"), _seconds(end))
     if times is None:
         raise BadColumn("bad_manifest_row", f"start_s {start!r}, end_s {end!r}: give both in seconds, the end after "
                                             "the start, or neither for the whole file")
     return times
+
+
+def _seconds(text: str | None) -> float | None:
+    """A number of seconds; table programs of half the world write a decimal comma."""
+    return number(text.replace(",", ".") if text is not None and text.count(",") == 1 and "." not in text else text)
 
 
 def _split(text: str | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,9 @@ from stages.preprocess.readers.rows import CorpusError, RejectRow
 
 STEM, NAME = "metadata", "file_name"
 NAME_COLUMNS = (NAME, "video_file_name")
-TEXTS = (".csv", ".jsonl")      # read before a table of the same folder
+TEXTS = (".csv", ".tsv", ".jsonl")      # read before a table of the same folder
+NOT_READ = (".xlsx", ".xls", ".ods", ".numbers", ".json", ".txt")   # that people keep lists in
+PREAMBLE = re.compile(r"(?:[\s,;]*\n|\"?sep=.\"?\s*\n)*", re.IGNORECASE)   # blank lines; Excel's own first line
 SEPARATORS = (",", ";", "\t")   # table programs of half the world write semicolons
 BATCH = 1000
 
@@ -41,11 +44,25 @@ class Listed:
 
 def metadata_files(folder: Folder) -> list[str]:
     """The lists, one a folder."""
-    found = [path.relative_to(folder.root).as_posix() for suffix in TEXTS
-             for path in folder.manifests(f"{STEM}{suffix}")]
+    found = [name for suffix in TEXTS for name in _named(folder, suffix)]
     found += [name for name in folder.tables if PurePosixPath(name).stem == STEM]
     first = {str(PurePosixPath(name).parent): name for name in reversed(found) if not is_hidden(name)}
     return sorted(first.values())
+
+
+def unread_lists(folder: Folder) -> Iterator[RejectRow]:
+    """A row for every file that looks like a list and is none that is read, in a folder without one."""
+    read = {str(PurePosixPath(name).parent) for name in metadata_files(folder)}
+    for name in (name for suffix in NOT_READ for name in _named(folder, suffix)):
+        if str(PurePosixPath(name).parent) not in read and not is_hidden(name):
+            yield folder.reject(name, name, "bad_manifest", f"a list is {STEM}.csv, .tsv, .jsonl or .parquet: save it "
+                                                            "as one of them")
+
+
+def _named(folder: Folder, suffix: str) -> list[str]:
+    """Names of files `metadata` with this suffix, in letters of any case."""
+    pattern = "".join(f"[{mark}{mark.upper()}]" if mark.isalpha() else mark for mark in f"{STEM}{suffix}")
+    return [path.relative_to(folder.root).as_posix() for path in folder.manifests(pattern)]
 
 
 def listed_rows(folder: Folder, manifest: str) -> Iterator[Listed | RejectRow]:
@@ -55,7 +72,8 @@ def listed_rows(folder: Folder, manifest: str) -> Iterator[Listed | RejectRow]:
             yield folder.reject(f"{manifest}:{line}", manifest, "bad_manifest_row", f"line {line}: {values}")
             continue
         given = next((str(values[key]) for key in values if _is_name(key) and values[key]), "")
-        name = _from_root(manifest, given)
+        inside = given.strip().removeprefix(f"{folder.root}/")   # whole paths of this very folder
+        name = _from_root(manifest, given) if inside == given.strip() else inside
         if not given:
             yield folder.reject(f"{manifest}:{line}", manifest, "bad_manifest_row", f"line {line}: no {NAME}")
         elif is_unsafe_path(name):
@@ -80,14 +98,15 @@ def _is_name(column: str) -> bool:
 def _values(folder: Folder, manifest: str) -> Iterator[tuple[int, dict[str, object] | str]]:
     """(line, its columns), or (line, why it is no row)."""
     suffix = PurePosixPath(manifest).suffix.lower()
-    if suffix == ".csv":
+    if suffix in (".csv", ".tsv"):
         return _csv(folder.root / manifest)
     return _json_lines(folder.root / manifest) if suffix == ".jsonl" else _parquet(folder, manifest)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, object] | str]]:
-    text = read_text(path)
-    first = text.partition("\n")[0]
+    whole = read_text(path)
+    text = whole[PREAMBLE.match(whole).end():]   # type: ignore[union-attr]
+    before, first = whole.count("\n") - text.count("\n"), text.partition("\n")[0].rstrip("\r")
     headers = {mark: next(csv.reader([first[:MAX_LINE]], delimiter=mark), []) for mark in SEPARATORS}
     mark = next((mark for mark, header in headers.items() if any(map(_is_name, header))), None)
     if mark is None:
@@ -101,10 +120,10 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, object] | str]]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield reader.line_num, str(error)
+            yield before + reader.line_num, str(error)
         else:
             if any(cell.strip() for cell in row):
-                yield reader.line_num, dict(zip(header, row, strict=False))
+                yield before + reader.line_num, dict(zip(header, row, strict=False))
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, object] | str]]:

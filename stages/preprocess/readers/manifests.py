@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import math
@@ -14,14 +15,36 @@ from stages.preprocess.readers.rows import CorpusError
 
 MAX_MANIFEST_BYTES = 512 << 20
 MAX_LINE, SHOWN = 100_000, 100   # a longer line is no row; so much of it is shown
+MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+         (codecs.BOM_UTF16_BE, "utf-16"), (codecs.BOM_UTF8, "utf-8-sig"))   # longer ones first
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
 def read_text(path: Path) -> str:
-    """Text of a manifest: UTF-8 with or without a byte-order mark; other bytes are replaced, huge files refused."""
+    """Text of a manifest, with line feeds; huge files are refused.
+
+    UTF-8, or what a byte-order mark says (Excel's "Unicode text" is UTF-16); a line that is no UTF-8 is taken as
+    Windows-1252, so that people whose names differ by a letter stay two.
+    """
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise CorpusError(f"{path} is larger than {MAX_MANIFEST_BYTES >> 20} MiB: this is not a manifest")
-    return path.read_bytes().decode("utf-8-sig", errors="replace")
+    data = path.read_bytes()
+    encoding = next((name for mark, name in MARKS if data.startswith(mark)), None)
+    if encoding is not None:
+        text = data.decode(encoding, errors="replace")
+    else:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = "\n".join(map(_line, data.split(b"\n")))
+    return text if "\n" in text else text.replace("\r", "\n")   # old Macs' line ends
+
+
+def _line(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

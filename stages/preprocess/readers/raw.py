@@ -24,7 +24,7 @@ from stages.preprocess.readers.packed import IN_FILE, member_parts, member_size,
 from stages.preprocess.readers.rows import CorpusError
 
 REMOTE = "s3://"
-MANIFESTS = frozenset({".csv", ".json", ".jsonl", ".txt", ".xlsx"})
+MANIFESTS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".txt", ".xlsx"})
 
 
 @dataclass(frozen=True)

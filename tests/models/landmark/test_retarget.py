@@ -9,13 +9,16 @@ from models.face.points import NUM_KEYPOINTS
 from models.landmark.retarget import (
     BROWS,
     CLOSING,
+    CORNERS,
     LID_CLOSING,
     LOWER,
     LOWER_LIP,
     LOWER_RIM,
+    SMILING,
     UPPER,
     UPPER_LIP,
     UPPER_RIM,
+    held_yaw,
     lid_stretch,
     retarget,
 )
@@ -86,3 +89,52 @@ def test_nothing_else_moves_and_the_generated_motion_is_not_changed():
     others = np.setdiff1d(np.arange(NUM_KEYPOINTS), np.concatenate([UPPER, LOWER, BROWS]))
     assert np.array_equal(made.delta[:, others], before[:, others]) and np.array_equal(given.delta, before)
     assert np.array_equal(made.rho, given.rho)
+
+
+def mouth(width: float, *, hanging: float = 0.0, gap: float = 0.0) -> np.ndarray:
+    """A face [K, 3] of nothing but lips: corners `width` apart and `hanging` low, inner lips `gap` apart."""
+    face = np.zeros((NUM_KEYPOINTS, 3), np.float32)
+    face[CORNERS] = [[-width / 2, hanging, 0], [width / 2, hanging, 0]]
+    face[LOWER_LIP, 1] += gap
+    return face
+
+
+def smiling(made: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Retargeted lips of generated `made` on a portrait that looks like `own`; at rest a mouth is 0.3 wide."""
+    still = np.zeros((1, 3), np.float32)
+    drawn = retarget(Motion(ZERO, made[None], still, still, still[:, :1] + 1),
+                     Motion(ZERO, own[None], still, still, still[:, :1] + 1), mouth(0.3))
+    return drawn.delta[0]
+
+
+@pytest.mark.parametrize(("own", "made", "width"), [
+    (0.33, 0.30, 0.30),                # a tenth wider is no smile
+    (0.42, 0.30, 0.30 + 0.7 * 0.12),   # a broad one stays in its larger part
+    (0.42, 0.26, 0.26 + 0.7 * 0.12),   # an o on it
+    (0.42, 0.36, 0.36 + 0.35 * 0.12),  # half of the way is done by the generated mouth
+    (0.42, 0.45, 0.45),                # a happy mouth is wide itself
+    (0.3525, 0.30, 0.30 + 0.35 * 0.0525),  # half way from 1.1 to 1.25 of the mouth at rest
+])
+def test_a_smile_in_the_portrait_stays(own, made, width):
+    drawn = smiling(mouth(made), mouth(own))
+    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(width, abs=1e-6)
+
+
+def test_a_smile_gives_way_to_hanging_corners_and_opens_no_lips():
+    drawn = smiling(mouth(0.3, hanging=0.03, gap=0.05), mouth(0.42, gap=0.04))
+    # half way from 0.01 to 0.05: 0.3 of the 0.7 go; the width of hanging corners is that of level ones
+    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.7 * 0.7 * 0.12, abs=1e-6)
+    assert drawn[LOWER_LIP, 1] - drawn[UPPER_LIP, 1] == pytest.approx(np.full(5, 0.05), abs=1e-6)
+    outside = np.setdiff1d(np.arange(NUM_KEYPOINTS), SMILING)
+    np.testing.assert_array_equal(drawn[outside], mouth(0.3, hanging=0.03)[outside])
+
+
+@pytest.mark.parametrize(("own", "yaw", "held"), [
+    (20.0, 14.0, 14.0), (-20.0, -14.0, -14.0),    # both halves are seen: free
+    (45.0, 35.0, 43.5), (-45.0, -35.0, -43.5),    # 0.15 of ten degrees towards the front
+    (45.0, 55.0, 55.0), (-45.0, -55.0, -55.0),    # away from it
+    (32.5, 22.5, 32.5 - 5.75),                    # half way from 25 to 40
+    (0.0, 9.0, 9.0),
+])
+def test_a_face_that_is_turned_aside_hardly_turns_back(own, yaw, held):
+    assert held_yaw(np.array([yaw]), own) == pytest.approx([held])

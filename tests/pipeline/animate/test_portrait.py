@@ -50,6 +50,14 @@ def test_modes_become_rgb(mode):
     assert read.shape == (64, 64, 3) and read.min() > 250
 
 
+@pytest.mark.parametrize(("white", "grey"), [(1.0, 128), (255.0, 128), (65535.0, 128)])
+def test_float_pictures_by_their_brightest_value(white, grey):
+    values = np.full((64, 64), white / 2, np.float32)
+    values[:32] = white
+    read = read_picture(encoded(Image.fromarray(values), "TIFF"))
+    assert read[0].min() >= 254 and abs(int(read[-1, 0, 0]) - grey) <= 1
+
+
 def test_16_bit_colour_becomes_8_bit():
     colour = np.zeros((48, 64, 3), np.uint16)
     colour[...] = (0xC8C8, 0x6464, 0x3232)  # BGR as OpenCV writes it

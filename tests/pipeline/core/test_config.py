@@ -115,3 +115,25 @@ def test_a_missing_key_is_named(values):
 def test_no_file_says_where_to_run(tmp_path):
     with pytest.raises(ParamsError, match="run from the project folder"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda text: text.replace("\n  batch: 32", "\n  batch: 32\n  batch: 64", 1).encode(), "'batch' stands there"),
+    (lambda text: text.encode("utf-16"), "not UTF-8 text"), (lambda text: text.encode() + b"# \xe4", "not UTF-8 text"),
+    (lambda text: text.replace("\n  batch: 32", "\n\tbatch: 32", 1).encode(), "not valid YAML"),
+    (lambda text: text.replace("lr: 1.0e-4", "lr: 1e-4", 1).encode(), "takes for text: write 1.0e-4"),
+    (lambda text: b"", "params.yaml cannot be used")])
+def test_a_file_that_is_none_is_named(project, tmp_path, change, message):
+    (tmp_path / "params.yaml").write_bytes(change((project / "params.yaml").read_text()))
+    with pytest.raises(ParamsError, match=message) as refused:
+        load_params(tmp_path / "params.yaml")
+    assert "params.yaml" in str(refused.value) and len(str(refused.value)) < 500
+
+
+def test_all_pairs_that_do_not_fit_are_said_at_once(values):
+    values["sample"]["steps"] = 10 * values["diffusion"]["steps"]
+    values["diffusion"]["target"] = "eps"
+    with pytest.raises(ParamsError) as refused:
+        parse_params(values)
+    said = str(refused.value)
+    assert "sample.steps" in said and "pose_velocity_weight" in said and len(said) < 500 and "Value error" not in said

@@ -155,6 +155,22 @@ def test_of_channels_that_cancel_each_other_one_is_taken(tmp_path, second):
     np.testing.assert_allclose(heard, speech.waveform, atol=1e-6)
 
 
+@pytest.mark.parametrize(("channels", "voice"), [(3, 2), (10, 9), (16, 0), (32, 31)])
+def test_of_channels_that_cannot_be_mixed_the_loudest_is_taken(tmp_path, channels, voice):
+    """A recorder's: libswresample drops what has no place in a room, or takes none of it."""
+    samples = np.zeros((2 * RATE, channels), np.float32)
+    samples[:, voice] = tone(2.0, RATE)[0]
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    speech = read_speech(tmp_path / "a.wav")
+    heard = read_sound(tmp_path / "a.wav", Fraction(0), 10.0, RATE, own_clock=True)
+    np.testing.assert_allclose(heard, speech.waveform, atol=1e-6)
+    if channels == 16 and voice == 0:   # its first channels are front left and right
+        assert np.abs(heard).max() == pytest.approx(0.25, abs=0.01) and speech.notes == ()
+    else:
+        np.testing.assert_allclose(heard, samples[:, voice], atol=1e-4)
+        assert f"channel {voice + 1}, the loudest" in speech.notes[0]
+
+
 def test_channels_apart_are_kept(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([tone(1.0, RATE)[0], tone(1.0, RATE, hz=700)[0]], 1), RATE)
     speech = read_speech(tmp_path / "a.wav")
@@ -193,6 +209,24 @@ def test_a_codec_that_nobody_knows(tmp_path):
     path.write_bytes(tracks(path, tone(1.0, RATE)).read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"zsds"))
     with pytest.raises(SpeechError, match="of a kind that cannot be decoded"):
         read_speech(path)
+
+
+@pytest.mark.parametrize(("codec", "form"), [("libopus", "ogg"), ("flac", "flac")])
+def test_a_clock_that_begins_anew_in_a_joined_file(tmp_path, codec, form):
+    """Two tones of 3 s, one file after the other, each with its own clock."""
+    parts = [encoded(tone(3.0, 48000, hz=hz), 48000, codec, form) for hz in (500, 700)]
+    (tmp_path / "a").write_bytes(b"".join(parts))
+    for wave in (read_speech(tmp_path / "a").waveform, read_sound(tmp_path / "a", Fraction(0), 100.0, RATE, True)):
+        assert len(wave) / RATE == pytest.approx(6.0, abs=0.1)
+        assert (round(heard_hz(wave[4000:44000]), -1), round(heard_hz(wave[-44000:-4000]), -1)) == (500, 700)
+
+
+def test_a_file_that_ends_before_its_header_says_is_named(tmp_path):
+    soundfile.write(tmp_path / "a.aiff", tone(3.0, RATE)[0], RATE)
+    (tmp_path / "b.aiff").write_bytes((tmp_path / "a.aiff").read_bytes()[:2 * 2 * RATE])
+    assert read_speech(tmp_path / "a.aiff").notes == ()
+    assert read_speech(tmp_path / "b.aiff").notes == (
+        f"{tmp_path / 'b.aiff'}: its header says 3.00 s of sound, 2.00 s are there",)
 
 
 def test_what_is_read_is_counted(tmp_path):

@@ -85,6 +85,14 @@ def test_further_talking_sentences_go_to_the_audio_corpora_alone(people, plans):
     assert len(more) - len(spoken[40]) == len(plans) - len(spoken[0])
 
 
+def test_with_clips_enough_every_mead_actor_shows_every_emotion():
+    shown: dict[int, set[str]] = {}
+    for plan in make_plans(make_identities(29, 1), 240, 0, 320, 1, "espeak"):
+        if plan.corpus == "mead":
+            shown.setdefault(plan.identity.number, set()).add(plan.emotion)
+    assert len(shown) == 4 and all(len(emotions) == 8 for emotions in shown.values())
+
+
 def test_kokoro_speaks_every_clip_in_another_voice_of_the_persons_sex(people):
     plans = make_plans(people, 56, 0, 320, 1, "kokoro")
     voices = {plan.voice for plan in plans}

@@ -99,6 +99,52 @@ def test_other_separators(tmp_path, mark):
     assert same(clip) == ROW
 
 
+FOREIGN = "file_name,person,emotion\nv/a.mp4,Jörg,joy\nv/b.mp4,Järg,SAD\n"
+
+
+@pytest.mark.parametrize(("name", "data"), [
+    ("metadata.csv", FOREIGN.encode("utf-16")), ("metadata.csv", b"\xfe\xff" + FOREIGN.encode("utf-16-be")),
+    ("metadata.csv", FOREIGN.encode("utf-32")), ("metadata.csv", FOREIGN.encode("latin-1")),
+    ("metadata.csv", FOREIGN.replace("\n", "\r").encode()),
+    ("metadata.csv", FOREIGN.replace("\n", "\r\n").encode("cp1252")),
+    ("metadata.csv", b"\r\n\n" + FOREIGN.encode()), ("metadata.tsv", FOREIGN.replace(",", "\t").encode("utf-16")),
+    ("Metadata.CSV", b'"sep=;"\r\n' + FOREIGN.replace(",", ";").encode())],
+    ids=["UTF-16", "UTF-16 BE", "UTF-32", "Latin-1", "carriage returns", "Windows", "blank lines", "Unicode text",
+         "Excel's first line"])
+def test_lists_as_table_programs_write_them(tmp_path, name, data):
+    """Two people whose names differ by an umlaut are two."""
+    lay(tmp_path, "v/a.mp4", "v/b.mp4")
+    (tmp_path / name).write_bytes(data)
+    clips, rejects = read("clips", tmp_path)
+    assert [(c.identity, c.emotion) for c in clips] == [("clips/Jörg", "happy"), ("clips/Järg", "sad")]
+    assert rejects == set()
+
+
+def test_a_line_that_is_no_utf8_costs_no_other_line(tmp_path):
+    lay(tmp_path, "v/a.mp4", "v/b.mp4")
+    (tmp_path / "metadata.csv").write_bytes("file_name,person\nv/a.mp4,Jörg\n".encode()
+                                            + "v/b.mp4,Jörg\n".encode("cp1252"))
+    assert set(people_of(tmp_path).values()) == {"clips/Jörg"}
+
+
+def test_names_in_other_letters_and_whole_paths_of_the_folder(tmp_path):
+    lay(tmp_path, "v/A.MP4", "v/b.mp4", "v/B.mp4", "w/a.WAV")
+    lay(tmp_path, "metadata.csv", text="file_name,audio,start_s,end_s,intensity\nV\\a.mp4,w/A.wav,,,\n"
+                                       f'{tmp_path}/v/b.mp4,,"1,5","9,25",2.0\nv/B.MP4,,,,\n/etc/b.mp4,,,,\n')
+    (first, second), rejects = read("clips", tmp_path)
+    assert (first.media, first.audio) == ("v/A.MP4", "w/a.WAV")
+    assert (second.media, second.start_s, second.end_s, second.level) == ("v/b.mp4", 1.5, 9.25, 2)
+    assert rejects == {("v/B.MP4", "missing_media"), ("v/B.mp4", "unlisted"), ("metadata.csv:5", "unsafe_path")}
+
+
+def test_a_list_of_another_kind_is_told_where_there_is_none(tmp_path):
+    lay(tmp_path, "a/1.mp4", "b/1.mp4", "b/metadata.csv", "a/metadata.xlsx", "b/metadata.xlsx")
+    (tmp_path / "b/metadata.csv").write_text("file_name,person\n1.mp4,A\0\x1bn\n")
+    clips, rejects = read("clips", tmp_path)
+    assert [clip.identity for clip in clips] == ["clips/A  n"]
+    assert ("a/metadata.xlsx", "bad_manifest") in rejects and ("b/metadata.xlsx", "bad_manifest") not in rejects
+
+
 VALUES = {"file_name": "v/a.mp4", "person": "Anna", "emotion": " Joy ", "intensity": 2.0, "start_s": 1.5, "end_s": 9,
           "language": "German", "audio": "w/a.wav", "split": "test", "more": {"x": [1]}}
 
