@@ -172,7 +172,7 @@ def _split(root: Path, data: ReportData) -> None:
         data.missing.append(f"{paths.SPLIT / 'split.parquet'} (dvc repro split)")
         return
     rows, said = pq.read_table(path).to_pylist(), path.with_suffix(".json")
-    data.split_notes = json.loads(said.read_text())["said"] if said.is_file() else []
+    data.split_notes = json.loads(said.read_text()).get("said", []) if said.is_file() else []
     for name in ("train", "validation", "test"):
         part = [row for row in rows if row["split"] == name]
         data.split.append(SplitPart(name, len(part), len({row["identity"] for row in part}),
