@@ -3,6 +3,9 @@ SHELL := /bin/bash
 FIT := import sys; sys.exit(not (3, 11, 2) <= sys.version_info[:3] < (3, 13))
 PYTHON ?= $(shell for one in python3.11 python3.12 python3; do $$one -c "$(FIT)" 2>/dev/null && echo $$one && break; done)
 VENV := .venv
+# two processes for tests that start none of their own; `make test TWO=` for one after the other
+TWO := -n 2 --dist loadfile
+ALONE := not processes and not ray and not e2e and not nightly
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 export DVC_NO_ANALYTICS := 1
@@ -33,7 +36,8 @@ demo: weights    ## all stages on the embedded corpora, then what was made
 	$(BIN)/playmate summary
 
 test: weights    ## the tests, with a smoke run of the whole pipeline
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO) -m "$(ALONE)"
+	$(BIN)/python -m pytest -m "(processes or ray or e2e) and not nightly"
 
 lint: setup      ## ruff and mypy
 	$(BIN)/ruff check .
@@ -41,10 +45,10 @@ lint: setup      ## ruff and mypy
 
 check: weights   ## for the inner loop: lint, types, tests without Ray, media, processes and whole runs
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not slow and not processes and not ray and not media and not e2e and not nightly"
+	$(BIN)/python -m pytest $(TWO) -m "$(ALONE) and not slow and not media"
 
 mlflow: setup    ## MLflow's page on http://127.0.0.1:5000
 	$(BIN)/playmate tracking ui
 
 clean: setup     ## deletes what the pipeline made (not the environment, the weights or anything of yours)
-	$(BIN)/python -m stages.outputs clean
+	$(BIN)/python -m playmate.outputs clean

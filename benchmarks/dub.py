@@ -28,10 +28,11 @@ from models.face.landmarker import FaceLandmarker
 from models.face.points import FACE_OVAL
 from models.judges.identity import IdentityVectors
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
+from pipeline.animate.direction import Direction
 from pipeline.animate.load import load_animator
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.core.config import load_params
-from pipeline.dub.dubber import Direction, dub_to_file
+from pipeline.dub.dubber import dub_to_file
 from pipeline.media.container import open_media
 from pipeline.media.video import EXACT, Upright, timed_frames, video_stream
 from pipeline.weights.table import weight_path

@@ -51,8 +51,9 @@ def conditions(values: dict[str, np.ndarray], maker: MotionGenerator, audio_scal
     count = len(values["speech"])
     happy = np.tile(emotion_weights({"happy": 1.0}, maker.labels), (count, 1, 1))
     return Conditions(**values, has_previous=np.ones(count, bool), mask=None, emotion=happy,
-                      audio_scale=audio_scale, emotion_scale=emotion_scale,
-                      pose_share=maker.settings.pose_share)
+                      audio_scale=np.append(np.full(maker.network.shape.motion_dim - RHO_DIM, audio_scale, np.float32),
+                                            np.full(RHO_DIM, audio_scale * maker.settings.pose_share, np.float32)),
+                      emotion_scale=emotion_scale)
 
 
 def denoised(maker: MotionGenerator, given: Conditions, noise: np.ndarray, solver: Solver,

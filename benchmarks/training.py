@@ -39,7 +39,7 @@ from training.engine.worker import keep_freed_memory
 from training.motion.batches import BatchSettings, make_batch
 from training.motion.clips import StoredClips, TrainingClip
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 from training.motion.losses import Objective, loss_parts
 from training.motion.unpacked import unpack
 

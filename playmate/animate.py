@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -22,9 +22,10 @@ from rich.progress import (
 from rich.text import Text
 
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
+from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import PortraitError, SeveralFacesError, read_portrait, rivals
 from pipeline.animate.speech import Speech, SpeechError, read_speech
-from pipeline.core.atomic import atomic_path
+from pipeline.core.atomic import atomic_path, check_not_read
 from playmate.contact_sheet import ContactSheet
 
 if TYPE_CHECKING:   # they load the networks' libraries, which takes seconds: inputs are checked before
@@ -46,12 +47,8 @@ class Settings:
     `speech_share` tells the share of a waveform's time in which somebody speaks; None: nobody looks.
     """
 
-    emotions: Sequence[str] = ()
+    direction: Direction = field(default_factory=Direction)
     pose: str = "generated"
-    audio_scale: float | None = None
-    emotion_scale: float | None = None
-    steps: int | None = None
-    seed: int = 0
     face: int | None = None
     track: int | None = None
     preview: Path | None = None
@@ -92,14 +89,17 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
             for portrait in portraits for speech in speeches]
     if settings.pose not in POSES and not Path(settings.pose).is_file():
         raise ValueError(f"--pose {settings.pose}: generated, still, or a video file, and no such file is there")
+    settings.direction.check()
     if len({path for _, _, path in jobs}) < len(jobs):
         raise ValueError("two films would have the same name: portraits and speeches need different file names")
     signed = settings.signer()
     places = {path for _, _, path in jobs}
     if settings.preview is not None:
         places |= {sheet_path(settings.preview, path, several) for path in places}
+    videos = [] if settings.pose in POSES else [Path(settings.pose)]
+    videos += [settings.direction.like] if isinstance(settings.direction.like, Path) else []
     for place in places:
-        check_writable(place)
+        check_writable(place, [*portraits, *speeches, *videos])
     console.print(f"reading {_counted(portraits, 'portrait')} and {_counted(speeches, 'speech')}", highlight=False)
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
@@ -140,11 +140,12 @@ def out_path(out: Path, portrait: Path, speech: Path, several: bool) -> Path:
     return out
 
 
-def check_writable(path: Path) -> None:
-    """Make the folder of `path`; raises ValueError where no file can be made in it."""
+def check_writable(path: Path, inputs: Sequence[Path]) -> None:
+    """Make the folder of `path`; raises ValueError where no file can be made in it, and for a file that is read."""
+    check_not_read(path, inputs)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix):   # a name as long
             pass
     except OSError as error:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from error
@@ -201,7 +202,6 @@ def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, 
     frames = frame_count(heard.waveform)
     sheet = ContactSheet(frames, FPS)
     pose = settings.pose if settings.pose in POSES else Path(settings.pose)
-    emotion = list(settings.emotions) or None
     with progress_bar() as progress:
         task = progress.add_task(out.name, total=frames)
 
@@ -211,18 +211,16 @@ def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, 
 
         try:
             animator.animate_to_file(
-                source, heard, out, progress=step, credentials=signed, mark=settings.mark, tell=_tell,
-                emotion=emotion, pose=pose,
-                audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale, steps=settings.steps,
-                seed=settings.seed, paste_back=settings.paste_back, rest=settings.speech_share is not None)
+                source, heard, out, progress=step, credentials=signed, mark=settings.mark, tell=_tell, pose=pose,
+                paste_back=settings.paste_back, **settings.direction.given())
         except OSError as error:   # a full disk: the encoder names no file
             if error.filename is not None or error.strerror is None:
                 raise
             raise OSError(error.errno, error.strerror, str(out)) from error
         speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
     rate = "" if speed is None else f", {speed:.1f} fps"
-    console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, seed {settings.seed}",
-                  highlight=False, soft_wrap=True)
+    console.print(f"{out}: {frames} frames, {frames / FPS:.1f} s{rate}, model {animator.version}, "
+                  f"seed {settings.direction.seed}", highlight=False, soft_wrap=True)
     if settings.preview is not None:
         place = sheet_path(settings.preview, out, several)
         sheet.save(place)

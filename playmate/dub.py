@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from pipeline.animate.direction import Direction
 from pipeline.animate.load import load_animator
 from pipeline.animate.speech import read_speech
 from pipeline.core.atomic import atomic_path
-from pipeline.dub.dubber import Direction, SeveralPeopleError, dub_to_file
+from pipeline.dub.dubber import SeveralPeopleError, dub_to_file
 from pipeline.dub.plan import FITS, Showing
 from playmate.animate import check_speech, check_writable, out_path, progress_bar, save_picture, sheet_path, signer
 from playmate.contact_sheet import ContactSheet
@@ -44,13 +45,10 @@ def dub(video: Path, speech: Path, out: Path, model: str | None, settings: Setti
     out = out_path(out, video, speech, several=False)
     if not video.is_file():
         raise ValueError(f"--video {video}: no such file")
-    if out.exists() and out.samefile(video):
-        raise ValueError(f"{out} is the film itself: choose another name for the dubbed one")
     if settings.fit not in FITS:
         raise ValueError(f"--fit {settings.fit}: accepted are {', '.join(FITS)}")
-    if settings.preview is not None:
-        sheet_path(settings.preview, out, several=False)
-    check_writable(out)
+    for place in [out, *([] if settings.preview is None else [sheet_path(settings.preview, out, several=False)])]:
+        check_writable(place, [video, speech])
     signed = signer(settings.credentials, settings.certificate, settings.private_key)
     heard = read_speech(speech, track=settings.track)
     check_speech(heard.waveform, speech, settings.speech_share)

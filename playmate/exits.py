@@ -12,7 +12,7 @@ from types import FrameType
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 WRONG = ("pipeline.weights.table.WeightsError",)
 RUN_FAILED = ("pipeline.compute.ray_session.RayError", "pipeline.compute.resources.ResourcesMissing",
-              "pipeline.storage.lease.LeaseLost", "pipeline.storage.lease.Unsafe", "pipeline.storage.lock.Busy",
+              "pipeline.storage.lease.LeaseLost", "pipeline.storage.lease.Unsafe", "pipeline.storage.lease.Busy",
               "pipeline.tracking.client.TrackingUnavailable")
 NAMES_WRONG = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, FileExistsError)
 

@@ -28,10 +28,11 @@ from pipeline.components.bundle import bundle_digest, load_bundle, read_config
 from pipeline.core import paths
 from pipeline.core.atomic import write_json, write_text
 from pipeline.core.config import Params, load_params
-from pipeline.core.split_table import TEST, TRAIN, clips_of, read_split
+from pipeline.core.split_table import TEST, TRAIN, VALIDATION, clips_of, read_split
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
 from playmate.init import commit, make_project
 from playmate.profile import with_values, yaml_editor
+from playmate.tuned_share import choose_share
 from stages.register.gates import Gate
 from stages.register.model_card import example_request, model_card
 from stages.register.stage import lineage_tags, requirements
@@ -42,6 +43,7 @@ PIECES = 12                      # that a recording is cut into at least, so tha
 PIECE_S = (4.0, 10.0)            # shortest and longest of them
 FRAMES_PER_STEP, STEPS = 10, (200, 600)
 SEEDS = 3
+TUNED_SHARE = ("train_audio", "trainer", "tuned_share")
 BETTER, WORSE, SAME = "better", "worse", "not better"
 
 
@@ -77,6 +79,8 @@ def fine_tune(data: Sequence[str], name: str, min_gain: float, say: Callable[[st
     """Make the model `name`, or go on with it; raises ValueError for a bad or taken name and where a stage fails."""
     if NAME.fullmatch(name) is None:
         raise ValueError(f"--name {name!r}: letters, digits, _ and -, 64 at most")
+    if not 0 <= min_gain <= 1:
+        raise ValueError(f"--min-gain {min_gain:g}: a difference of r, from 0 to 1")
     folder = paths.models_folder() / name
     places = [place if place.startswith("s3://") else os.path.abspath(os.path.expanduser(place)) for place in data]
     if not folder.exists():
@@ -90,6 +94,13 @@ def fine_tune(data: Sequence[str], name: str, min_gain: float, say: Callable[[st
         _write_steps()
         _repro("train_emotion")
         params = load_params()
+        choice = choose_share(load_bundle(paths.SHIPPED), load_bundle(paths.EMOTION_BUNDLE), _clips(params, VALIDATION),
+                              params.evaluate.max_lag_frames)
+        say(str(choice))
+        if choice.share < 1:
+            _set({TUNED_SHARE: choice.share})
+            _repro("train_emotion")   # finds the training done
+            params = load_params()
         figures = measure(params)
         _register(params, figures, min_gain, say)
         verdict = figures.verdict(min_gain)
@@ -113,13 +124,17 @@ def lines(figures: Figures, min_gain: float) -> list[str]:
 
 def measure(params: Params) -> Figures:
     """Sampled motion of both models on the test clips; raises ValueError where there is none."""
-    store, split = open_store(list(params.corpora)), read_split(paths.SPLIT)
-    clips = [store.load(row.clip_id) for row in store.clips(clips_of(split, TEST))]
+    clips = _clips(params, TEST)
     if not clips:
         raise ValueError("no clip was held out for tests: data/split/split.json and data/crops/*/clips.parquet say why")
     base, new = (_rows(bundle, clips, params) for bundle in (paths.SHIPPED, paths.EMOTION_BUNDLE))
     return Figures(len(clips), sum(row.frames for row in new) / FPS, len({row.identity for row in new}),
                    *means(base), *means(new))
+
+
+def _clips(params: Params, split: str) -> list[ClipFeatures]:
+    store = open_store(list(params.corpora))
+    return [store.load(row.clip_id) for row in store.clips(clips_of(read_split(paths.SPLIT), split))]
 
 
 def _rows(bundle: Path, clips: Sequence[ClipFeatures], params: Params) -> list[MouthRow]:
@@ -144,11 +159,11 @@ def _make(folder: Path, places: Sequence[str], name: str, say: Callable[[str], N
 
 
 def _write_steps() -> None:
-    """The length of the training, by the number of its frames."""
+    """The length of the training, by the number of its frames; what is made of it is chosen afterwards."""
     store = open_store(list(load_params().corpora))
     frames = sum(row.frames for row in store.clips(clips_of(read_split(paths.SPLIT), TRAIN)))
     fewest, most = STEPS
-    _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most)})
+    _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0})
 
 
 def _set(changes: dict[tuple[str, ...], float | str]) -> None:

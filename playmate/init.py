@@ -47,26 +47,32 @@ def make_project(folder: Path, data: Sequence[str], profile: str, say: Callable[
     try:
         with chdir(folder):   # what may be a corpus, and how its path is written, is asked of the new project
             found = [corpus for place in places for corpus in check_path(place, own_or_packaged_params(), HEADERS)]
-    except ValueError:
+            _fill(profile, found, say)
+    except BaseException:   # the same command can be given again
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         if is_new:
             folder.rmdir()
         raise
-    with chdir(folder):
-        shutil.copytree(PACKAGED / SHIPPED, SHIPPED)
-        write_text(Path("dvc.yaml"), pipeline_of_a_package((PACKAGED / "dvc.yaml").read_text()))
-        write_text(Path("params.yaml"), (PACKAGED / "params.yaml").read_text())
-        apply(profile)
-        if found:
-            write_text(Path("params.yaml"), with_corpora(Path("params.yaml").read_text(), found, say))
-        write_text(Path(".gitignore"), "\n".join(IGNORED) + "\n")
-        _run("git", "init", "-q")
-        _dvc("init", "-q")
-        for setting in SETTINGS:
-            _dvc("config", *setting.split("="))
-        commit("playmate init")
     say(f"{folder}: a project of profile {profile}, with "
         + (f"the corpora {', '.join(_names(found))}" if found else "the small corpora that it makes itself"))
     return found
+
+
+def _fill(profile: str, found: Sequence[Found], say: Callable[[str], None]) -> None:
+    """The files of a project in the present folder, committed."""
+    shutil.copytree(PACKAGED / SHIPPED, SHIPPED)
+    write_text(Path("dvc.yaml"), pipeline_of_a_package((PACKAGED / "dvc.yaml").read_text()))
+    write_text(Path("params.yaml"), (PACKAGED / "params.yaml").read_text())
+    apply(profile)
+    if found:
+        write_text(Path("params.yaml"), with_corpora(Path("params.yaml").read_text(), found, say))
+    write_text(Path(".gitignore"), "\n".join(IGNORED) + "\n")
+    _run("git", "init", "-q")
+    _dvc("init", "-q")
+    for setting in SETTINGS:
+        _dvc("config", *setting.split("="))
+    commit("playmate init")
 
 
 def pipeline_of_a_package(text: str) -> str:

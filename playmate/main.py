@@ -76,26 +76,15 @@ def plan(
     corpus: Annotated[list[str] | None, typer.Argument(help="extraction of these corpora alone")] = None,
     price: Annotated[float | None, typer.Option(help="of this machine or cluster, an hour")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the graph as JSON")] = False,
-    check: Annotated[bool, typer.Option("--check", help="only what the running `dvc repro` lacks")] = False,
 ) -> None:
     """Say what `dvc repro` would compute, with GPUs, memory, hours and disk, and what is missing: then exit 1.
 
     Nothing is decoded. What extraction finds in the store is counted clip by clip.
     """
     from pipeline.core.config import load_params
-    from playmate.plan.needs import CannotSucceed, check_run
-
-    params = load_params()
-    if check:
-        try:
-            check_run(params)
-        except CannotSucceed as error:
-            typer.echo(error, err=True)
-            raise typer.Exit(1) from error
-        return
     from playmate.plan.shown import print_plan
 
-    if not print_plan(params, corpus, price, as_json):
+    if not print_plan(load_params(), corpus, price, as_json):
         raise typer.Exit(1)
 
 
@@ -154,7 +143,10 @@ def animate(
     out: Annotated[Path, typer.Option("-o", "--out", help="OUT.mp4, or a folder where there are several films")],
     emotion: opt.Emotions = None,
     pose: Annotated[str, typer.Option(help="generated | still | a video to follow")] = "generated",
+    pose_scale: opt.PoseScale = None, mouth_scale: opt.MouthScale = None, blink: opt.Blink = None,
+    gaze: opt.Gaze = None, like: opt.Like = None,
     audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    expression_scale: opt.ExpressionScale = None, pose_guidance: opt.PoseGuidance = None, guided: opt.Guided = None,
     steps: opt.Steps = None, seed: opt.Seed = 0,
     face: Annotated[int | None, typer.Option(help="which face of a portrait with several")] = None,
     track: opt.Track = None,
@@ -166,11 +158,13 @@ def animate(
     no_credentials: opt.NoCredentials = False,
 ) -> None:
     """Make portraits talk. Only people who agreed to it; the films say that they are synthetic."""
+    from pipeline.animate.direction import Direction
     from playmate.animate import Settings, animate, speech_share
 
-    settings = Settings(emotion or (), pose, audio_scale, emotion_scale, steps, seed, face, track, preview,
-                        paste_back, mark, not no_credentials, certificate, private_key,
-                        None if any_sound else speech_share)
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, not any_sound, pose_scale,
+                          mouth_scale, blink, gaze, expression_scale, pose_guidance, guided, like)
+    settings = Settings(direction, pose, face, track, preview, paste_back, mark, not no_credentials, certificate,
+                        private_key, None if any_sound else speech_share)
     animate(portrait, speech, out, model, settings, detector, provider)
 
 
@@ -195,8 +189,8 @@ def dub(
     fit: Annotated[str, typer.Option(help="trim | hold | loop, where speech and film are not equally long")] = "trim",
     keep_sound: Annotated[float | None, typer.Option(
         metavar="DB", help="keep the film's sound under the speech, changed by so many decibels (-12)")] = None,
-    emotion: opt.Emotions = None,
-    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None,
+    emotion: opt.Emotions = None, mouth_scale: opt.MouthScale = None,
+    audio_scale: opt.AudioScale = None, emotion_scale: opt.EmotionScale = None, guided: opt.Guided = None,
     steps: opt.Steps = None, seed: opt.Seed = 0,
     track: opt.Track = None, detector: opt.Detector = None, model: opt.Model = None,
     any_sound: opt.AnySound = False, preview: opt.Preview = None, mark: opt.Mark = None,
@@ -204,11 +198,12 @@ def dub(
     no_credentials: opt.NoCredentials = False,
 ) -> None:
     """Give a film new speech, and the mouth an emotion. Only people who agreed to it; the film says it is synthetic."""
-    from pipeline.dub.dubber import Direction
+    from pipeline.animate.direction import Direction
     from playmate.animate import speech_share
     from playmate.dub import Settings, dub
 
-    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, rest=not any_sound)
+    direction = Direction(emotion or None, audio_scale, emotion_scale, steps, seed, not any_sound,
+                          mouth_scale=mouth_scale, guided=guided)
     settings = Settings(face, fit, keep_sound, track, preview, mark, not no_credentials, certificate, private_key,
                         None if any_sound else speech_share, direction)
     dub(video, speech, out, model, settings, detector)

@@ -13,8 +13,7 @@ from feature_store.verify import verify
 from pipeline.core.config import Params
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from pipeline.storage.lease import held
-from pipeline.storage.lock import exclusive
+from pipeline.storage.lease import exclusive, held
 from stages.extract.plan import fingerprints, store_location
 from stages.extract.stage import LEASE
 

@@ -19,6 +19,7 @@ from evaluation.jobs.mouth import stored_curves, training_reference
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import (
     clip_jobs,
+    dial_jobs,
     emotion_jobs,
     pose_jobs,
     seed_jobs,
@@ -27,7 +28,7 @@ from evaluation.jobs.plan import (
     true_emotion_jobs,
 )
 from evaluation.jobs.saved import has_result, load_result, remove_others
-from evaluation.jobs.shown import PoseJob, SeedJob, write_grid
+from evaluation.jobs.shown import DialJob, PoseJob, SeedJob, write_grid
 from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
 from evaluation.metrics.emotion import emo_a
@@ -58,7 +59,8 @@ def main(say: Callable[[str], None] = print) -> None:
     spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, tuple(section.metrics),
                      JobSettings.of(section), sync)
     jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
-            *seed_jobs(clips, section), *true_emotion_jobs(store, section, params.seed)]
+            *seed_jobs(clips, section), *dial_jobs(clips, section, params.face_space.kind == "landmark"),
+            *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
     failures = run_missing(tasks, spec, params, Actors("evaluate", section.workers, section.gpus_per_actor), say)
     _write(tasks, failures, training, params, store.fingerprints)
@@ -102,7 +104,7 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
             clips.add(result)
             curves.add(result)
             copy_videos(task.folder, folder / results.VIDEOS)
-        elif not isinstance(task.job, PoseJob | SeedJob):
+        elif not isinstance(task.job, PoseJob | SeedJob | DialJob):
             (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(result.row)
     curves.close()
     rows, true_rows = emotion.emotion_rows(emotions), emotion.true_rows(true_emotions)
@@ -121,7 +123,7 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
         [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
     write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips.rows, training)))
     for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO),
-                       (SeedJob, results.SEED_VIDEO)):
+                       (SeedJob, results.SEED_VIDEO), (DialJob, results.DIAL_VIDEO)):
         made = [(job, task.folder) for task in done if isinstance(job := task.job, kind)]
         _write_grid(folder / results.VIDEOS / name, made, section.crf)
 

@@ -21,8 +21,7 @@ from models.motion.normalization import MotionStatistics
 from pipeline.components.bundle import load_bundle
 from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.config import Params, load_params
-from pipeline.core.initial import initial_bundle
-from pipeline.core.paths import FEATURES, SPLIT, STATISTICS
+from pipeline.core.paths import FEATURES, SPLIT, STATISTICS, initial_bundle
 from pipeline.core.split_table import TRAIN, sorted_ids
 from pipeline.core.stage import run_as_stage
 

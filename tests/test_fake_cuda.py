@@ -34,6 +34,7 @@ from training.decoupling.objective import DecouplingObjective, Weights, leakage
 from training.engine.context import PlainContext
 from training.motion.learner import Learner, Measured
 
+pytestmark = pytest.mark.slow
 LABELS = ("neutral", "happy")
 ALPHA_BAR = alpha_bars("linear", 20)
 FRAMES = np.zeros((37, 64, 64, 3), np.uint8)

@@ -56,6 +56,7 @@ class MouthRow:
     r: float
     r_wrong_speech: float
     lags: tuple[int, ...]  # frames, of every seed
+    r_of_seeds: tuple[float, ...]
 
 
 def follow(generator: MotionGenerator, clips: Sequence[ClipFeatures], seeds: int, max_lag: int,
@@ -74,7 +75,7 @@ def follow(generator: MotionGenerator, clips: Sequence[ClipFeatures], seeds: int
             own.append(found)
             wrong.append(_at_lag(true, _opening(generator, clip, wrong_speech, seed, settings), found.lag))
         yield MouthRow(clip.clip.clip_id, clip.clip.identity, len(true), float(np.mean([one.r for one in own])),
-                       float(np.mean(wrong)), tuple(one.lag for one in own))
+                       float(np.mean(wrong)), tuple(one.lag for one in own), tuple(one.r for one in own))
 
 
 def means(rows: Sequence[MouthRow]) -> tuple[float, float]:

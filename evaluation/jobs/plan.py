@@ -6,7 +6,7 @@ import numpy as np
 
 from evaluation.jobs.clip import FPS, Clip, ClipJob
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
-from evaluation.jobs.shown import POSES, PoseJob, SeedJob
+from evaluation.jobs.shown import POSES, DialJob, PoseJob, SeedJob
 from evaluation.metrics.emotion import NEUTRAL
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.core import paths
@@ -69,6 +69,14 @@ def seed_jobs(clips: list[Clip], section: Evaluate) -> list[SeedJob]:
     """The first clip with `seeds` seeds, its own the first."""
     frames = round(section.emotion_duration_s * FPS)
     return [SeedJob(_shortened(clip, frames), offset) for clip in clips[:1] for offset in range(section.seeds)]
+
+
+def dial_jobs(clips: list[Clip], section: Evaluate, knows_eyes: bool) -> list[DialJob]:
+    """The first clip with every dial at its values; those of the eyes where the face space `knows_eyes`."""
+    frames = round(section.emotion_duration_s * FPS)
+    return [DialJob(_shortened(clip, frames), dial, value) for clip in clips[:1]
+            for dial, values in section.dials.model_dump().items() if knows_eyes or dial not in ("blink", "gaze")
+            for value in values]
 
 
 def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list[TrueEmotionJob]:

@@ -1,5 +1,5 @@
-"""Films that are shown and not judged: one portrait and speech with three head poses, and with several seeds; films
-side by side as one, so that they run on one clock."""
+"""Films that are shown and not judged: one portrait and speech with three head poses, with several seeds, and with each
+dial at several values; films side by side as one, so that they run on one clock."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
 from models.motion.clock import SAMPLE_RATE_HZ
+from pipeline.animate.direction import Direction
 from pipeline.animate.pose import forth_and_back, relative_pose
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.media.film import SYNTHETIC, write_video
@@ -74,6 +75,34 @@ class SeedJob(OfClip):
         write_tiles(folder / f"{clip.clip_id}_seed_{self.offset}.mp4", parts.head.frames(portrait, motion), self.stage,
                     settings)
         row = {"clip_id": clip.clip_id, "seed": seed, "frames": len(clip), **pose_numbers(motion[:, -3:])}
+        return Result(row, {}, {})
+
+
+@dataclass(frozen=True)
+class DialJob(OfClip):
+    """Generate the clip's first frame with its speech, directed by one dial (pipeline/animate/direction.py)."""
+
+    dial: str
+    value: float | str
+
+    @property
+    def stage(self) -> str:
+        return f"{self.dial.replace('_', ' ')} {self.value}"
+
+    def inputs(self) -> list[Any]:
+        return [*super().inputs(), self.dial, self.value]
+
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+        """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
+        clip = self.clip
+        portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
+        asked: dict[str, Any] = {self.dial: self.value}
+        curves = Direction(**asked).curves(None)
+        motion = parts.head.motions([portrait.request(clip.speech, seed=clip.seed, curves=curves)])[0]
+        write_tiles(folder / f"{clip.clip_id}_{self.dial}_{self.value}.mp4", parts.head.frames(portrait, motion),
+                    self.stage, settings)
+        row = {"clip_id": clip.clip_id, "dial": self.dial, "value": str(self.value), "frames": len(clip),
+               **pose_numbers(motion[:, -3:])}
         return Result(row, {}, {})
 
 

@@ -16,13 +16,13 @@ from evaluation.metrics.motion import (
     audio_beats,
     beat_alignment,
     chance_beat_alignment,
-    count_blinks,
     jitter,
     motion_beats,
     mouth_correlation,
     value_range,
 )
 from models.face.landmarker import Landmarks
+from models.motion.blinks import count_blinks
 from models.motion.face_space import FaceNotFound
 
 SAMPLES_PER_FRAME, SYNC_WINDOW = 640, 5

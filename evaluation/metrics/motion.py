@@ -1,4 +1,4 @@
-"""Measures of motion that need no network: mouth curves, blinks, pose, jitter, diversity, beats."""
+"""Measures of motion that need no network: mouth curves, pose, jitter, diversity, beats."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLINK_CLOSED, BLINK_OPEN = 0.55, 0.75  # shares of the clip's open-eye level: two, so that noise counts no blink twice
-BLINK_MAX_S = 0.6                      # longer is a closed eye, not a blink
 BEAT_SIGMA_S = 0.08                    # two frames at 25 fps
 BEAT_MIN_GAP_S = 0.16
 BEAT_SMOOTH_S = 0.4                    # of the head's speed: landmarks jitter from frame to frame
@@ -47,23 +45,6 @@ def _at_lag(reference: np.ndarray, generated: np.ndarray, lag: int) -> float:
     if both.sum() < 3:
         raise ValueError("fewer than three frames have both curves")
     return pearson(a[both], b[both])
-
-
-def count_blinks(eye_openness: np.ndarray, fps: float) -> int:
-    """Blinks in an eye opening curve [T]: below 55 % of the clip's open level, then above 75 %, within 0.6 s."""
-    curve = np.asarray(eye_openness, np.float64)
-    curve = curve[np.isfinite(curve)]
-    if curve.size == 0:
-        raise ValueError("no frame has an eye opening")
-    level = np.quantile(curve, 0.9)
-    blinks, closed_at = 0, None
-    for frame, value in enumerate(curve):
-        if closed_at is None and value < BLINK_CLOSED * level:
-            closed_at = frame
-        elif closed_at is not None and value > BLINK_OPEN * level:
-            blinks += frame - closed_at <= BLINK_MAX_S * fps
-            closed_at = None
-    return int(blinks)
 
 
 def value_range(curve: np.ndarray) -> np.ndarray:

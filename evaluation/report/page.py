@@ -25,7 +25,7 @@ def render_html(data: ReportData) -> str:
         data=data, groups=report_tables.metric_groups(data), headline=report_tables.headline(data),
         gallery=report_tables.gallery(data), ranked=report_tables.ranked_clips(data.clips),
         emotion_video=report_tables.video(data, "emotions"), pose_video=report_tables.video(data, "poses"),
-        seed_video=report_tables.video(data, "seeds"),
+        seed_video=report_tables.video(data, "seeds"), dial_video=report_tables.video(data, "dials"),
         emotion_rows=data.emotions, by_emotion=report_tables.by_emotion(data.emotions),
         true_emotions=data.true_emotions, curves=report_plots.training_plots(data),
         distributions=report_plots.distribution_plots(data), measured=report_plots.measured_plots(data),

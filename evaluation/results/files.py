@@ -20,7 +20,7 @@ from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
-EMOTION_VIDEO, POSE_VIDEO, SEED_VIDEO = "emotions.mp4", "poses.mp4", "seeds.mp4"
+EMOTION_VIDEO, POSE_VIDEO, SEED_VIDEO, DIAL_VIDEO = "emotions.mp4", "poses.mp4", "seeds.mp4", "dials.mp4"
 MEASURED, FAILED = "measured", "failed"  # status of a clip row
 CURVE_NAMES = ("reference", "generated", "wrong_speech")
 CURVE_SCHEMA = pa.schema([("clip_id", pa.string()), ("frame", pa.int64()),

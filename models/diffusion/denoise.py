@@ -14,7 +14,6 @@ import numpy as np
 
 from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolated_x0
 from models.diffusion.schedule import Target, to_x0
-from models.motion.motion import RHO_DIM
 
 
 def guide_audio(null: np.ndarray, audio: np.ndarray, audio_scale: float | np.ndarray) -> np.ndarray:
@@ -23,10 +22,10 @@ def guide_audio(null: np.ndarray, audio: np.ndarray, audio_scale: float | np.nda
 
 
 def guide(null: np.ndarray, audio: np.ndarray, audio_emotion: np.ndarray, audio_scale: float | np.ndarray,
-          emotion_scale: float) -> np.ndarray:
+          emotion_scale: float | np.ndarray) -> np.ndarray:
     """Eq. 8: predictions without conditions, with audio, and with audio and emotion, of one shape.
 
-    The paper's w_a is one number; here it may be one for each dimension [D].
+    The paper's weights are numbers; here they may differ from frame to frame and between expression and pose.
     """
     return guide_audio(null, audio, audio_scale) + emotion_scale * (audio_emotion - audio)
 
@@ -41,9 +40,9 @@ class Conditions:
     has_previous: np.ndarray  # [B] bool
     mask: np.ndarray | None  # [B, L] bool; None: all frames are real
     emotion: np.ndarray | None
-    audio_scale: float
+    audio_scale: float | np.ndarray  # w_a of eq. 8, or [B, W, D]
     emotion_scale: float
-    pose_share: float  # of audio_scale, for the head pose
+    guided: np.ndarray | None = None  # [B, 2] part of the steps (0-1) that is guided; None: all
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,8 @@ class Denoiser:
             if given is not None:
                 x = np.where(given.known, given.steps[index], x)
             level, next_level = self.levels[index], self.next_levels[index]
-            x0 = to_x0(_guided(predict(x, time), conditions), x, level, self.target) * mask
+            guided = _guided(predict(x, time), conditions, (index + 0.5) / len(self.times))
+            x0 = to_x0(guided, x, level, self.target) * mask
             x0 = x0.clip(-self.limit, self.limit)
             if self.solver != "ddpm":
                 x = ddim_step(x, self._ahead(x0, before, index), level, next_level)
@@ -117,12 +117,19 @@ class Denoiser:
         return [*(level**0.5 * motion + (1 - level) ** 0.5 * noise for level in self.levels), motion]
 
 
-def _guided(branches: np.ndarray, given: Conditions) -> np.ndarray:
-    """The guided prediction [B, W, D]."""
-    audio_scale = np.full(branches.shape[-1], given.audio_scale, np.float32)
-    audio_scale[-RHO_DIM:] *= given.pose_share
+def _guided(branches: np.ndarray, given: Conditions, share: float) -> np.ndarray:
+    """The guided prediction [B, W, D] of the step in whose middle `share` of sampling is done.
+
+    Where it is not guided w_a and w_e are 1: the prediction with all conditions (guidance in an interval of noise
+    levels: Kynkaanniemi et al. 2024).
+    """
+    audio_scale: float | np.ndarray = given.audio_scale
+    emotion_scale: float | np.ndarray = given.emotion_scale
+    if given.guided is not None:
+        on = ((given.guided[:, 0] <= share) & (share < given.guided[:, 1]))[:, None, None]  # [B, 1, 1]
+        audio_scale, emotion_scale = (np.where(on, w, 1).astype(np.float32) for w in (audio_scale, emotion_scale))
     if given.emotion is None:
         null, audio = branches
         return guide_audio(null, audio, audio_scale)
     null, audio, audio_emotion = branches
-    return guide(null, audio, audio_emotion, audio_scale, given.emotion_scale)
+    return guide(null, audio, audio_emotion, audio_scale, emotion_scale)

@@ -26,6 +26,8 @@ CHEEKS = (50, 280, 205, 425)
 FOREHEAD = (10, 67, 297)
 IRISES = (468, 473)  # right, left
 
+MOUTH = (*LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER, *LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *JAW, 205, 425)  # follow speech
+
 GROUPS: dict[str, tuple[int, ...]] = {
     "lips_outer_upper": LIPS_OUTER_UPPER, "lips_outer_lower": LIPS_OUTER_LOWER,
     "lips_inner_upper": LIPS_INNER_UPPER, "lips_inner_lower": LIPS_INNER_LOWER, "eye_corners": EYE_CORNERS,

@@ -23,7 +23,7 @@ import numpy as np
 from models.diffusion.denoise import BranchNetwork, Conditions, Denoiser, KnownPath
 from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import Target
-from models.generation.request import REPEATED, Request, SampleSettings
+from models.generation.request import ALL_STEPS, REPEATED, Request, SampleSettings
 from models.generation.track import Track
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics
@@ -120,8 +120,8 @@ class MotionGenerator:
             previous=_stack([track.plain[:-REPEATED] for track in tracks]),
             has_previous=np.full(len(tracks), tracks[0].position > 0),
             mask=np.stack([track.mask(frames) for track in tracks]), emotion=None,
-            audio_scale=settings.audio_scale, emotion_scale=settings.emotion_scale,
-            pose_share=settings.pose_share)
+            audio_scale=_stack([track.audio_scale(frames, settings) for track in tracks]),
+            emotion_scale=settings.emotion_scale, guided=_guided_parts(tracks))
         steps = _stack([draw[1:] for draw in draws]).swapaxes(0, 1) if settings.solver == "ddpm" else None
         return conditions, _stack([draw[0] for draw in draws]), steps
 
@@ -142,6 +142,11 @@ class MotionGenerator:
 
 def _stack(arrays: list[np.ndarray]) -> np.ndarray:
     return np.stack(arrays).astype(np.float32)
+
+
+def _guided_parts(tracks: list[Track]) -> np.ndarray | None:
+    parts = [track.request.guided for track in tracks]
+    return None if all(part == ALL_STEPS for part in parts) else np.array(parts)
 
 
 def _alike(requests: list[Request]) -> list[list[int]]:

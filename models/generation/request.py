@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from models.motion.motion import RHO_DIM
 from models.transformer.shape import ModelShape
 
 REPEATED = 3  # frames of the window before that a window begins with: a window's first frames are its roughest
+ALL_STEPS = (0.0, 1.0)
 Pose = str | np.ndarray  # "generated", "still", or a rho [T, 7] to follow
 
 
@@ -41,6 +42,19 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """How a performance departs from the model's own, frame by frame: [T] each, of which the last value stays; None: as
+    the model has it."""
+
+    pose_scale: np.ndarray | None = None     # of the head's deviation from the portrait's pose: 0 still, 1 as generated
+    mouth_scale: np.ndarray | None = None    # of the mouth's displacement from rest
+    blinks_per_min: np.ndarray | None = None
+    gaze: np.ndarray | None = None           # 1: eyes stay on the camera, 0: they move as generated
+    expression_scale: np.ndarray | None = None   # w_a of eq. 8 for the expression
+    pose_guidance: np.ndarray | None = None      # w_a of eq. 8 for the head pose
+
+
+@dataclass(frozen=True)
 class Request:
     """One motion to be generated.
 
@@ -48,7 +62,9 @@ class Request:
     [E + 1] or [T, E + 1] (models/motion/emotions.py) or None; `pose` "generated", "still", or a rho [T, 7] to follow;
     `window`: frames generated at once, fewer than the model's own for a shorter delay; None: the model's.
     `given`: expression that is not to be generated but kept, as a film's eyes are when its mouth gets new words; wants
-    a pose that is known as well.
+    a pose that is known as well. `curves`: how it is directed. `source_delta` [K, 3]: the portrait's own expression.
+    `guided`: the part of sampling, from noise (0) to motion (1), in which eq. 8 guides; else its weights are 1.
+    `style`: mean and deviation [7] of a generated pose (eq. 6), instead of the portrait's and the training clips'.
     """
 
     speech: np.ndarray | Iterable[np.ndarray]
@@ -59,6 +75,10 @@ class Request:
     seed: int = 0
     window: int | None = None
     given: Given | None = None
+    curves: Curves = field(default_factory=Curves)
+    source_delta: np.ndarray | None = None
+    guided: tuple[float, float] = ALL_STEPS
+    style: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def check_request(request: Request, shape: ModelShape) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from models.generation.directing import directed
 from models.generation.generator import MotionGenerator
-from models.generation.request import Pose, Request
+from models.generation.request import Curves, Pose, Request
 from models.motion.blinks import with_blinks
 from models.motion.face_space import Appearance, FaceSpace
 from models.motion.motion import Motion
@@ -36,10 +37,12 @@ class Source:
         return self.appearance.motion.rho[0]
 
     def request(self, speech: np.ndarray | Iterable[np.ndarray], emotion: np.ndarray | None = None,
-                pose: Pose = "generated", seed: int = 0, window: int | None = None) -> Request:
+                pose: Pose = "generated", seed: int = 0, window: int | None = None,
+                curves: Curves | None = None) -> Request:
         """What to ask a generator for to move this face; the rest as in `Request`."""
         return Request(speech=speech, x_c=self.x_c, source_rho=self.rho, emotion=emotion, pose=pose,
-                       seed=seed, window=window)
+                       seed=seed, window=window, curves=curves or Curves(),
+                       source_delta=self.appearance.motion.delta[0])
 
 
 class TalkingHead:
@@ -54,17 +57,23 @@ class TalkingHead:
         return Source(appearance, self.space.keypoints(appearance.motion)[0])
 
     def motions(self, requests: list[Request], **settings: Any) -> list[np.ndarray]:
-        """Whole motion vectors [T, 3K + 7] with blinks, all in the same network passes; raises what `generate_batch`
-        raises."""
+        """Whole motion vectors [T, 3K + 7], directed and with blinks, all in the same network passes; raises what
+        `generate_batch` raises."""
         made = self.generator.generate_batch(requests, **settings)
-        return [next(self._blinking(request, iter([motion]))) for request, motion in zip(requests, made, strict=True)]
+        return [next(self._finished(request, iter([motion]))) for request, motion in zip(requests, made, strict=True)]
 
     def stream(self, request: Request, **settings: Any) -> Iterator[np.ndarray]:
-        """One motion with blinks, window by window [<= W, 3K + 7], in memory that does not grow with the speech."""
-        return self._blinking(request, self.generator.stream(request, **settings))
+        """One motion, directed and with blinks, window by window [<= W, 3K + 7], in memory that does not grow with the
+        speech."""
+        return self._finished(request, self.generator.stream(request, **settings))
 
-    def _blinking(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        return with_blinks(self.space, request.x_c, windows, request.seed)
+    def _finished(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        curves = request.curves
+        if not (curves.blinks_per_min is None and curves.gaze is None) and not self.space.knows_eyes:
+            raise ValueError(f"blinks and gaze cannot be directed in the face space {self.space.name}: which of its "
+                             "key points are lids and irises is not known")
+        moved = directed(self.space, windows, request, self.generator.rest)
+        return with_blinks(self.space, request.x_c, moved, request.seed, curves.blinks_per_min)
 
     def frames(self, portrait: Source, motion: np.ndarray) -> np.ndarray:
         """A generated motion [T, 3K + 7], fitted to the looks of the portrait -> frames [T, 512, 512, 3] uint8.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from models.generation.request import REPEATED, Request, SampleSettings, check_request
+from models.motion.clock import at_frames
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
 from models.transformer.shape import ModelShape
@@ -62,6 +63,17 @@ class Track:
         random = np.random.default_rng([self.request.seed, self.position])
         return random.standard_normal((count, self.shape.window, self.shape.motion_dim), np.float32)
 
+    def audio_scale(self, frames: int, settings: SampleSettings) -> np.ndarray:
+        """w_a of eq. 8 [frames, D] of this window: the settings', or what the request's curves say."""
+        scale = np.full((frames, self.shape.motion_dim), settings.audio_scale, np.float32)
+        scale[:, -RHO_DIM:] *= settings.pose_share
+        curves = self.request.curves
+        if curves.expression_scale is not None:
+            scale[:, :-RHO_DIM] = self._frames(curves.expression_scale[:, None], -self.repeated, frames)
+        if curves.pose_guidance is not None:
+            scale[:, -RHO_DIM:] = self._frames(curves.pose_guidance[:, None], -self.repeated, frames)
+        return scale
+
     def window_given(self, frames: int) -> np.ndarray:
         """The motion that is given for this window, normalised [frames, D]; zero where nothing is."""
         if self.pose is None:
@@ -108,8 +120,7 @@ class Track:
 
     def _frames(self, values: np.ndarray, start: int, count: int) -> np.ndarray:
         """`count` rows of [T or 1, n] from `start` frames after the new ones begin, the ends repeated."""
-        frames = self.position + start + np.arange(count)
-        return values[frames.clip(0, len(values) - 1)]
+        return at_frames(values, self.position + start, count)
 
 
 def rewindow(speech: np.ndarray | Iterable[np.ndarray], first: int, step: int, dim: int) -> Iterator[np.ndarray]:
@@ -131,6 +142,10 @@ def pose_rule(request: Request, statistics: MotionStatistics) -> tuple[Normalize
     if not isinstance(request.pose, str):
         return statistics.pose_of(request.pose.mean(axis=0), request.pose.std(axis=0)), request.pose
     own = np.asarray(request.source_rho)
+    if request.style is not None and request.pose == "generated":
+        if statistics.pose_group == "global":
+            raise ValueError("this model knows one style of movement for all people (statistics.pose_group: global)")
+        return statistics.pose_of(*request.style), None
     return statistics.pose_of_portrait(own), own[None] if request.pose == "still" else None
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from models.face.landmarker import NUM_BLENDSHAPES, NUM_POINTS, FaceTracker
 from models.face.points import (
     FACE_OVAL,
-    JAW,
     KEYPOINTS,
     LIPS_INNER_CONTOUR_LOWER,
     LIPS_INNER_CONTOUR_UPPER,
@@ -25,6 +24,7 @@ from models.face.points import (
     LIPS_INNER_UPPER,
     LIPS_OUTER_LOWER,
     LIPS_OUTER_UPPER,
+    MOUTH,
     NUM_KEYPOINTS,
     positions,
 )
@@ -39,7 +39,6 @@ from models.motion.clock import FPS
 from models.motion.film_space import PixelSquare
 from models.motion.motion import Motion
 
-MOUTH = (*LIPS_OUTER_UPPER, *LIPS_OUTER_LOWER, *LIPS_INNER_UPPER, *LIPS_INNER_LOWER, *JAW, 205, 425)
 RING = 1.3            # how far around the face's oval the skin follows the jaw, in its own radius
 STILL_PX = 1e-3       # triangles that move less are left alone
 _CHIN, _LIP_MIDDLES = positions((152,))[0], positions((13, 14))

@@ -23,9 +23,10 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
+from models.landmark.directing import held_gaze, held_lids, scaled_mouth
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
-from models.landmark.retarget import retarget
+from models.landmark.retarget import LOWER, UPPER, retarget
 from models.landmark.shutting import shut_lids, shut_lips
 from models.landmark.template import read_template
 from models.motion.camera import angles_from_rotation, transform_head_keypoints
@@ -41,6 +42,7 @@ class LandmarkFaceSpace:
 
     name = "landmark"
     num_keypoints = NUM_KEYPOINTS
+    knows_eyes = True
 
     def __init__(self, task_path: Path, basis: np.ndarray | None = None):
         self.landmarker = FaceLandmarker(task_path)
@@ -98,6 +100,23 @@ class LandmarkFaceSpace:
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Lips of points [T, K, 3] that meet by closed [T]."""
         return shut_lips(points, closed)
+
+    def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+                  own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Irises that turn against the head."""
+        return held_gaze(x_c, delta, angles_deg, own_delta, own_angles_deg, share)
+
+    def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """Lids that a blink of the model's own would shut."""
+        return held_lids(x_c, delta, rest)
+
+    def lid_opening(self, points: np.ndarray) -> np.ndarray:
+        """Mean gap of three columns of each eye, in face widths."""
+        return (points[:, LOWER] - points[:, UPPER])[..., 1].mean(axis=1)
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Around shut lips, which are delta 0 here."""
+        return scaled_mouth(delta, scale)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""

@@ -15,12 +15,11 @@ import cv2
 import numpy as np
 
 from models.face.driving_crop import Square, cut
-from models.liveportrait.space import LivePortraitFaceSpace
+from models.liveportrait.space import MOUTH, LivePortraitFaceSpace
 from models.liveportrait.widths import NUM_KEYPOINTS, OUTPUT_PX
 from models.motion.film_space import PixelSquare
 from models.motion.motion import Motion
 
-MOUTH = (6, 12, 14, 17, 19, 20)
 REACH = (0.42, 0.36)   # of the mask to the sides and up or down, in half crop widths: cheeks and chin, not the eyes
 SOLID = 0.6            # of the mask's radius is wholly the new picture
 _FLAT = 3 * NUM_KEYPOINTS

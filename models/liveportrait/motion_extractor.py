@@ -77,7 +77,7 @@ class ConvNeXtDetector(nn.Module):
 
 class MotionExtractor(nn.Module):
     """image [B, 3, 256, 256] RGB in [0, 1] -> raw heads: kp, exp [B, 63], t [B, 3], scale [B, 1],
-    pitch, yaw, roll [B, 66] (logits of bins, `models.liveportrait.pose.degrees_from_bins`)."""
+    pitch, yaw, roll [B, 66] (logits of bins, `models.liveportrait.networks.degrees_from_bins`)."""
 
     def __init__(self, widths: Widths = PUBLISHED):
         super().__init__()

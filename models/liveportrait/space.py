@@ -18,12 +18,15 @@ from models.motion.camera import transform_keypoints
 from models.motion.face_space import Appearance
 from models.motion.motion import Motion
 
+MOUTH = (6, 12, 14, 17, 19, 20)   # key points that the released code moves for its animation region "lip"
+
 
 class LivePortraitFaceSpace:
     """The FaceSpace protocol over `networks`, which are made ready for inference in place."""
 
     name = "liveportrait"
     num_keypoints = NUM_KEYPOINTS
+    knows_eyes = False
 
     def __init__(self, networks: Networks, runtime: Runtime | None = None, device: str = "cpu"):
         self.runtime, self.device = runtime or Runtime(), torch.device(device)
@@ -70,6 +73,26 @@ class LivePortraitFaceSpace:
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """Nothing, as for the eyes."""
         return np.zeros_like(points)
+
+    def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+                  own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Not possible: none of its key points is known to be an iris."""
+        raise NotImplementedError("LivePortrait's key points have no irises")
+
+    def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """Nor a lid."""
+        raise NotImplementedError("LivePortrait's key points have no lids")
+
+    def lid_opening(self, points: np.ndarray) -> np.ndarray:
+        """Not known either."""
+        raise NotImplementedError("LivePortrait's key points have no lids")
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Around the mean mouth, for which of its values mean shut lips is not known."""
+        share, mouth = np.asarray(scale)[:, None, None], list(MOUTH)
+        scaled = delta.astype(np.float64)
+        scaled[:, mouth] = share * delta[:, mouth] + (1 - share) * rest[mouth]
+        return scaled
 
     @torch.inference_mode()
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:

@@ -59,6 +59,8 @@ def parse_mix(text: str) -> dict[str, float]:
     mix: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.partition(":")
+        if name.strip() in mix:
+            raise ValueError(f"emotion {text!r}: {name.strip()} stands there twice")
         try:
             mix[name.strip()] = float(share) if share else 1.0
         except ValueError as error:

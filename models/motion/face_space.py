@@ -31,6 +31,7 @@ class FaceSpace(Protocol):
 
     name: str
     num_keypoints: int
+    knows_eyes: bool  # which key points are lids and irises: then blinks and gaze can be directed
 
     def keypoints(self, motion: Motion, x_c: np.ndarray | None = None) -> np.ndarray:
         """Eq. 1 in the form of this space -> x [T, K, 3]; another person's `x_c` [K, 3] drives that person.
@@ -53,6 +54,24 @@ class FaceSpace(Protocol):
 
     def shut_eyes(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """What shuts the eyes of x_c + delta [T, K, 3] by closed [T] (1: shut), to be added to delta [T, K, 3]."""
+
+    def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+                  own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """delta [T, K, 3] of a head turned by angles_deg [T, 3] with eyes that look, by `share` [T], where those of the
+        portrait (its delta [K, 3], its pose [3]) do. Where the space knows eyes."""
+
+    def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        """delta [T, K, 3] without blinks of the model's own: lids stay about as far open as with its mean delta
+        `rest` [K, 3]. Where the space knows eyes."""
+
+    def lid_opening(self, points: np.ndarray) -> np.ndarray:
+        """How far the lids of x_c + delta [T, K, 3] are open [T], in any unit. Where the space knows eyes."""
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """delta [T, K, 3] with the mouth's displacement from rest times `scale` [T], bit for bit where that is 1.
+
+        `rest` [K, 3] is the mean delta that the model knows. A mouth that is shut stays shut where a space can tell.
+        """
 
     def shut_mouth(self, points: np.ndarray, closed: np.ndarray) -> np.ndarray:
         """The same for the lips."""

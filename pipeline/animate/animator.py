@@ -9,9 +9,9 @@ Speech, sampling, rendering and encoding run window by window, so memory does no
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +26,16 @@ from models.judges.voice import VoiceActivity
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.face_space import FaceNotFound
 from models.speech.encoder import SpeechEncoder
+from pipeline.animate.direction import Direction
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
 from pipeline.animate.portrait import PortraitError, choose_face, draw_numbers, find_faces, read_portrait
 from pipeline.animate.pose import driving_pose
 from pipeline.animate.rest import Awake, with_rest
 from pipeline.animate.speech import Speech, read_speech
+from pipeline.animate.style import style_of
 from pipeline.compute.prefetch import prefetch
+from pipeline.core.atomic import check_not_read
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
 
@@ -41,9 +44,9 @@ if TYPE_CHECKING:
 
 CRF = 18
 RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
-MAX_SCALE = 10.0  # of guidance; faces fall apart long before
+AS_GENERATED = Direction()
+DIRECTED = frozenset(one.name for one in fields(Direction))  # keywords of `animate` that direct
 
-Emotion = str | Mapping[str, float] | Sequence[str] | None
 Tell = Callable[[str], None]
 log = logging.getLogger(__name__)
 Picture = Path | str | bytes | np.ndarray
@@ -118,36 +121,35 @@ class Animator:
         found = find_faces(read_portrait(picture), self.detector)
         return draw_numbers(found.picture, found.faces)
 
-    def animate(self, portrait: Picture | Portrait, speech: Sound, emotion: Emotion = None,
-                pose: str | Path | bytes = "generated", audio_scale: float | None = None,
-                emotion_scale: float | None = None, steps: int | None = None, seed: int = 0,
-                face: int | None = None, paste_back: bool = False, rest: bool = True,
-                tell: Tell = log.warning) -> Iterator[np.ndarray]:
+    def animate(self, portrait: Picture | Portrait, speech: Sound, pose: str | Path | bytes = "generated",
+                face: int | None = None, paste_back: bool = False, tell: Tell = log.warning,
+                **direction: Any) -> Iterator[np.ndarray]:
         """RGB frames [512, 512, 3] uint8 at 25 fps, round(25 x duration) of them.
 
-        `emotion`: a name, "happy:0.7,surprised:0.2", weights by name, or several texts with start times
-        ("sad@3.5"); None asks for none. `pose`: "generated", "still", or a driving video. Scales and steps: those
-        stored with the model unless given. `paste_back`: frames are the whole picture [H, W, 3] (sides cut to even
-        ones) with the animated face in its place. `rest`: the mouth rests where nobody speaks, unless an emotion is
-        asked for, which may part the lips; without it song and strange sounds move it, too. `tell` is called with what
-        was noticed about the inputs, in words. All inputs are checked before the first frame; raises PortraitError,
-        SpeechError, DrivingError, ValueError (unknown emotion: the message lists the known ones).
+        `direction`: `emotion`, `seed`, `pose_scale` and all else that `pipeline.animate.direction.Direction` has.
+        `pose`: "generated", "still", or a driving video. `paste_back`: frames are the whole picture [H, W, 3] (sides
+        cut to even ones) with the animated face in its place. `tell` is called with what was noticed about the inputs,
+        in words. All inputs are checked before the first frame; raises PortraitError, SpeechError, DrivingError,
+        ValueError (unknown emotion: the message lists the known ones).
         """
+        asked = Direction(**direction)
         ready = portrait if isinstance(portrait, Portrait) else self.portrait(portrait, face)
         heard = read_speech(speech)
         frames = frame_count(heard.waveform)
-        weights = as_weights(emotion, self.labels, frames, FPS)
+        weights = as_weights(asked.emotion, self.labels, frames, FPS)
         for note in (*ready.notes, *heard.notes):
             tell(note)
-        features, awake = whole_features(self.encoder, heard.waveform, frames), self.awake(emotion) if rest else None
+        features = whole_features(self.encoder, heard.waveform, frames)
+        awake = self.awake(asked)
         motions = self.motions(ready, features if awake is None else awake.along(features, heard.waveform), weights,
-                               self._pose(pose, ready, frames, tell), seed, audio_scale, emotion_scale, steps)
+                               self._pose(pose, ready, frames, tell), asked, frames=frames, tell=tell)
         return self._rendered(ready, self.rested(ready, motions, awake), paste_back)
 
-    def awake(self, emotion: Emotion) -> Awake | None:
+    def awake(self, direction: Direction) -> Awake | None:
         """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
+        emotion = direction.emotion
         calm = emotion is None or (isinstance(emotion, (str, list)) and emotion in ("neutral", ["neutral"]))
-        return Awake(self.voice) if self.voice is not None and calm else None
+        return Awake(self.voice) if self.voice is not None and calm and direction.rest else None
 
     def rested(self, portrait: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
         """Motion vectors with the mouth at rest where nobody speaks."""
@@ -164,7 +166,9 @@ class Animator:
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
 
-        facts = generation_facts(self.version, emotion=options.get("emotion"), seed=options.get("seed"))
+        check_not_read(Path(out), [portrait, speech, options.get("pose"), options.get("like")])
+        asked = {name: value for name, value in options.items() if name in DIRECTED}
+        facts = generation_facts(self.version, **asked_facts(asked))
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
         heard = read_speech(speech)
@@ -173,18 +177,23 @@ class Animator:
             return write_video(Path(out), ahead, FPS, heard.soundtrack(), crf=CRF, tags=metadata_tags(facts),
                                finish=finish)
 
-    def motions(self, portrait: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None,
-                pose: Pose, seed: int = 0, audio_scale: float | None = None,
-                emotion_scale: float | None = None, steps: int | None = None,
-                window: int | None = None) -> Iterator[np.ndarray]:
-        """Motion vectors [<= window, 3K + 7] from speech features [n, D]; see `models.generation.generator.Request`.
+    def motions(self, portrait: Portrait, features: Iterator[np.ndarray], emotion: np.ndarray | None, pose: Pose,
+                direction: Direction = AS_GENERATED, window: int | None = None, frames: int | None = None,
+                tell: Tell = log.warning) -> Iterator[np.ndarray]:
+        """Motion vectors [<= window, 3K + 7] from speech features [n, D] of `frames` (None: nobody knows yet).
 
-        Raises ValueError for scales or a seed out of their range.
+        `emotion` and `pose` as in `models.generation.request.Request`; the direction's own emotion is not read. Raises
+        ValueError for a direction that cannot be followed, DrivingError for a video that nothing can be like.
         """
-        check_settings(audio_scale, emotion_scale, seed)
-        request = portrait.source.request(features, emotion, pose, seed, window)
-        settings = {"audio_scale": audio_scale, "emotion_scale": emotion_scale, "steps": steps}
-        return self.head.stream(request, **{name: v for name, v in settings.items() if v is not None})
+        settings, style = direction.settings(), None
+        if direction.like is not None:
+            style = style_of(direction.like, portrait.source.rho, self.head.space, self.detector)
+            for note in style.notes:
+                tell(note)
+        curves = direction.curves(self.head.generator.settings, frames, None if style is None else style.blinks_per_min)
+        request = portrait.source.request(features, emotion, pose, direction.seed, window, curves)
+        request = replace(request, guided=direction.part(), style=None if style is None else (style.mean, style.std))
+        return self.head.stream(request, **settings)
 
     def render(self, portrait: Portrait, motions: Iterator[np.ndarray],
                paste_back: bool = False) -> Iterator[np.ndarray]:
@@ -208,18 +217,15 @@ class Animator:
         return driven.rho
 
 
+def asked_facts(direction: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as a film's metadata say it: without the video that it is like, which may be bytes."""
+    asked = {name: value for name, value in direction.items() if name != "rest"}
+    return asked | ({"like": "a video of the person"} if asked.get("like") is not None else {})
+
+
 def frame_count(waveform: np.ndarray) -> int:
     """Frames of a film of this speech [N]: round(25 x duration), at least one."""
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
-
-
-def check_settings(audio_scale: float | None, emotion_scale: float | None, seed: int) -> None:
-    """Raise ValueError for guidance or a seed out of their range."""
-    for name, scale in (("speech (audio scale)", audio_scale), ("emotion (emotion scale)", emotion_scale)):
-        if scale is not None and not 0 <= scale <= MAX_SCALE:
-            raise ValueError(f"the guidance of {name} is {scale:g}: it must lie between 0 and {MAX_SCALE:g}")
-    if seed < 0:
-        raise ValueError(f"the seed is {seed}: it must be a whole number from 0 on")
 
 
 def _finished(frames: Iterator[np.ndarray], draw: VisibleMark | None, progress) -> Iterator[np.ndarray]:

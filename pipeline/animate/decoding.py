@@ -64,7 +64,7 @@ def make_worker(settings: dict[str, Any]) -> Decoder:
 
 class Decoder:
     """One task after another: {"kind": speech | portrait | film | more, ...}; a file that cannot be used is an answer
-    {"refused": {"code", "detail"}}."""
+    {"refused": {"code", "detail"}}, a folder that does not hold what comes of it {"unwritten": why}."""
 
     def __init__(self) -> None:
         self._film: Iterator[tuple[np.ndarray, float]] = iter(())
@@ -77,6 +77,8 @@ class Decoder:
             return {"refused": {"code": error.code, "detail": error.detail}}
         except PortraitError as error:
             return {"refused": {"code": "portrait", "detail": str(error)}}
+        except OSError as error:   # a full disk
+            return {"unwritten": error.strerror or str(error)}
 
     def _speech(self, task: dict[str, Any]) -> dict[str, Any]:
         voice = task["voice"]

@@ -12,6 +12,7 @@ from models.face.driving_crop import driving_square
 from models.face.face import FaceDetector
 from models.motion.camera import angles_from_rotation, rotation_from_angles
 from models.motion.face_space import FaceNotFound, FaceSpace
+from models.motion.motion import Motion
 from pipeline.animate.decoding import FilmWish
 from pipeline.animate.portrait import by_size
 from pipeline.animate.uploads import FilmReader, Refused
@@ -44,8 +45,9 @@ def driving_pose(video: Path | str | bytes, frames: int, fps: int, source_rho: n
 
     Where the face is away for a while the pose passes from before to after. Raises DrivingError.
     """
-    rho, notes = _extracted(video, frames, fps, space, detector)
-    return DrivenPose(relative_pose(rho[forth_and_back(len(rho), frames)], source_rho, usual_pose(rho)), notes)
+    face = follow_driver(video, frames, fps, space, detector)
+    rho = face.rho
+    return DrivenPose(relative_pose(rho[forth_and_back(len(rho), frames)], source_rho, usual_pose(rho)), face.notes)
 
 
 def usual_pose(rho: np.ndarray) -> np.ndarray:
@@ -75,47 +77,63 @@ def forth_and_back(length: int, frames: int) -> np.ndarray:
     return np.minimum(phase, period - phase)
 
 
-def _extracted(video: Path | str | bytes, frames: int, fps: int, space: FaceSpace,
-               detector: FaceDetector) -> tuple[np.ndarray, tuple[str, ...]]:
-    """rho [T, 7] of the video's own face, and what was noticed."""
+@dataclass(frozen=True)
+class DriversFace:
+    """rho [T, 7] of a video's own face, its lids' opening [T] (NaN: not seen, or not known), and what was noticed."""
+
+    rho: np.ndarray
+    lids: np.ndarray
+    notes: tuple[str, ...]
+
+
+def follow_driver(video: Path | str | bytes, frames: int, fps: int, space: FaceSpace,
+                  detector: FaceDetector) -> DriversFace:
+    """The face of at most `frames` frames of a video at `fps`; raises DrivingError."""
+    name = "the driving video" if isinstance(video, bytes) else f"the driving video {video}"
     whole = FilmWish("", fps, frames, DETECT_EVERY, MAX_SIDE_PX)
     with closing(FilmReader(video)) as reader:
         try:
-            square = driving_square(_boxes(reader, whole, detector), CROP_SCALE, CROP_SHIFT_Y)
+            square = driving_square(_boxes(reader, whole, detector, name), CROP_SCALE, CROP_SHIFT_Y)
             wish = replace(whole, every=1, square=(square.x, square.y, square.side), crop_px=CROP_PX)
             parts = [_part(crops, space, detector) for crops, _ in reader.parts(wish, CHUNK)]
         except Refused as error:
-            raise DrivingError(f"the driving video cannot be read: {error}") from error
+            raise DrivingError(f"{name} cannot be read: {error}") from error
         except FaceNotFound as error:
-            raise DrivingError(f"the driving video's face cannot be followed: {error}") from error
-    rho, seen = np.concatenate([rho for rho, _ in parts]), np.concatenate([seen for _, seen in parts])
-    return _bridged(rho, seen, fps), _notes(seen, fps)
+            raise DrivingError(f"the face of {name} cannot be followed: {error}") from error
+    rows, seen = np.concatenate([rows for rows, _ in parts]), np.concatenate([seen for _, seen in parts])
+    return DriversFace(_bridged(rows[:, :-1], seen, fps), np.where(seen, rows[:, -1], np.nan), _notes(seen, fps))
 
 
-def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector) -> np.ndarray:
+def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector, name: str) -> np.ndarray:
     """The largest face's box [looks, 4] in pixels of the video."""
     boxes = [by_size(faces)[0].box * scale for pictures, scale in reader.parts(wish, CHUNK // DETECT_EVERY)
              for picture in pictures if (faces := detector.detect(picture))]
     if not boxes:
-        raise DrivingError("no face found in the driving video")
+        raise DrivingError(f"no face found in {name}")
     return np.array(boxes)
 
 
 def _part(crops: np.ndarray, space: FaceSpace, detector: FaceDetector) -> tuple[np.ndarray, np.ndarray]:
-    """rho [n, 7] of crops [n, S, S, 3] and where a face is seen [n]; blank frames, and those that a face space loses
-    and the detector does not see either, have none."""
+    """rho and lids [n, 8] of crops [n, S, S, 3] and where a face is seen [n]; blank frames, and those that a face space
+    loses and the detector does not see either, have none."""
     seen = crops.std(axis=(1, 2)).max(axis=-1) >= BLANK
-    rho = np.zeros((len(crops), 7), np.float32)
+    rows = np.zeros((len(crops), 8), np.float32)
     if not seen.any():
-        return rho, seen
+        return rows, seen
     try:
-        rho[seen] = space.extract(crops[seen]).rho
+        rows[seen] = _rows(space.extract(crops[seen]), space)
     except FaceNotFound:
         seen &= [bool(detector.detect(crop)) for crop in crops]
         if not seen.any():
-            return rho, seen
-        rho[seen] = space.extract(crops[seen]).rho
-    return rho, seen
+            return rows, seen
+        rows[seen] = _rows(space.extract(crops[seen]), space)
+    return rows, seen
+
+
+def _rows(motion: Motion, space: FaceSpace) -> np.ndarray:
+    """rho and, last, the opening of the lids [n, 8]."""
+    lids = space.lid_opening(motion.x_c + motion.delta) if space.knows_eyes else np.full(len(motion), np.nan)
+    return np.concatenate([motion.rho, lids[:, None]], axis=1)
 
 
 def _bridged(rho: np.ndarray, seen: np.ndarray, fps: int) -> np.ndarray:

@@ -28,7 +28,6 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrain
 ASSERTION = "playmate.generation"
 GENERATOR = "playmate"
 INGREDIENT = "the-film-that-was-edited"
-MEDIA_SUFFIXES = (".mp4", ".mov", ".m4v")
 SETTINGS = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
             "builder": {"thumbnail": {"enabled": False}}}
 

@@ -12,8 +12,10 @@ Served over HTTP, bytes travel as base64:
         python -c "import base64, json, sys; open('out.mp4', 'wb').write(
             base64.b64decode(json.load(sys.stdin)['predictions'][0]['video']))"
 
-`portrait_path` and `speech_path` are taken instead of bytes only below a folder that the one who runs the model names,
-with `model_config={"allowed_root": "/srv/media"}` or, for a served model, the environment variable
+Emotions and dials are texts, with ; between entries: "neutral; happy:0.8@3.5", "1; 0@2".
+
+`portrait_path`, `speech_path` and `like_path` are taken instead of bytes only below a folder that the one who runs the
+model names, with `model_config={"allowed_root": "/srv/media"}` or, for a served model, the environment variable
 PLAYMATE_ALLOWED_ROOT; links that lead out of it are refused. Without one no request reaches the file system. Films
 carry content credentials; `model_config={"credentials": False}` leaves them out, and the same request gives the same
 bytes.
@@ -36,7 +38,8 @@ from mlflow.pyfunc import PythonModel
 from mlflow.types import ColSpec, DataType, Schema
 
 OPTIONS = {"audio_scale": float, "emotion_scale": float, "steps": int, "seed": int, "face": int, "paste_back": bool,
-           "mark": str}
+           "mark": str, "pose_scale": str, "mouth_scale": str, "blink": str, "gaze": str, "expression_scale": str,
+           "pose_guidance": str, "guided": str}
 ROOT_VARIABLE = "PLAYMATE_ALLOWED_ROOT"
 MAX_STEPS = 1000
 
@@ -55,7 +58,10 @@ def signature() -> ModelSignature:
                ("speech_path", DataType.string), ("emotion", DataType.string), ("pose", DataType.string),
                ("audio_scale", DataType.double), ("emotion_scale", DataType.double), ("steps", DataType.long),
                ("seed", DataType.long), ("face", DataType.long), ("paste_back", DataType.boolean),
-               ("mark", DataType.string)]
+               ("mark", DataType.string), ("pose_scale", DataType.string), ("mouth_scale", DataType.string),
+               ("blink", DataType.string), ("gaze", DataType.string), ("expression_scale", DataType.string),
+               ("pose_guidance", DataType.string), ("guided", DataType.string), ("like", DataType.binary),
+               ("like_path", DataType.string)]
     return ModelSignature(Schema([ColSpec(kind, name, required=False) for name, kind in columns]),
                           Schema([ColSpec(DataType.binary, "video")]))
 
@@ -88,6 +94,8 @@ class PlaymateModel(PythonModel):
         pose = row.get("pose", "generated")
         if pose not in ("generated", "still"):
             raise ValueError(f"pose {pose!r}: a request takes generated or still")
+        if "like" in row or "like_path" in row:
+            options["like"] = self._input(row, "like")
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "video.mp4"
             self.animator.animate_to_file(self._input(row, "portrait"), self._input(row, "speech"), out, pose=pose,

@@ -22,7 +22,8 @@ import numpy as np
 
 from models.generation.request import REPEATED
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
-from pipeline.animate.animator import Animator, Emotion, Portrait
+from pipeline.animate.animator import Animator, Portrait
+from pipeline.animate.direction import Direction, Emotion
 from pipeline.animate.emotion import as_weights, timeline_frames
 from pipeline.animate.features import chunk_features
 from pipeline.animate.speech import SpeechError
@@ -42,7 +43,7 @@ class AnimatorStream:
     """One film that is made while its speech arrives.
 
     `window` (frames generated at once; None: the model's) sets the delay: the first frame needs window / 25 + 0.4 s of
-    speech. Pose is "generated" or "still"; other options as in `Animator.animate`, which raises the same errors.
+    speech. Pose is "generated" or "still"; other options are those of `Direction`; raises what `Animator.animate` does.
     """
 
     def __init__(self, animator: Animator, portrait: Portrait, emotion: Emotion = None,
@@ -50,14 +51,14 @@ class AnimatorStream:
                  window: int | None = None, paste_back: bool = False, **options: Any):
         if pose not in ("generated", "still"):
             raise ValueError(f"pose {pose!r}: a stream takes generated or still")
-        self._labels = animator.labels
+        self._labels, direction = animator.labels, Direction(emotion, **options)
         self._weights = as_weights(emotion, animator.labels, timeline_frames(emotion, FPS), FPS)
         self._first = window or animator.head.generator.window
-        awake = animator.awake(emotion)
+        awake = animator.awake(direction)
         arriving = self._arriving() if awake is None else awake.listening(self._arriving())
         features = chunk_features(animator.encoder, arriving, self._first, self._first - REPEATED,
                                   round(LEFT_S * FPS), round(RIGHT_S * FPS))
-        motions = animator.motions(portrait, features, self._weights, pose, window=window, **options)
+        motions = animator.motions(portrait, features, self._weights, pose, direction, window)
         self._frames = animator.render(portrait, animator.rested(portrait, motions, awake), paste_back)
         # the pipeline pulls speech, callers push it: it runs in a thread of its own, one of the two at a time
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()

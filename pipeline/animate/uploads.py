@@ -6,6 +6,7 @@ in parts, gets one for itself.
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -92,9 +93,17 @@ def _ask(worker: GuardedWorker, task: dict[str, Any]) -> dict[str, Any]:
         raise Refused(answer.code, answer.detail)
     if "refused" in answer:
         raise Refused(answer["refused"]["code"], answer["refused"]["detail"])
+    check_written(answer)
     if "failed" in answer:
         raise Refused("crash", answer["detail"])
     return answer
+
+
+def check_written(answer: dict[str, Any]) -> None:
+    """Raise OSError that names the folder of temporary files where it does not hold what was decoded."""
+    if "unwritten" in answer:
+        raise OSError(errno.ENOSPC, f"what was decoded cannot be kept there ({answer['unwritten']}): TMPDIR names "
+                                    "another folder", tempfile.gettempdir())
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def export_bundle(bundle: Path, out: Path, speech_weights: bool = True) -> dict[
 
 
 def export_model(bundle: Path, out: Path) -> list[str]:
-    """`export_bundle` with the bundle's face space; what there is to say. Raises FileNotFoundError, too."""
+    """`export_bundle` with the bundle's face space; what there is to say. Raises BundleError, FileNotFoundError."""
+    read_config(bundle)   # what is no bundle has no face space either
     space = face_space_near(bundle)
     differ = export_bundle(bundle, out)
     if not (out / "face_space").exists():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.speech.encoder import SpeechEncoder
-from pipeline.core.data_params import Speech
+from pipeline.core.data_params import UNTRAINED, Speech
 from pipeline.core.fingerprint import code_of, file_sha256
-from pipeline.core.section import UNTRAINED
 from pipeline.weights.table import WeightsError, weight_path, weight_sha256
 
 SPEECH_WEIGHTS = {"whisper": "whisper_tiny_en", "wav2vec2": "wav2vec2_base_960h", "hubert": "hubert_base_ls960"}

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,3 +61,10 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as sorted, indented JSON; NaN is refused because other readers refuse it."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def check_not_read(out: Path, inputs: Iterable[object]) -> None:
+    """Raise ValueError where `out` is one of the files that are read: nothing of a user's is ever replaced."""
+    if out.exists() and any(isinstance(given, str | Path) and Path(given).exists() and out.samefile(given)
+                            for given in inputs):
+        raise ValueError(f"{out} is what is read: choose another name for what is made of it")

@@ -18,11 +18,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pipeline.core.data_params import (
     Corpus,
     CorpusName,
+    Count,
+    CountOrZero,
     Embedded,
     Extract,
     FeatureStoreRoot,
+    NotNegative,
+    Positive,
     Preprocess,
     Ray,
+    Section,
+    Share,
     Speech,
     Split,
     Statistics,
@@ -38,7 +44,6 @@ from pipeline.core.model_params import (
     TrainEmotion,
 )
 from pipeline.core.paths import PACKAGED
-from pipeline.core.section import Count, CountOrZero, NotNegative, Positive, Section, Share
 
 Emotion = Literal["neutral", "angry", "contempt", "disgusted", "fear", "happy", "sad", "surprised",
                   "anxiety", "helplessness", "disappointment"]
@@ -49,6 +54,17 @@ UNION11_ALONE = ("anxiety", "helplessness", "disappointment")  # labels that `em
 
 class ParamsError(ValueError):
     """`params.yaml` cannot be used; the message names every bad key."""
+
+
+class Dials(Section):
+    """Values that the report shows; their ranges are those of pipeline/animate/direction.py."""
+
+    pose_scale: list[Annotated[float, Field(ge=0, le=3)]]
+    mouth_scale: list[Annotated[float, Field(ge=0, le=2)]]
+    blink: list[Annotated[float, Field(ge=0, le=60)]]
+    expression_scale: list[Annotated[float, Field(ge=0, le=10)]]
+    pose_guidance: list[Annotated[float, Field(ge=0, le=10)]]
+    gaze: list[Literal["free", "camera"]]
 
 
 class Evaluate(Section):
@@ -63,6 +79,7 @@ class Evaluate(Section):
     emotion_clips: CountOrZero
     emotion_duration_s: Positive
     seeds: CountOrZero
+    dials: Dials
     true_emotion_clips: CountOrZero
     frame_stride: Count
     control_stride: Count

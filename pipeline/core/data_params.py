@@ -1,4 +1,5 @@
-"""Sections of `params.yaml` about data: corpora, preprocessing, features, and where they are computed and kept."""
+"""Sections of `params.yaml` about data: corpora, preprocessing, features, and where they are computed and kept; and
+what all sections are made of."""
 
 from __future__ import annotations
 
@@ -7,16 +8,28 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.core.paths import DATA, EMBEDDED, FEATURES, REPORTS, WORK
-from pipeline.core.section import UNTRAINED, Count, CountOrZero, NotNegative, Positive, Section, Share
+
+# kinds of numbers
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NotNegative = Annotated[float, Field(ge=0.0)]
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+Gpus = Literal["auto"] | CountOrZero  # of all workers together; auto: those of this machine
+UNTRAINED = "untrained"  # as a checkpoint: a seeded toy network, for tests of the whole path without weights
 
 Reader = Literal["avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf", "clips"]
 Use = Literal["audio", "emotion", "test"]
 CorpusName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 OUTPUTS = ("code", "embedded", "sources", "crops", "split", "face_space", "features", "statistics", "models",
            "evaluation", "ablation")   # folders in data/ that stages write
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Corpus(Section):

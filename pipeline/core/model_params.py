@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.section import UNTRAINED, Count, CountOrZero, Gpus, NotNegative, Positive, Section, Share
+from pipeline.core.data_params import UNTRAINED, Count, CountOrZero, Gpus, NotNegative, Positive, Section, Share
 
 
 def _check_gpus(workers: int, gpus: Gpus) -> None:
@@ -142,6 +142,7 @@ class Trainer(Section):
     checkpoint_every: Count
     video_every: CountOrZero
     bundle: Literal["last", "best"]
+    tuned_share: Share
     plateau_after: CountOrZero
     min_learned: Share
 
@@ -190,6 +191,9 @@ class Train(Section):
             raise ValueError(f"batch {self.batch} must be at least workers {self.trainer.workers}")
         if not self.expression_weight + self.pose_weight:
             raise ValueError("expression_weight and pose_weight are both 0: nothing would be learned")
+        if self.trainer.tuned_share < 1 and self.init == "none":
+            raise ValueError(f"trainer.tuned_share {self.trainer.tuned_share} lies between a bundle's weights and the "
+                             "trained ones: name one in init")
         return self
 
 

@@ -2,7 +2,9 @@
 
 Every file that a stage writes into an output is noted in `.playmate/made.jsonl` before it appears (`note`, called by
 `pipeline.core.atomic`). What is neither noted, with this size and time, nor known to DVC by its bytes is somebody's
-own: `check` names it. It runs before all stages (`stages.outputs`) and after each, so that DVC never goes on to one.
+own: `check` names it. It runs before all stages (`playmate.outputs`) and after each, so that DVC never goes on to one.
+No stage can refuse for its own outputs: DVC has emptied them when it starts the stage. So `dvc repro --single-item` and
+`--downstream`, which leave the first stage out, are not covered.
 """
 
 from __future__ import annotations

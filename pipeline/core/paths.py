@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 DATA = Path("data")
 OUTPUTS_CHECKED = DATA / "outputs.json"
@@ -26,7 +29,6 @@ REGISTRATION = DATA / "registration.json"
 REPORTS = Path("reports")
 
 
-
 def work_folder(folder: Path) -> Path:
     """Where the project that is run in `folder` keeps its resumable state: `.playmate`.
 
@@ -45,6 +47,22 @@ MLFLOW_ARTIFACTS = WORK / "mlartifacts"
 SHIPPED = Path("pretrained") / "embedded"   # the small joint bundle that comes with the project, with its face space
 # what a new project is made of, in the installed package; in the clone links to the same files
 PACKAGED = Path(__file__).resolve().parents[2] / "playmate" / "project"
+
+
+def initial_bundle(init: str, key: str) -> Path | None:
+    """The bundle folder that `init` (none | shipped | folder) means for `key` of params.yaml; None: from scratch.
+
+    Raises ValueError for a named folder that is not there; the shipped one may be absent.
+    """
+    if init == "none":
+        return None
+    folder = SHIPPED if init == "shipped" else Path(init)
+    if folder.is_dir():
+        return folder
+    if init != "shipped":
+        raise ValueError(f"{key} {init}: there is no such bundle folder")
+    log.warning("no shipped bundle at %s: %s starts from scratch", folder, key.partition(".")[0])
+    return None
 
 
 def models_folder() -> Path:

@@ -24,7 +24,8 @@ def write_split(folder: Path, rows: list[dict]) -> None:
 
 def read_split(folder: Path) -> dict[str, str]:
     """clip_id -> split of `split.parquet`; raises FileNotFoundError."""
-    table = pq.read_table(_present(folder), columns=["clip_id", "split"])
+    with pq.ParquetFile(_present(folder)) as file:   # as in `pipeline.core.clip_table`
+        table = file.read(["clip_id", "split"])
     return dict(zip(table["clip_id"].to_pylist(), table["split"].to_pylist(), strict=True))
 
 

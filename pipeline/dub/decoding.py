@@ -54,6 +54,8 @@ class FilmDecoder:
             return {"begin": self._begin, "more": self._more, "sound": self._sound}[task["kind"]](task)
         except MediaError as error:
             return {"refused": {"code": error.code, "detail": error.detail}}
+        except OSError as error:   # a full disk
+            return {"unwritten": error.strerror or str(error)}
 
     def _begin(self, task: dict[str, Any]) -> dict[str, Any]:
         start = None if task["from"] is None else Fraction(task["from"])

@@ -13,18 +13,19 @@ import logging
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.generation.directing import directed
 from models.generation.request import Given, Request
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.film_space import FilmSpace
 from models.motion.motion import RHO_DIM
-from pipeline.animate.animator import Animator, Emotion, check_settings
+from pipeline.animate.animator import Animator
+from pipeline.animate.direction import Direction
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
 from pipeline.animate.portrait import draw_boxes
@@ -32,6 +33,7 @@ from pipeline.animate.rest import with_rest
 from pipeline.animate.speech import Speech, read_speech
 from pipeline.components.film_space import film_space, identity_of_faces
 from pipeline.compute.prefetch import prefetch
+from pipeline.core.atomic import check_not_read
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
 from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 MAX_FILM_S = 4 * 3600.0   # as of speech
 AHEAD_BYTES = 100e6      # of pictures that are drawn before they are written
+OF_THE_FILM = ("pose_scale", "blink", "gaze", "pose_guidance", "like")   # dials that have no mouth in them
 Film = Path | str | bytes
 Tell = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -57,24 +60,6 @@ class SeveralPeopleError(DubError):
     def __init__(self, message: str, picture: np.ndarray):
         super().__init__(message)
         self.picture = picture
-
-
-@dataclass(frozen=True)
-class Direction:
-    """How the new mouth is to move; None: the model's own value. See `Animator.animate`."""
-
-    emotion: Emotion = None
-    audio_scale: float | None = None
-    emotion_scale: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    rest: bool = True
-
-    def settings(self) -> dict[str, float]:
-        """Those given; raises ValueError for values out of their range."""
-        check_settings(self.audio_scale, self.emotion_scale, self.seed)
-        given = {"audio_scale": self.audio_scale, "emotion_scale": self.emotion_scale, "steps": self.steps}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 class Dub:
@@ -108,6 +93,8 @@ class Dub:
 
     def motion(self, speech: Speech, showing: Showing, direction: Direction) -> np.ndarray:
         """The new motion [M, 3K + 7] at 25 fps: generated where the mouth is, the film's everywhere else."""
+        check_direction(direction)
+        head = self.animator.head
         settings, folder = direction.settings(), Path(self._folder.name)
         known = known_motion(showing, self.followed, self.space, folder)
         frames = len(known)
@@ -115,15 +102,16 @@ class Dub:
         weights = as_weights(direction.emotion, self.animator.labels, frames, FPS)
         features = padded(whole_features(self.animator.encoder, wave, max(1, min(
             frames, round(len(wave) * FPS / SAMPLE_RATE_HZ)))), frames)
-        awake = self.animator.awake(direction.emotion) if direction.rest else None
+        awake = self.animator.awake(direction)
         if awake is not None:
             features = awake.along(features, wave)
         x_c = self.followed.x_c.astype(np.float32)
         request = Request(features, x_c, known[0, -RHO_DIM:], weights, known[:, -RHO_DIM:], direction.seed,
-                          given=Given(known[:, :-RHO_DIM], np.repeat(~self.space.mouth, 3)))
-        windows = self.animator.head.generator.stream(request, **settings)
+                          given=Given(known[:, :-RHO_DIM], np.repeat(~self.space.mouth, 3)),
+                          curves=direction.curves(head.generator.settings, frames), guided=direction.part())
+        windows = directed(head.space, head.generator.stream(request, **settings), request, head.generator.rest)
         if awake is not None:
-            windows = with_rest(self.animator.head.space, x_c, windows, awake)
+            windows = with_rest(head.space, x_c, windows, awake)
         made = scratch(folder, known.shape)
         done = 0
         for window in windows:
@@ -200,8 +188,9 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
     """
     from pipeline.animate.provenance import Edited, generation_facts, metadata_tags, signing
 
+    check_not_read(Path(out), [film, speech])
     direction, heard = direction or Direction(), read_speech(speech)
-    direction.settings()
+    check_direction(direction)
     facts = generation_facts(animator.version, emotion=direction.emotion, seed=direction.seed, edited="mouth and sound")
     draw = None if mark is None else VisibleMark(mark)
     with Dub(animator, film, face, tell, limit_s) as dub:
@@ -217,6 +206,14 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
             return write_video(Path(out), ahead, film_rate(dub.cast, showing), sound, crf=crf,
                                tags=metadata_tags(facts), finish=finish, times=iter(showing.times),
                                colours=dub.cast.colours)
+
+
+def check_direction(direction: Direction) -> None:
+    """Raise ValueError for values out of their range, and for dials of what is the film's."""
+    direction.settings()
+    for name in OF_THE_FILM:
+        if getattr(direction, name) is not None:
+            raise ValueError(f"{name}: head and eyes are the film's own, only its mouth can be directed")
 
 
 def within(pictures: Iterator[SmallPicture], limit_s: float) -> Iterator[SmallPicture]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.animate.uploads import check_written
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.dub.decoding import LOOK_PX, PART_BYTES, PICTURES, SOUND
 from pipeline.media.video import BT709, Colours
@@ -93,6 +94,7 @@ class FilmReader:
             raise DubError(f"{self.name} cannot be decoded: {answer.detail}")
         if "refused" in answer:
             raise DubError(f"{self.name} cannot be used: {answer['refused']['detail']}")
+        check_written(answer)
         if "failed" in answer:
             raise DubError(f"{self.name} cannot be decoded: {answer['detail']}")
         return answer

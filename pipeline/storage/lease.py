@@ -1,4 +1,5 @@
-"""One writer at a time over several machines: a lease in the storage, with a number that only grows (fencing).
+"""One writer at a time: on one machine by a lock that the system drops when its process ends, however it ends; over
+several by a lease in the storage, with a number that only grows (fencing).
 
 `leases/NAME/NUMBER.json` says who holds number NUMBER; it is made by `put_if_absent`, so each number has one holder,
 and the highest number holds the lease. The holder renews a counter; who waits watches whether the counter moves, by
@@ -8,6 +9,7 @@ next number finds that out in `check`, before it commits.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -15,15 +17,39 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
 from pipeline.storage.base import ObjectMissing, Storage
-from pipeline.storage.lock import Busy
 
 TTL_S = 60.0  # a holder that has not renewed for so long is taken for dead
 RENEWALS = 4  # within TTL_S
 SAME_START_S = 2.0  # a process' start is known no better: it is counted from the machine's start
+
+
+class Busy(RuntimeError):
+    """Another process holds the lock; the message says which."""
+
+
+@contextmanager
+def exclusive(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` for the block; raises Busy where another process does `what` right now.
+
+    A stage that lost its `dvc` (killed) still holds it, so its successor cannot write beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise Busy(f"another {what} is running (process {holder}): wait until it ends, or end it") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 class LeaseLost(RuntimeError):
@@ -71,13 +97,6 @@ def held(storage: Storage, name: str, what: str, ttl_s: float = TTL_S,
         stop.set()
         thread.join()
         lease.release()
-
-
-def live(storage: Storage, name: str) -> str | None:
-    """Who holds the lease and has not ended, as far as can be known from here; None where nobody does."""
-    number = max(_numbers(storage, name), default=0)
-    holder = _holder(storage, name, number)
-    return None if holder is None or _dead_here(holder) else f"process {holder['pid']} on {holder['host']}"
 
 
 def _acquire(storage: Storage, name: str, what: str, ttl_s: float, sleep: Callable[[float], None]) -> Lease:

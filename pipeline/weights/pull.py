@@ -19,7 +19,7 @@ import requests
 
 from pipeline.core.fingerprint import file_sha256
 from pipeline.core.paths import weights_cache
-from pipeline.storage.lock import exclusive
+from pipeline.storage.lease import exclusive
 from pipeline.weights.carrier import carrier_url, member_named, read_member
 from pipeline.weights.fetch import FetchError, download
 from pipeline.weights.hub import hub_headers, look_up

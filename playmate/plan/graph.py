@@ -62,7 +62,7 @@ def plan_graph(params: Params) -> Graph:
     stages = load_stages()
     stand, gpu_gb = standing(stages), _gpu_gb()
     rows = [replace(row, stands=row.stage in stand) for row in _rows(params, gpu_gb or costs.GPU_GB.value)]
-    found = lacks(params, stages, stages)
+    found = lacks(params, set(stages) - stand)
     free_gb = shutil.disk_usage(".").free / 1e9
     need_gb = sum(row.disk_gb for row in rows if not row.stands)
     if need_gb > free_gb:
@@ -194,7 +194,8 @@ def _evaluate(params: Params, cores: int) -> StagePlan:
     section = params.evaluate
     clip = section.max_duration_s * costs.FPS
     frames = round(section.max_clips * clip * (1 + 1 / section.control_stride)
-                   + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds)
+                   + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds
+                      + sum(map(len, section.dials.model_dump().values())))
                    * section.emotion_duration_s * costs.FPS)
     return _rendered("evaluate", frames, f"{section.max_clips} clips at most", params, cores)
 

@@ -16,7 +16,6 @@ from pipeline.core.data_params import Corpus, Use
 from pipeline.core.paths import CROPS
 from pipeline.core.split_table import TEST, TRAIN
 from pipeline.weights.table import Weight, weights_table
-from playmate.plan.reach import Stages, load_stages, reached, standing
 from playmate.weights import weights_of_stages
 from stages.sources import MissingCorpora, check_places
 from stages.split import assign
@@ -38,10 +37,9 @@ class CannotSucceed(ValueError):
     """A run that would end in an error; the message names everything that it lacks."""
 
 
-def check_run(params: Params) -> None:
-    """For the first stage: raises CannotSucceed where the stages that this `dvc repro` reaches lack something."""
-    stages = load_stages()
-    found = lacks(params, stages, reached(stages))
+def check_run(params: Params, unfinished: set[str]) -> None:
+    """For the first stage: raises CannotSucceed where one of the `unfinished` stages lacks something."""
+    found = lacks(params, unfinished)
     if found:
         raise CannotSucceed(refusal(found))
 
@@ -51,12 +49,10 @@ def refusal(found: Iterable[Lack]) -> str:
     return "\n".join(["this run cannot succeed:", *(f"  {lack}" for lack in found)])
 
 
-def lacks(params: Params, stages: Stages, asked: Iterable[str]) -> list[Lack]:
-    """What `asked` stages lack; those that stand as they are with these parameters lack nothing."""
-    stand = standing(stages)
-    open_stages = {name for name in asked if name not in stand}
+def lacks(params: Params, unfinished: set[str]) -> list[Lack]:
+    """What these stages lack; those that stand as they are (`playmate.plan.reach.standing`) lack nothing."""
     found = [*_data(params), *_uses(params), *_clips(params), *_gpus(params), *_weights(params)]
-    return [lack for lack in found if lack.stage in open_stages]
+    return [lack for lack in found if lack.stage in unfinished]
 
 
 def _data(params: Params) -> Iterator[Lack]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ BESIDE = {"outputs", "code", "sources"}   # they look and make nothing
 DOWNSTREAM = {"-p", "--pipeline", "--downstream", "--force-downstream"}   # more than the targets want
 
 Stages = dict[str, dict[str, Any]]   # name -> entry of dvc.yaml, upstream first
+
+
+class _LockLoader(yaml.CSafeLoader):
+    """Reads `1e-05` as a number, as DVC writes it (YAML 1.2)."""
+
+
+_LockLoader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), [*"-+0123456789"])
 
 
 def load_stages() -> Stages:
@@ -65,7 +73,8 @@ def standing(stages: Stages) -> set[str]:
 
     A look into dvc.lock alone: data and code may have changed, which DVC finds when it gets there.
     """
-    lock = (yaml.safe_load(LOCK.read_text()) or {}).get("stages", {}) if LOCK.is_file() else {}
+    text = LOCK.read_text() if LOCK.is_file() else ""
+    lock = (yaml.load(text, _LockLoader) or {}).get("stages", {})  # noqa: S506 (a safe loader)
     params = yaml.safe_load(PARAMS.read_text())
     done: set[str] = set()
     for name, entry in stages.items():

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from playmate.web.dubbing import dubbing_tab
-from playmate.web.studio import MAX_SCALE, POSES, Studio, Wish
+from playmate.web.studio import DIALS, MAX_SCALE, POSES, Studio, Wish
 from playmate.web.timeline import NO_EMOTION, timeline_bar, wished, with_entry
 
 TITLE = "Playmate"
@@ -48,6 +48,13 @@ class Controls:
     mark: Any
     consent: Any
     model: Any
+    like: Any
+    dials: tuple[Any, ...]
+
+    def inputs(self) -> list[Any]:
+        """All of them one after the other."""
+        *single, dials = vars(self).values()
+        return [*single, *dials]
 
 
 def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Blocks:
@@ -60,7 +67,7 @@ def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Bloc
                 inputs = _inputs(studio)
             with gr.Column():
                 emotions = _emotions(studio, inputs["speech"])
-                settings = _settings(studio)
+                settings = _settings(studio) | _dials()
                 go = gr.Button("Animate", variant="primary", elem_id="go")
             with gr.Column():
                 film = gr.Video(label="Film", interactive=False, elem_id="film", autoplay=True, buttons=["download"])
@@ -72,7 +79,7 @@ def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Bloc
         with gr.Tab("New speech for a film", elem_id="dub_tab"):
             dubbing_tab(studio, _told)
         controls = Controls(**inputs, **emotions, **settings)
-        go.click(_animate(studio), list(vars(controls).values()), [film, said], api_visibility="private",
+        go.click(_animate(studio), controls.inputs(), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)
     page.queue(max_size=limits.waiting, api_open=False, default_concurrency_limit=limits.jobs)
     return page
@@ -135,6 +142,17 @@ def _settings(studio: Studio) -> dict[str, Any]:
             "model": model}
 
 
+def _dials() -> dict[str, Any]:
+    """What is directed over time; an empty field is as the model has it."""
+    with gr.Accordion("Direction over time", open=False):
+        gr.Markdown("A value, or several with the second from which each holds: `1; 0@2.5`")
+        dials = tuple(gr.Textbox(label=label, max_lines=1, max_length=400, elem_id=f"dial_{name}")
+                      for name, label in DIALS.items())
+        like = gr.Video(label="A video of the person: moves and blinks as there", sources=["upload"], height=200,
+                        buttons=[])
+    return {"like": like, "dials": dials}
+
+
 def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
     """Where several faces could be meant, show them with their numbers."""
     def look(portrait):
@@ -156,7 +174,7 @@ def _duration(studio: Studio) -> Callable[..., float | None]:
 
 def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
     def animate(portrait, face, speech, entries, label, strength, pose, pose_video, w_a, w_e, seed, paste_back, mark,
-                consent, model, progress=PROGRESS) -> tuple[str, str]:
+                consent, model, like, *dials, progress=PROGRESS) -> tuple[str, str]:
         started, chosen = time.monotonic(), None if model == STARTED_WITH else model
 
         def show(done: int, total: int) -> None:
@@ -166,7 +184,8 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
 
         def make():
             wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
-                        paste_back, mark, consent, None if face == LARGEST else int(face), chosen)
+                        paste_back, mark, consent, None if face == LARGEST else int(face), chosen,
+                        dict(zip(DIALS, dials, strict=True)), like)
             return studio.film(wish, show)
 
         film = _told(make)

@@ -9,22 +9,29 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import rivals
 from pipeline.animate.speech import read_speech
-from pipeline.dub.dubber import Direction, dub_to_file
+from pipeline.dub.dubber import dub_to_file
 from pipeline.dub.plan import Showing
 from playmate.web.timeline import emotion_texts
 
 POSES = ("generated", "still", "video")
 MARK = "AI generated"
-MAX_SCALE, MAX_SEED = 5.0, 2**31
+# of `Direction`, with what the page calls them
+DIALS = {"pose_scale": "Head movement, 0 to 3 (1)", "mouth_scale": "Mouth movement, 0 to 2 (1)",
+         "blink": "Blinks a minute, or off (16)", "gaze": "Eyes: camera or free (free)",
+         "expression_scale": "Guidance of the expression by speech", "pose_guidance": "Guidance of the head by speech",
+         "guided": "Part of sampling that is guided (0:1)"}
+MAX_SCALE, MAX_SEED, MAX_FACES = 5.0, 2**31, 1000
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Wish:
     consent: bool
     face: int | None = None  # its number in `Studio.faces`; None: the largest
     model: str | None = None  # one of `Studio.models`; None: the one that the page was started with
+    dials: Mapping[str, str] = field(default_factory=dict)  # of `DIALS`, as timelines; empty ones are the model's own
+    like: str | None = None  # a video of the person
 
 
 @dataclass(frozen=True)
@@ -126,7 +135,8 @@ class Studio:
             mark=MARK if wish.mark else None,
             emotion=emotion_texts(wish.timeline, animator.labels, speech.duration_s) or None,
             pose=self._pose(wish), audio_scale=float(wish.audio_scale), emotion_scale=float(wish.emotion_scale),
-            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=None if wish.face is None else int(wish.face))
+            seed=int(wish.seed), paste_back=bool(wish.paste_back), face=_face(wish.face),
+            **self._dials(wish))
         return out
 
     def dub(self, wish: DubWish, progress: Callable[[int, int], None], tell: Callable[[str], None]) -> Path:
@@ -143,10 +153,16 @@ class Studio:
             progress(done, len(showing.times))
 
         out = Path(tempfile.mkdtemp(prefix="film-", dir=self.uploads)) / "dubbed.mp4"
-        dub_to_file(self.animator, film, speech, out, face=None if wish.face is None else int(wish.face), fit=wish.fit,
+        dub_to_file(self.animator, film, speech, out, face=_face(wish.face), fit=wish.fit,
                     keep_sound_db=wish.keep_sound_db, direction=Direction(wish.emotion, seed=int(wish.seed)),
                     mark=MARK if wish.mark else None, progress=step, tell=tell, limit_s=self.limits.speech_s)
         return out
+
+    def _dials(self, wish: Wish) -> dict[str, Any]:
+        if unknown := set(wish.dials) - set(DIALS):
+            raise ValueError(f"unknown dial {min(unknown)!r}: {', '.join(DIALS)} are known")
+        asked: dict[str, Any] = {name: text for name, text in wish.dials.items() if text.strip()}
+        return asked | ({"like": self._upload(wish.like, "video of the person")} if wish.like else {})
 
     def _pose(self, wish: Wish) -> str | bytes:
         if wish.pose not in POSES:
@@ -160,7 +176,7 @@ class Studio:
         self._check_seed(wish.seed)
 
     def _check_seed(self, seed: float) -> None:
-        if not 0 <= int(seed) < MAX_SEED:
+        if not 0 <= float(seed) < MAX_SEED:   # also what is no number
             raise ValueError(f"the seed is a whole number from 0 to {MAX_SEED - 1}")
 
     def _upload(self, place: str | None, name: str) -> bytes:
@@ -173,3 +189,9 @@ class Studio:
         if path.stat().st_size > self.limits.upload_mb * 2**20:
             raise ValueError(f"the {name} is larger than {self.limits.upload_mb} MB")
         return path.read_bytes()
+
+
+def _face(number: float | None) -> int | None:
+    if number is not None and not 1 <= float(number) <= MAX_FACES:
+        raise ValueError(f"faces have numbers from 1 to {MAX_FACES}")
+    return None if number is None else int(number)

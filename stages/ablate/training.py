@@ -24,7 +24,7 @@ from training.engine.context import PlainContext
 from training.motion.build import audio_job
 from training.motion.fit import RUNS, bundle_config
 from training.motion.identity import Stage, fingerprints
-from training.motion.loop import train
+from training.motion.learner import train
 
 BUNDLES = paths.WORK / "ablate"
 

@@ -24,8 +24,7 @@ from pipeline.core.fingerprint import digest
 from pipeline.core.paths import CROPS, FEATURES, WORK
 from pipeline.core.stage import run_as_stage
 from pipeline.storage import Storage, open_storage
-from pipeline.storage.lease import Lease, held
-from pipeline.storage.lock import exclusive
+from pipeline.storage.lease import Lease, exclusive, held
 from stages.extract.plan import (
     LABELS,
     Clip,

@@ -9,8 +9,7 @@ from pathlib import Path
 from pipeline.components.face_space import FACE_SPACE_JSON, FACE_SPACE_TENSORS, face_space_near
 from pipeline.core.atomic import write_bytes, write_json
 from pipeline.core.config import load_params
-from pipeline.core.initial import initial_bundle
-from pipeline.core.paths import FACE_SPACE
+from pipeline.core.paths import FACE_SPACE, initial_bundle
 from pipeline.core.stage import run_as_stage
 
 

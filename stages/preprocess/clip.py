@@ -124,6 +124,7 @@ def _span(task: ClipTask, source: Probe, max_source_s: float) -> tuple[Fraction,
 
 def _check_whole(media: Path, end_s: float) -> None:
     with open_media(media) as container:
-        declared = (container.duration or 0) / 1e6 + float(start_s(container))
+        start = 0.0 if "matroska" in container.format.name else float(start_s(container))   # counted in its duration
+        declared = (container.duration or 0) / 1e6 + start
     if declared - end_s > max(TRUNCATED_S, TRUNCATED_SHARE * declared):
         raise MediaError("decode", "truncated", f"ends at {end_s:.2f} s, its header says {declared:.2f} s", end_s)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from benchmarks import gpu
 
 
+@pytest.mark.slow
 def test_every_part_is_measured(project, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "argv", ["gpu", "--toy", "--out", str(tmp_path / "rows.md")])

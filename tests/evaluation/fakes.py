@@ -59,6 +59,16 @@ class FakeSpace:
         return 0 * points
 
     shut_mouth = shut_eyes
+    knows_eyes = True
+
+    def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        return delta
+
+    def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+        return delta
+
+    def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        return delta
 
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         return motion

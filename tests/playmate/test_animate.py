@@ -10,6 +10,7 @@ from PIL import Image
 
 from models.generation.talking_head import TalkingHead
 from pipeline.animate.animator import Animator
+from pipeline.animate.direction import Direction
 from pipeline.animate.portrait import PortraitError
 from pipeline.animate.provenance import inspect_media
 from pipeline.animate.speech import SpeechError
@@ -36,7 +37,8 @@ def inputs(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def test_one_film_with_preview_and_numbered_faces(made, tmp_path):
     portraits, speeches = inputs(tmp_path)
-    settings = Settings(emotions=["happy:0.7", "sad@0.5"], seed=3, preview=tmp_path / "sheet.png", face=1, mark="AI")
+    asked = Direction(["happy:0.7", "sad@0.5"], seed=3, pose_scale=["0.5"])
+    settings = Settings(asked, preview=tmp_path / "sheet.png", face=1, mark="AI")
     [film] = animate(portraits[:1], speeches, tmp_path / "out.mp4", None, settings)
     assert film == tmp_path / "out.mp4"
     facts = inspect_media(film)["credentials"]["facts"]
@@ -72,6 +74,27 @@ def test_sound_in_which_nobody_speaks(made, tmp_path):
     with pytest.raises(SpeechError, match=r"no speech is heard in 1.0 s of sound .* --any-sound"):
         animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1, speech_share=lambda wave: 0.2))
     assert animate(portraits[:1], speeches, tmp_path / "out.mp4", None, Settings(face=1, speech_share=lambda wave: 0.4))
+
+
+@pytest.mark.parametrize(("out", "preview"), [("link.mp4", None), ("speech.mp4", None), ("new.mp4", "a.png")])
+def test_a_file_that_is_read_is_never_written(made, tmp_path, out, preview):
+    portraits, speeches = inputs(tmp_path)
+    speech = speeches[0].rename(tmp_path / "speech.mp4")   # as the sound of a film
+    (tmp_path / "link.mp4").symlink_to(speech)
+    before = {path: path.read_bytes() for path in (portraits[0], speech)}
+    with pytest.raises(ValueError, match="is what is read"):
+        animate(portraits[:1], [speech], tmp_path / out, None,
+                Settings(face=1, preview=preview and tmp_path / preview))
+    if preview is None:
+        with pytest.raises(ValueError, match="is what is read"):
+            made.animate_to_file(portraits[0], speech, tmp_path / out)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_name_that_is_too_long_is_told_before_work_begins(made, tmp_path):
+    portraits, speeches = inputs(tmp_path)
+    with pytest.raises(ValueError, match="cannot be written: File name too long"):
+        animate(portraits[:1], speeches, tmp_path / f"{'x' * 245}.mp4", None, Settings(face=1))
 
 
 def test_half_a_certificate_is_refused(made, tmp_path):

@@ -54,7 +54,7 @@ def test_a_folder_gets_a_film_named_after_both(files, asked, tmp_path):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"out": "out.avi"}, "must end in .mp4"), ({"out": "film.mp4"}, "is the film itself"),
+    ({"out": "out.avi"}, "must end in .mp4"), ({"out": "film.mp4"}, "is what is read"),
     ({"film": "none.mp4"}, "no such file"), ({"fit": "stretch"}, "--fit stretch: accepted are trim, hold, loop"),
     ({"preview": "sheet.txt"}, "a contact sheet ends in")])
 def test_mistakes_are_told_before_work_begins(files, asked, tmp_path, change, words):

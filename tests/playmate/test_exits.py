@@ -15,7 +15,7 @@ import psutil
 import pytest
 import soundfile
 
-from pipeline.storage.lock import Busy
+from pipeline.storage.lease import Busy
 from pipeline.tracking import TrackingUnavailable
 from pipeline.weights.table import WeightsError
 from playmate import exits

@@ -9,10 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from pipeline.animate.own_models import own_model, own_models
 from playmate.finetune import Figures, fine_tune, lines
+from playmate.tuned_share import best
+from training.motion.fit import between
 
 
 def figures(base: float, new: float, wrong: float = 0.0) -> Figures:
@@ -47,9 +51,28 @@ def test_models_are_found_by_name_alone(tmp_path, monkeypatch):
     assert [model.name for model in own_models()] == ["anna"] and own_model("../anna") is None
 
 
+@pytest.mark.parametrize(("half", "whole", "chosen"), [
+    ([0.1, 0.1], [0.2, 0.1], 2),      # gains 0.1 and 0.15, errors 0 and 0.05
+    ([0.1, 0.1], [0.4, -0.1], 1),     # 0.15 with an error of 0.25 is not believed
+    ([-0.1, 0.0], [-0.2, 0.0], 0), ([0.0, 0.0], [0.0, 0.0], 0)])
+def test_the_base_is_kept_unless_training_gains_more_than_its_noise(half, whole, chosen):
+    base = np.array([[0.5], [0.7]])   # two clips, one seed
+    assert best(np.stack([base, base + np.array(half)[:, None], base + np.array(whole)[:, None]])) == chosen
+
+
+def test_weights_between_two_states():
+    start = {"a": torch.tensor([0.0, 4.0]), "n": torch.tensor(3)}
+    end = {"a": torch.tensor([2.0, 0.0]), "n": torch.tensor(5)}
+    assert between(start, end, 0.25)["a"].tolist() == [0.5, 3.0] and between(start, end, 0.25)["n"] == 5
+    for share, state in ((0.0, start), (1.0, end)):
+        assert torch.equal(between(start, end, share)["a"], state["a"])
+
+
 def test_a_name_is_no_path(tmp_path):
     with pytest.raises(ValueError, match="letters, digits, _ and -"):
         fine_tune([str(tmp_path)], "../anna", 0.02, print)
+    with pytest.raises(ValueError, match="a difference of r"):
+        fine_tune([str(tmp_path)], "anna", float("nan"), print)
 
 
 @pytest.mark.media

@@ -77,6 +77,7 @@ def test_nothing_of_a_users_is_written_over(tmp_path):
         make_project(tmp_path, [], "embedded", print)
     with pytest.raises(ParamsError, match="no profile 'papper'"):
         make_project(tmp_path / "new", [], "papper", print)
+    assert not (tmp_path / "new").exists()   # the same command can be given again
 
 
 def test_only_the_stage_code_differs_from_the_clones_pipeline(project):

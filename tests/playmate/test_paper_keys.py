@@ -27,7 +27,8 @@ NEUTRAL = {
         emotion.labels sample.solver""",
     "common practice, which no size of data or model asks to change": """
         train_audio.final_lr_share train_audio.grad_clip train_audio.trainer.bundle train_emotion.final_lr_share
-        train_emotion.weight_decay train_emotion.grad_clip train_emotion.trainer.bundle""",
+        train_emotion.weight_decay train_emotion.grad_clip train_emotion.trainer.bundle
+        train_audio.trainer.tuned_share train_emotion.trainer.tuned_share""",
     "stage 1 is frozen in stage 2, so that the pose has no gradient and one part is left": """
         train_emotion.weight_of train_emotion.expression_weight train_emotion.pose_weight
         train_emotion.pose_velocity_weight""",
@@ -54,7 +55,8 @@ NEUTRAL = {
         train_audio.stop_after train_emotion.trainer.video_every train_emotion.min_improvement
         train_emotion.trainer.plateau_after train_emotion.stop_after register.max_audio_learned_nothing
         register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
-        evaluate.seeds""",
+        evaluate.seeds evaluate.dials.pose_scale evaluate.dials.mouth_scale evaluate.dials.blink
+        evaluate.dials.expression_scale evaluate.dials.pose_guidance evaluate.dials.gaze""",
     "rules of measures, alike so that numbers of profiles can be read side by side": """
         sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s
         evaluate.control_stride evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",

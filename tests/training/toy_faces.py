@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.liveportrait.networks import HeadMotion
-from models.liveportrait.pose import rotation_from_degrees
+from models.liveportrait.networks import HeadMotion, rotation_from_degrees
 
 PX = 24
 HEAD = torch.tensor([[-0.45, -0.35, 0.0], [0.45, -0.35, 0.0], [0.0, 0.0, 0.0], [-0.1, 0.35, 0.0], [0.1, 0.35, 0.0]])

@@ -19,7 +19,7 @@ from training.engine.context import WorkerContext
 from training.engine.sharding import ShardedContext
 from training.motion.build import with_emotion
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 STAGES = {"whole": ["audio"], "sharded": ["audio", "emotion"]}
 

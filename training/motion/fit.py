@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from models.generation.request import SampleSettings
 from models.motion.emotions import LABEL_SETS
 from models.motion.normalization import MotionStatistics
 from models.transformer.shape import ModelShape
-from pipeline.components.bundle import BundleConfig, save_bundle
+from pipeline.components.bundle import BundleConfig, load_bundle, save_bundle
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
-from pipeline.core.paths import FEATURES, WORK
+from pipeline.core.paths import FEATURES, WORK, initial_bundle
 from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.going_on import go_on
@@ -28,9 +31,10 @@ from training.engine.verdict import Row, verdict
 from training.motion.films import Films
 from training.motion.identity import Stage, asked, fingerprints, run_name
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 RUNS = WORK / "training"
+MASK = "motion_mask"   # of the dimensions that move: in a network's state, but of its statistics
 
 
 def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: Callable[[str], None]) -> None:
@@ -42,7 +46,13 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     job = stage.make_job(params, storage, plan.name)
     best = section.trainer.bundle == "best" and job.validation_clips
     chosen = CheckpointStore(storage, plan.name).load_best() if best else state
-    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), chosen["model"], statistics)
+    start, share = job.model.state_dict(), section.trainer.tuned_share
+    init = None if share else initial_bundle(section.init, f"train_{stage.name}.init")
+    if init is not None:   # that bundle itself, around the mean that it knows
+        base = load_bundle(init)
+        start, statistics = start | {MASK: base.model.state_dict()[MASK]}, base.statistics
+    weights = between(start, chosen["model"], share)
+    save_bundle(folder, bundle_config(stage, params, job.model.shape, plan.fingerprints), weights, statistics)
     found = verdict(state["history"], section.trainer.min_learned)
     facts = {"stage": stage.name, "parameters": sum(p.numel() for p in job.model.parameters()),
              "clips": len(job.clips), "validation_clips": len(job.validation_clips), "run": plan.name,
@@ -50,6 +60,14 @@ def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: C
     write_history(stage.folder, state["history"], facts)
     say(f"train_{stage.name}: {sentence(state['history'])}; bundle in {folder}")
     say(f"train_{stage.name}: {found.sentence}")
+
+
+def between(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights that share of the way from one state of a network to another one (Wortsman et al. 2022, WiSE-FT)."""
+    if share == 0:
+        return start
+    return {name: torch.lerp(start[name].to(value), value, share) if value.is_floating_point() else value
+            for name, value in end.items()}
 
 
 def _without_params(prints: dict[str, str]) -> dict[str, str]:

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from pipeline.components.bundle import trained_digest
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest, file_sha256
-from pipeline.core.initial import initial_bundle
 from pipeline.core.model_params import Train
-from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS
+from pipeline.core.paths import AUDIO_BUNDLE, FEATURES, SPLIT, STATISTICS, initial_bundle
 from pipeline.storage import Storage
 from training.motion.job import Job
 
@@ -42,7 +41,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
     prints = {"params": digest(values), "data": digest({str(path): file_sha256(path) for path in data}),
-              "code": code_of("training.motion.loop", "training.motion.build")}
+              "code": code_of("training.motion.learner", "training.motion.build")}
     start = initial_bundle(section.init, f"train_{stage.name}.init")
     if start is not None:
         prints["init"] = trained_digest(start)

@@ -9,7 +9,7 @@ from models.motion.emotions import LABEL_SETS
 from models.transformer.motion_transformer import MotionTransformer
 from pipeline.components.bundle import Bundle, BundleConfig, load_bundle
 from pipeline.core.config import Params
-from pipeline.core.initial import initial_bundle
+from pipeline.core.paths import initial_bundle
 
 log = logging.getLogger(__name__)
 

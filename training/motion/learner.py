@@ -1,4 +1,5 @@
-"""What learns: the model, its averaged weights and its optimiser; one step of them on a share of a batch.
+"""What learns: the model, its averaged weights and its optimiser; one step of them on a share of a batch, and the whole
+training over motion windows, of both stages.
 
 All of torch's generators are seeded anew every step from (seed, step, worker).
 """
@@ -17,6 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from models.transformer.motion_transformer import MotionTransformer
 from training.engine.context import Context
+from training.engine.loop import Hooks, LoopSettings, State, run_loop
 from training.engine.optimiser import AdamW, MovingAverage, learning_rate
 from training.engine.sharding import whole, write
 from training.engine.verdict import Row
@@ -151,3 +153,17 @@ def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _copy(tensor: Tensor) -> Tensor:
     return whole(tensor.detach()).to("cpu", copy=True)
+
+
+def train(job: Job, context: Context) -> State:
+    """Train to the end, from the newest checkpoint where there is one; return the last state.
+
+    The state holds `model` (averaged weights), `history` (rows of the curve), `finished` and what resuming needs.
+    Raises TrainingStopped before the step that would spoil the weights.
+    """
+    optimiser = job.optimiser
+    settings = LoopSettings(optimiser.steps, job.batches.batch, optimiser.log_every, optimiser.checkpoint_every,
+                            optimiser.validate_every, False, optimiser.prefetch, job.loaders,
+                            job.state_every, optimiser.min_improvement, optimiser.stop_after,
+                            optimiser.best_by)
+    return run_loop(Learner(job, context), context, settings, job.checkpoints, Hooks(job.on_step, job.on_state))

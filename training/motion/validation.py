@@ -50,7 +50,7 @@ def sample(model: MotionTransformer, job: Job, batch: Batch) -> Tensor:
     speech, identity, previous, known, mask, emotion, noise = (x.cpu().numpy() for x in (
         batch.speech, batch.identity, batch.previous, batch.has_previous, batch.mask, batch.emotion, batch.noise))
     given = Conditions(speech, identity, previous, known, mask, emotion if job.objective.use_emotion else None,
-                       audio_scale=1.0, emotion_scale=1.0, pose_share=1.0)
+                       audio_scale=1.0, emotion_scale=1.0)
     levels = job.objective.alpha_bar.cpu().numpy()
     times = sampling_times(len(levels), min(STEPS, len(levels)))
     denoiser = Denoiser(TorchNetwork(model), levels, job.objective.target, "ddim", times, LIMIT)

@@ -11,7 +11,7 @@ import pytest
 from evaluation.jobs.clip import FPS, RATE_HZ, Clip, ClipJob, JobSettings, tile
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_others, save_result
-from evaluation.jobs.shown import POSES, PoseJob, SeedJob, write_grid
+from evaluation.jobs.shown import POSES, DialJob, PoseJob, SeedJob, write_grid
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
@@ -154,6 +154,13 @@ def test_seeds_are_other_performances_of_the_same_speech(clip, tmp_path):
     assert [row["seed"] for row in rows] == [clip.seed, clip.seed + 1]
     assert rows[0]["yaw_range_deg"] != rows[1]["yaw_range_deg"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aa_seed_0.mp4", "aa_seed_1.mp4"]
+
+
+def test_a_dial_directs_the_film(clip, tmp_path):
+    rows = [DialJob(clip, "pose_scale", value).run(fake_parts(), SETTINGS, tmp_path).row for value in (0.0, 1.0, 2.0)]
+    still, own, double = (row["yaw_range_deg"] for row in rows)
+    assert still == 0 and double == pytest.approx(2 * own, rel=1e-4) and own > 1
+    assert (tmp_path / "aa_pose_scale_2.0.mp4").is_file()
 
 
 def test_a_tiles_name_has_a_dark_rim_and_leaves_the_rest_alone():

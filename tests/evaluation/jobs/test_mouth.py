@@ -47,5 +47,5 @@ def test_of_a_clip_alone_the_wrong_speech_is_its_own_turned_by_half():
 
 
 def test_longer_clips_count_more():
-    rows = [MouthRow("a", "p", 30, 0.8, 0.1, ()), MouthRow("b", "p", 10, 0.4, 0.3, ())]
+    rows = [MouthRow("a", "p", 30, 0.8, 0.1, (), ()), MouthRow("b", "p", 10, 0.4, 0.3, (), ())]
     assert means(rows) == pytest.approx((0.7, 0.15))

@@ -9,10 +9,11 @@ from evaluation.jobs import pair
 from evaluation.jobs.clip import Clip, JobSettings
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.pair import PairSpec
-from evaluation.jobs.plan import clip_jobs, emotion_jobs, seed_jobs, spread
+from evaluation.jobs.plan import clip_jobs, dial_jobs, emotion_jobs, seed_jobs, spread
 from evaluation.jobs.reading import Reading
 from evaluation.jobs.shown import PoseJob
 from evaluation.jobs.workers import make_tasks
+from pipeline.core.config import Dials
 from tests.evaluation.fakes import motion_of, rest_keypoints
 
 
@@ -47,6 +48,16 @@ def test_the_first_clip_gets_several_seeds_its_own_first():
     assert [(job.clip.clip_id, job.offset) for job in seed_jobs([clip("a", "p"), clip("b", "p")], section)] == [
         ("a", 0), ("a", 1), ("a", 2)]
     assert seed_jobs([], section) == []
+
+
+def test_every_dial_is_shown_at_its_values_and_those_of_eyes_where_they_are_known():
+    dials = Dials(pose_scale=[0, 2], mouth_scale=[], blink=[40], expression_scale=[], pose_guidance=[], gaze=["camera"])
+    section = SimpleNamespace(emotion_duration_s=2.0, dials=dials)
+    jobs = dial_jobs([clip("a", "p"), clip("b", "p")], section, knows_eyes=True)
+    found = [(job.clip.clip_id, job.dial, job.value) for job in jobs]
+    assert found == [("a", "pose_scale", 0), ("a", "pose_scale", 2), ("a", "blink", 40), ("a", "gaze", "camera")]
+    assert [job.dial for job in dial_jobs([clip("a", "p")], section, knows_eyes=False)] == ["pose_scale"] * 2
+    assert dial_jobs([], section, knows_eyes=True) == []
 
 
 def test_picks_are_spread_and_never_repeat():

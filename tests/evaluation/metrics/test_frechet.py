@@ -13,6 +13,7 @@ def sines(rows: int, columns: int, phase: float) -> np.ndarray:
     return np.sin(0.37 * i * j + phase)
 
 
+@pytest.mark.slow
 def test_2048_dimensions_apart_by_one():
     """The unit test of pytorch-fid."""
     zeros, eye = np.zeros(2048), np.eye(2048)

@@ -7,7 +7,6 @@ from evaluation.metrics.motion import (
     audio_beats,
     beat_alignment,
     chance_beat_alignment,
-    count_blinks,
     diversity,
     jitter,
     lip_vertex_error,
@@ -16,6 +15,7 @@ from evaluation.metrics.motion import (
     pearson,
     value_range,
 )
+from models.motion.blinks import count_blinks
 
 FPS = 25
 

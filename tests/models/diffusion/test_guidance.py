@@ -30,9 +30,29 @@ def test_the_head_pose_gets_its_share_of_w_a():
             heights = [0, 1] if given.emotion is None else [0, 1, 3]
             return lambda x, time: np.stack([np.full_like(x, height) for height in heights])
 
-    noise = np.zeros((1, 2, 9), np.float32)
+    noise, weights = np.zeros((1, 2, 9), np.float32), np.array([2.0] * 2 + [0.5] * 7, np.float32)
     denoiser = Denoiser(Network(), np.array([0.1]), "x0", "ddim", [0], 100.0)
-    given = Conditions(noise, noise, noise, np.array([False]), None, None, 2.0, 1.5, 0.25)
+    given = Conditions(noise, noise, noise, np.array([False]), None, None, weights, 1.5)
     np.testing.assert_allclose(denoiser.run(given, noise, None, None)[0][0, 0], [2.0, 2.0, *[0.5] * 7])
     given = replace(given, emotion=noise)
     np.testing.assert_allclose(denoiser.run(given, noise, None, None)[0][0, 0], [5.0, 5.0, *[3.5] * 7])
+
+
+def test_guidance_in_a_part_of_sampling():
+    """Four steps, in whose middles 1/8, 3/8, 5/8 and 7/8 are done. Without conditions 0, with audio 1, with emotion 3:
+    unguided 3; guided by 2 and 1.5 0 + 2 + 1.5 x 2 = 5. Clean motion is predicted, so the last step's word stands."""
+    class Network:
+        motion_mask = np.ones(9, np.float32)
+
+        def branches(self, given):
+            return lambda x, time: np.stack([np.full_like(x, height) for height in (0, 1, 3)])
+
+    noise = np.zeros((2, 2, 9), np.float32)
+    denoiser = Denoiser(Network(), np.array([0.9, 0.6, 0.3, 0.1]), "x0", "ddim", [3, 2, 1, 0], 100.0)
+    given = Conditions(noise, noise, noise, np.array([False] * 2), None, noise, 2.0, 1.5,
+                       np.array([[0.0, 0.5], [0.8, 1.0]]))
+    found, _ = denoiser.run(given, noise, None, None)
+    np.testing.assert_allclose(found[:, 0, 0], [3.0, 5.0])
+    whole, _ = denoiser.run(replace(given, guided=np.array([[0.0, 1.0]] * 2)), noise, None, None)
+    np.testing.assert_array_equal(whole, denoiser.run(replace(given, guided=None), noise, None, None)[0])
+    np.testing.assert_allclose(whole, 5.0)

@@ -209,7 +209,7 @@ def test_one_guided_step_is_equation_8_of_three_single_passes():
                        drop_audio=torch.full((count,), drop), emotion=weights)
 
     expected = guide(branch(null, True), branch(null, False), branch(happy, False), 1.5, 2.0)
-    given = Conditions(*(x.numpy() for x in (speech, identity, previous, known)), None, happy.numpy(), 1.5, 2.0, 1.0)
+    given = Conditions(*(x.numpy() for x in (speech, identity, previous, known)), None, happy.numpy(), 1.5, 2.0)
     denoiser = Denoiser(maker.network, maker.alpha_bar, "x0", "ddim", [30], 100.0)
     got, _ = denoiser.run(given, x_t.numpy(), None, None)  # one step to clean data returns the guided x_0
     torch.testing.assert_close(torch.from_numpy(got), expected, rtol=1e-4, atol=1e-5)
@@ -224,7 +224,7 @@ def test_frames_behind_the_end_are_not_computed_and_change_nothing():
     drawn = partial(np.random.default_rng(0).standard_normal, dtype=np.float32)
     speech, noise = drawn((1, 11, SPEECH_DIM)), drawn((1, 8, MOTION_DIM))
     given = Conditions(speech, drawn((1, EXPRESSION)), drawn((1, 3, MOTION_DIM)), np.array([True]),
-                       (np.arange(11) < 6)[None], np.tile(emotion("sad"), (1, 11, 1)), 1.5, 2.0, 1.0)
+                       (np.arange(11) < 6)[None], np.tile(emotion("sad"), (1, 11, 1)), 1.5, 2.0)
     short = replace(given, speech=speech[:, :6], mask=None, emotion=given.emotion[:, :6])
     denoiser = Denoiser(maker.network, maker.alpha_bar, "x0", "ddim", [49, 30, 10, 0], 100.0)
     whole, _ = denoiser.run(given, noise, None, None)

@@ -9,7 +9,7 @@ from models.liveportrait import stitching
 from models.liveportrait.appearance import AppearanceExtractor
 from models.liveportrait.generator import SpadeGenerator
 from models.liveportrait.motion_extractor import HEADS, MotionExtractor
-from models.liveportrait.pose import degrees_from_bins, rotation_from_degrees
+from models.liveportrait.networks import degrees_from_bins, rotation_from_degrees
 from models.liveportrait.warping import WarpingModule
 from tests.golden.filled import fill, network_input, relative_error, stored
 

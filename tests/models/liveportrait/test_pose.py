@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.liveportrait.pose import degrees_from_bins, rotation_from_degrees, transform_keypoints
+from models.liveportrait.networks import degrees_from_bins, rotation_from_degrees, transform_keypoints
 from models.motion.camera import rotation_from_angles
 from models.motion.camera import transform_keypoints as numpy_keypoints
 

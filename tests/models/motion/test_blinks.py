@@ -64,3 +64,23 @@ def test_motion_gets_the_blinks_and_keeps_its_pose():
     lid = 0.2 + motion[:, 1]
     np.testing.assert_allclose(0.2 + seen[:, 1], lid + closed * (1 - lid))
     np.testing.assert_array_equal(np.delete(seen, 1, axis=1), np.delete(motion, 1, axis=1))
+
+
+def test_a_rate_of_sixteen_is_the_rate_without_one():
+    assert np.array_equal(BlinkSequence(4, np.array([16.0])).take(900), BlinkSequence(4).take(900))
+
+
+def test_at_twice_the_rate_blinks_begin_in_half_the_time_and_last_as_long():
+    own, fast = runs(BlinkSequence(4).take(2000)), runs(BlinkSequence(4, np.array([32.0])).take(1000))
+    count = min(len(own), len(fast)) - 1
+    np.testing.assert_allclose(fast[:count, 0], own[:count, 0] / 2, atol=1)
+    assert np.median(np.diff(fast[:count])) == np.median(np.diff(own[:count]))
+
+
+def test_a_rate_of_zero_is_none_and_what_began_before_it_ends():
+    """40 a minute for the first minute, then none; in windows of any length."""
+    rates = np.concatenate([np.full(1500, 40.0), [0.0]])
+    whole, cut = BlinkSequence(8, rates).take(6000), BlinkSequence(8, rates)
+    assert len(runs(whole)) == pytest.approx(40, abs=3) and runs(whole)[-1, 1] < 1500 + 10
+    np.testing.assert_allclose(np.concatenate([cut.take(n) for n in (7, 1493, 1, 4499)]), whole, atol=1e-9)
+    assert not BlinkSequence(8, np.zeros(1)).take(5000).any()

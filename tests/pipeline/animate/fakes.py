@@ -16,7 +16,7 @@ LABELS = ("neutral", "happy", "sad")
 class FakeSpace:
     """Bright pictures have a face. A frame's colour says which motion it shows: red = 10 x the first delta."""
 
-    name, num_keypoints = "fake", 2
+    name, num_keypoints, knows_eyes = "fake", 2, False
 
     def keypoints(self, motion: Motion, x_c=None) -> np.ndarray:
         return motion.x_c + motion.delta

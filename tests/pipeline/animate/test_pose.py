@@ -77,7 +77,7 @@ def test_the_pose_is_bridged_over_black_frames_and_said(tmp_path, black):
 def test_a_face_that_is_away_for_long_is_refused(tmp_path):
     with pytest.raises(DrivingError, match=r"away for over 2 s \(from 0\.4 s on\)"):
         driving_pose(driver(tmp_path / "a.mp4", range(10, 65), 75), 75, 25, RHO, FakeSpace(), FakeDetector())
-    with pytest.raises(DrivingError, match="cannot be read: its video is of a kind that cannot be decoded"):
+    with pytest.raises(DrivingError, match=r"b\.mp4 cannot be read: its video is of a kind that cannot be decoded"):
         path = driver(tmp_path / "b.mp4", range(0))
         path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
         driving_pose(path, 10, 25, RHO, FakeSpace(), FakeDetector())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from models.generation.talking_head import TalkingHead
 from pipeline.animate import uploads
@@ -36,6 +38,28 @@ def test_a_film_that_takes_too_long_is_refused(tmp_path, monkeypatch):
         assert caught.value.code == "timeout"
     finally:
         reader.close()
+
+
+FULL = """
+import resource, sys
+from pipeline.animate.portrait import read_portrait
+from pipeline.animate.speech import read_speech
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+for read, name in ((read_portrait, "a.png"), (read_speech, "a.wav")):
+    try:
+        read(name)
+    except OSError as error:
+        print(error.filename, error.strerror)
+"""
+
+
+def test_a_disk_that_is_full_is_no_mistake_in_the_file(tmp_path):
+    Image.new("RGB", (200, 200)).save(tmp_path / "a.png")
+    soundfile.write(tmp_path / "a.wav", 0.5 * np.sin(np.arange(16000)), 16000)
+    said = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, capture_output=True, text=True, check=True,
+                          env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.getcwd()})
+    lines = said.stdout.splitlines()
+    assert len(lines) == 2 and all(line.startswith(f"{tmp_path} what was decoded cannot be kept") for line in lines)
 
 
 def test_pictures_come_in_parts(tmp_path):

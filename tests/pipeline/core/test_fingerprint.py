@@ -110,6 +110,7 @@ def test_no_source_is_an_error_that_names_the_module():
         code_of("models.nothing")
 
 
+@pytest.mark.slow
 def test_for_every_stage_a_changed_constant_in_each_module_that_it_imports_changes_its_digest(tmp_path, monkeypatch):
     for package in PACKAGES:
         if (ROOT / package).is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 from pipeline.core import outputs
 from pipeline.core.atomic import link_or_copy, write_text
 from pipeline.core.outputs import NotOurs
-from stages.outputs import clean
+from playmate.outputs import clean
 
 DVC_YAML = """
 stages:
@@ -100,14 +101,15 @@ def test_clean_deletes_what_was_made(folder):
 
 
 @pytest.mark.processes
-def test_what_dvc_brought_is_ours_and_dvc_never_gets_to_a_file_of_somebodys(folder, monkeypatch):
+def test_what_dvc_brought_is_ours_and_dvc_never_gets_to_a_file_of_somebodys(folder, project, monkeypatch):
     """A project that was cloned and pulled has no notes; DVC has the bytes of all outputs in its cache or lock."""
     monkeypatch.delenv(outputs.VARIABLE)
+    shutil.copy(project / "params.yaml", folder)
     (folder / "make.py").write_text("from pathlib import Path\nPath('reports').mkdir()\n"
                                     "for name in ('reports/a.txt', 'data/small.txt', 'data/m.json'):\n"
                                     "    Path(name).write_text('1' + name)\nPath('data/kept').touch()\n")
     (folder / "dvc.yaml").write_text(DVC_YAML.partition("  many")[0].replace(
-        "  one", "  outputs:\n    cmd: python -m stages.outputs\n    always_changed: true\n"
+        "  one", "  outputs:\n    cmd: python -m playmate.outputs\n    always_changed: true\n"
                  "    outs: [data/outputs.json: {cache: false}]\n  one"))
     subprocess.run(["git", "init", "-q"], check=True)
     environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.container import MediaError, open_media
-from pipeline.media.video import Limits, Upright, probe, timed_frames, video_stream
+from pipeline.media.video import Limits, Upright, blended, probe, timed_frames, video_stream
 
 LIMITS = Limits(4320, 14400.0)
 IDENTITY = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
@@ -79,6 +79,23 @@ def test_pixels_that_are_not_square_are_squared(tmp_path):
 def test_wide_range_light_is_refused(tmp_path, transfer, word):
     with pytest.raises(MediaError, match=f"wide_range: its light is stored as {word}"):
         probe(film(tmp_path / "a.mp4", transfer=transfer), LIMITS)
+
+
+def test_combs_of_an_interlaced_picture_are_blended(tmp_path):
+    """A white bar that moved by 32 px between the moments of the even and the odd lines."""
+    combed = np.zeros((48, 96, 3), np.uint8)
+    combed[::2, 8:24], combed[1::2, 40:56] = 255, 255
+    with av.open(str(tmp_path / "a.ts"), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "1", "x264-params": "tff=1", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 96, 48, "yuv420p"
+        for _ in range(5):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(combed, format="rgb24")))
+        out.mux(stream.encode(None))
+    image = shown(tmp_path / "a.ts")[2:-2].astype(int)
+    for bar in (slice(10, 22), slice(42, 54)):
+        np.testing.assert_allclose(image[:, bar], 128, atol=6)
+    assert image[:, 60:].max() < 12
+    np.testing.assert_array_equal(blended(combed)[:2, 8, 0], [191, 128])   # (3 x 255 + 0) / 4, (255 + 255) / 4
 
 
 def test_a_codec_that_nobody_knows(tmp_path):

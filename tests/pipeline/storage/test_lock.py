@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.storage.lock import Busy, exclusive
+from pipeline.storage.lease import Busy, exclusive
 
 
 def test_the_second_is_refused_and_told_who_the_first_is(tmp_path):
@@ -22,7 +22,7 @@ def test_the_second_is_refused_and_told_who_the_first_is(tmp_path):
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
     path = tmp_path / "lock"
-    code = ("import os, sys; from pathlib import Path; from pipeline.storage.lock import exclusive\n"
+    code = ("import os, sys; from pathlib import Path; from pipeline.storage.lease import exclusive\n"
             "with exclusive(Path(sys.argv[1]), 'x'): os.kill(os.getpid(), 9)")
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
     with exclusive(path, "x"):

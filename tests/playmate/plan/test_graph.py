@@ -29,6 +29,7 @@ def test_memory_and_the_batch_that_fits_by_hand():
     assert step.fits(12.0) == 100 and step.fits(1.0) == 0
 
 
+@pytest.mark.slow
 def test_counted_weights_are_the_models(toy):
     """20 bytes of a trained weight, 4 of a frozen one; beside them a few constants that are kept once, below 1 MB."""
     stage_one = sum(p.numel() for p in MotionTransformer(_shape(toy, 0)).parameters())
@@ -41,6 +42,7 @@ def test_counted_weights_are_the_models(toy):
     assert emotion_step(toy).activations_mb < audio_step(toy).activations_mb   # the frozen part keeps nothing
 
 
+@pytest.mark.slow
 def test_activations_and_operations_grow_with_the_window_and_halves_take_less(params):
     short, long = (audio_step(params(model=TOY | {"window": window})) for window in (25, 55))   # with 5 before: 30, 60
     assert 1.9 < long.activations_mb / short.activations_mb < 2.3
@@ -51,6 +53,7 @@ def test_activations_and_operations_grow_with_the_window_and_halves_take_less(pa
     assert 0.2 * casts_gb < half.weights_gb - long.weights_gb < casts_gb
 
 
+@pytest.mark.slow
 def test_a_training_asks_and_lasts_as_its_figures_say(toy, monkeypatch):
     rows = {row.stage: row for row in plan_graph(toy).stages}
     section, step = toy.train_audio, audio_step(toy)
@@ -64,6 +67,7 @@ def test_a_training_asks_and_lasts_as_its_figures_say(toy, monkeypatch):
                          "ablate"}
 
 
+@pytest.mark.slow
 def test_the_papers_profile_asks_for_its_gpus_and_their_memory(folder):
     apply("paper")
     rows = {row.stage: row for row in plan_graph(params_with("paper")).stages}

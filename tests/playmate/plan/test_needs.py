@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from pipeline.core.clip_table import write_clip_table
+from pipeline.core.config import ParamsError
 from pipeline.weights.table import weights_table
-from playmate.main import app
-from playmate.plan.needs import Lack, lacks
-from playmate.plan.reach import load_stages
+from playmate import outputs as first_stage
+from playmate.plan.needs import CannotSucceed, Lack, lacks
+from playmate.plan.reach import load_stages, standing
 from playmate.profile import apply
 from tests.toy_project import copy_project, environment
 
@@ -23,7 +23,7 @@ OWN = {"reader": "clips", "use": ["audio"], "singing": False, "sync": False}
 
 def found(params) -> list[Lack]:
     stages = load_stages()
-    return lacks(params, stages, stages)
+    return lacks(params, set(stages) - standing(stages))
 
 
 def texts(params) -> str:
@@ -89,16 +89,22 @@ def test_clips_that_are_left(params):
     assert texts(chosen).startswith("split: no training clip is left")
 
 
-def test_plan_exits_1_with_the_words_and_0_without(folder, params, monkeypatch):
+def test_the_first_stage_stops_a_run_that_lacks_something_and_asks_only_for_what_it_will_do(folder, params,
+                                                                                           monkeypatch):
     monkeypatch.delenv("PLAYMATE_COUNTED_GPUS", raising=False)
     params()
-    run = CliRunner()
-    assert run.invoke(app, ["plan", "--check"]).exit_code == 0
+    first_stage.main()
     shutil.rmtree(folder / "cache")
     apply("paper")
-    done = run.invoke(app, ["plan", "--check"])
-    assert done.exit_code == 1
-    assert "train_audio: train_audio.trainer.gpus is 4" in done.output and "liveportrait" in done.output
+    with pytest.raises(CannotSucceed) as error:
+        first_stage.main()
+    assert "train_audio: train_audio.trainer.gpus is 4" in str(error.value) and "liveportrait" in str(error.value)
+    with monkeypatch.context() as patched:
+        patched.setattr(first_stage, "standing", set)   # as after a whole run
+        first_stage.main()
+    (folder / "params.yaml").write_text("seed: x\n")
+    with pytest.raises(ParamsError):
+        first_stage.main()
 
 
 @pytest.mark.e2e

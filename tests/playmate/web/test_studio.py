@@ -63,6 +63,21 @@ def test_a_fine_tuned_model_is_loaded_once_and_makes_the_film(studio):
         with_models.film(wish(studio, model="/etc/passwd"), lambda done, total: None)
 
 
+def test_dials_reach_the_request_and_no_other_option_does(studio):
+    film = studio.film(wish(studio, dials={"pose_scale": "1; 0@0.5", "mouth_scale": "", "pose_guidance": "0.5"}),
+                       lambda done, total: None)
+    [request] = studio.animator.head.generator.requests
+    assert request.curves.pose_scale[0] == 1 and request.curves.pose_scale[-1] == 0
+    assert request.curves.mouth_scale is None and request.curves.pose_guidance[-1] == 0.5
+    assert inspect_media(film)["credentials"]["facts"]["pose_scale"] == "1; 0@0.5"
+    for dials, message in (({"like": "/etc/passwd"}, "unknown dial 'like'"), ({"pose_scale": "9"}, "between 0 and 3"),
+                           ({"blink": "off"}, "cannot be directed in the face space fake")):
+        with pytest.raises(ValueError, match=message):
+            studio.film(wish(studio, dials=dials), lambda done, total: None)
+    with pytest.raises(ValueError, match="video of the person is not an upload"):
+        studio.film(wish(studio, like="/etc/passwd"), lambda done, total: None)
+
+
 def test_files_elsewhere_are_not_read(studio, tmp_path):
     Image.new("RGB", (100, 120), "white").save(tmp_path / "secret.png")
     (studio.uploads / "link.png").symlink_to(tmp_path / "secret.png")
@@ -77,7 +92,8 @@ def test_files_elsewhere_are_not_read(studio, tmp_path):
     ({"speech": None}, "speech is missing"),
     ({"pose": "/etc/passwd"}, "pose must be one of"), ({"pose": "video"}, "pose video is missing"),
     ({"audio_scale": 99.0}, "guidance of speech"), ({"emotion_scale": float("nan")}, "guidance of emotion"),
-    ({"seed": -1}, "seed"), ({"timeline": [(0, "joy", 1)]}, "unknown emotion 'joy'"),
+    ({"seed": -1}, "seed"), ({"seed": float("nan")}, "seed"), ({"seed": float("inf")}, "seed"),
+    ({"face": float("inf")}, "faces have numbers"), ({"timeline": [(0, "joy", 1)]}, "unknown emotion 'joy'"),
     ({"timeline": [(9.0, "sad", 1)]}, "lies within the speech"), ({"timeline": [(0, "sad", 2)]}, "strength"),
     ({"timeline": [(0.0, "sad", 0.1)] * 51}, "more than 50")])
 def test_what_a_visitor_can_mend(studio, changes, message):

@@ -43,12 +43,14 @@ def speech():
     return speak_kokoro(TEXT, VOICE)
 
 
+@pytest.mark.slow
 def test_the_same_text_and_voice_give_the_same_samples(speech):
     other = speak_kokoro("Nine shiny buttons.", KokoroVoice("bm_george", "bm_george", 1.0, 1.3))
     assert other.phonemes != speech.phonemes
     assert np.array_equal(speak_kokoro(TEXT, VOICE).waveform, speech.waveform)
 
 
+@pytest.mark.slow
 def test_phonemes_follow_each_other_to_the_end_of_the_sound(speech):
     assert [one.end_s for one in speech.phonemes[:-1]] == [one.start_s for one in speech.phonemes[1:]]
     assert speech.phonemes[-1].end_s == pytest.approx(speech.duration_s)
@@ -56,6 +58,7 @@ def test_phonemes_follow_each_other_to_the_end_of_the_sound(speech):
     assert any(not one.ipa and 1.0 < one.start_s < 2.5 for one in speech.phonemes)  # the comma
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("voice", [VOICE, KokoroVoice("bf_emma", "bm_lewis", 0.4, 0.9)])
 def test_sound_sets_in_where_the_first_phoneme_begins(speech, voice):
     """Energy over 10 ms first rises above a tenth of its loud level within 30 ms of the first vowel's word."""
@@ -67,6 +70,7 @@ def test_sound_sets_in_where_the_first_phoneme_begins(speech, voice):
     assert onset == pytest.approx(made.phonemes[1].start_s, abs=0.03)
 
 
+@pytest.mark.slow
 def test_faster_is_shorter_and_voices_differ(speech):
     fast = speak_kokoro(TEXT, KokoroVoice("af_heart", "am_puck", 0.5, 1.4))
     assert fast.duration_s < 0.85 * speech.duration_s
@@ -74,6 +78,7 @@ def test_faster_is_shorter_and_voices_differ(speech):
     assert len(other.waveform) != len(speech.waveform) or not np.allclose(other.waveform, speech.waveform)
 
 
+@pytest.mark.slow
 def test_28_voices_and_an_unknown_one_is_named(speech):
     assert len({*WOMEN, *MEN}) == 28 and LATE_S == 0.045
     with pytest.raises(SpeechError, match="no English voice 'zf_x'"):

@@ -13,8 +13,7 @@ from feature_store.reader import FeatureStore
 from feature_store.verify import verify
 from pipeline.core.paths import WORK
 from pipeline.storage import open_storage
-from pipeline.storage.lease import LeaseLost
-from pipeline.storage.lock import Busy, exclusive
+from pipeline.storage.lease import Busy, LeaseLost, exclusive
 from stages.extract import attempts, plan
 from stages.extract import compute as cluster
 from stages.extract import stage as extract

@@ -10,7 +10,7 @@ from stages.extract import plan
 from stages.extract.plan import MOTION_CODE, NO_VALUES, SPEECH_CODE, fingerprints
 
 
-@pytest.mark.parametrize("module", {*MOTION_CODE.values(), *SPEECH_CODE.values()})
+@pytest.mark.parametrize("module", sorted({*MOTION_CODE.values(), *SPEECH_CODE.values()}))
 def test_what_draws_a_face_is_no_part_of_what_reads_it(module):
     drawing = {"mesh", "mouth", "teeth", "matte", "raster", "patch", "render", "generator", "warping"}
     assert not {path.stem for path in import_closure(module_file(module), apart=(*CARRIERS, *NO_VALUES))} & drawing

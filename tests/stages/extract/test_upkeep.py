@@ -7,8 +7,7 @@ import pytest
 from feature_store.units import write_quarantine
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from pipeline.storage.lease import held
-from pipeline.storage.lock import Busy, exclusive
+from pipeline.storage.lease import Busy, exclusive, held
 from playmate import store as upkeep
 from stages.extract import stage as extract
 from stages.extract.plan import kept_clips, limits_of

@@ -174,6 +174,8 @@ ODD = {
     "avi": ("a.avi", {"codec": "mpeg4", "sound_codec": "mp3", "ticks": 25}),
     "mov": ("a.mov", {}),
     "transport stream": ("a.ts", {}),
+    "clock from 1000 s on": ("a.mkv", {"times": [t + 1000 for t in regular(25, SECONDS)],
+                                       "sound_start": Fraction(1000)}),
     "10 bit": ("a.mkv", {"codec": "ffv1", "pix_fmt": "yuv420p10le"}),
     "4:4:4": ("a.mkv", {"codec": "ffv1", "pix_fmt": "yuv444p"}),
     "wrong extension": ("a.avi.mp4", {}),

@@ -18,7 +18,7 @@ import torch
 from tests.training.toy import clips, job, model
 from training.engine.context import PlainContext
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 STEPS = 8
 

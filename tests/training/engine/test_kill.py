@@ -12,7 +12,7 @@ import torch
 
 from tests.training.engine.kill_child import STEPS, make
 from training.engine.context import PlainContext
-from training.motion.loop import train
+from training.motion.learner import train
 
 pytestmark = pytest.mark.processes
 

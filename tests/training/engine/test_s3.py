@@ -16,7 +16,7 @@ from tests.training.toy import Untracked, clips, job, make_project, model
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 pytestmark = pytest.mark.processes
 

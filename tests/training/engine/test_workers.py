@@ -14,7 +14,7 @@ from tests.training.toy import model
 from tests.training.workers import make
 from training.engine.context import PlainContext
 from training.engine.optimiser import AdamW
-from training.motion.loop import train
+from training.motion.learner import train
 
 pytestmark = pytest.mark.processes
 

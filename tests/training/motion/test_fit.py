@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.numpy import save_file
 
 from pipeline.components.bundle import load_bundle
 from pipeline.core.config import load_params
 from stages import statistics, train_audio, train_emotion
 from tests import chosen
 from tests.training.toy import SPEECH_DIM, K, Untracked, make_project
-from training.motion.build import audio_job, emotion_job
+from training.motion.build import audio_job, emotion_job, read_statistics
 
 
 @pytest.fixture
@@ -123,6 +124,31 @@ def test_training_goes_on_from_another_bundle(toy, caplog):
     change("train_audio", init="elsewhere")
     with pytest.raises(ValueError, match="elsewhere: there is no such bundle"):
         audio_job(load_params(), None, "x")
+
+
+def test_a_share_of_the_way_from_another_bundle(toy, monkeypatch):
+    """0 is that bundle itself, with the statistics that it knows; none of it trains anew."""
+    train_audio.main(lambda text: None)
+    bundle = toy / "data/models/audio/bundle"
+    shutil.copytree(bundle, toy / "other")
+    change("train_audio", init="other", lr=0.5)
+    tensors = read_statistics().tensors()
+    save_file(tensors | {"expression_mean": tensors["expression_mean"] + 1}, "data/statistics/statistics.safetensors")
+    train_audio.main(lambda text: None)
+    start, end, found = load_bundle(toy / "other"), load_bundle(bundle), {}
+    with monkeypatch.context() as forbid:
+        forbid.setattr("training.engine.run._here", None)  # a call would fail
+        for share in (0.0, 0.25):
+            change("train_audio", trainer={"tuned_share": share})
+            train_audio.main(lambda text: None)
+            found[share] = load_bundle(bundle)
+    for name, value in start.model.state_dict().items():
+        assert torch.equal(found[0.0].model.state_dict()[name], value)
+        quarter = torch.lerp(value, end.model.state_dict()[name], 0.25) if value.is_floating_point() else value
+        torch.testing.assert_close(found[0.25].model.state_dict()[name], quarter)
+    for share, same in ((0.0, start), (0.25, end)):
+        assert np.array_equal(found[share].statistics.expression.mean, same.statistics.expression.mean)
+    assert not np.array_equal(start.statistics.expression.mean, end.statistics.expression.mean)
 
 
 def test_no_labelled_clip_is_an_error_that_says_so(toy):

@@ -18,7 +18,7 @@ from tests.training.toy import SPEECH_DIM, K, clips, job, model, statistics
 from training.engine.context import PlainContext
 from training.motion.clips import TrainingClip
 from training.motion.job import Job
-from training.motion.loop import train
+from training.motion.learner import train
 
 WINDOW = 50
 RARELY = {"checkpoint_every": 10**6, "validate_every": 10**6, "log_every": 500}

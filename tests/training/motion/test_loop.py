@@ -10,7 +10,7 @@ from tests.training.toy import clips, job, model
 from training.engine.context import PlainContext
 from training.engine.stops import TrainingStopped
 from training.motion.build import with_emotion
-from training.motion.loop import train
+from training.motion.learner import train
 
 STEPS = 6
 

@@ -13,7 +13,7 @@ import torch
 from tests.training.toy import clips, job, model, stored
 from training.engine.context import PlainContext
 from training.motion.build import emotion_centres
-from training.motion.loop import train
+from training.motion.learner import train
 from training.motion.unpacked import unpack
 
 

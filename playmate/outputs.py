@@ -1,6 +1,7 @@
-"""Stage `outputs`, the first of every `dvc repro`: stops where a file of somebody's lies in an output folder.
+"""Stage `outputs`, the first of every `dvc repro`: stops where a file of somebody's lies in an output folder, or where
+the run lacks something. One process that imports little: it is most of what a run with nothing to do costs beside DVC.
 
-`python -m stages.outputs clean` (make clean) deletes what the pipeline made, with its working folder, and refuses as
+`python -m playmate.outputs clean` (make clean) deletes what the pipeline made, with its working folder, and refuses as
 the stage does where anything else lies there.
 """
 
@@ -11,13 +12,21 @@ import sys
 from pathlib import Path
 
 from pipeline.core.atomic import write_json
+from pipeline.core.config import load_params
 from pipeline.core.outputs import check, outputs
 from pipeline.core.paths import OUTPUTS_CHECKED, WORK
 from pipeline.core.stage import run_as_stage
+from playmate.plan.reach import load_stages, reached, standing
 
 
 def main() -> None:
     check()
+    params, stages = load_params(), load_stages()
+    unfinished = set(reached(stages)) - standing(stages)
+    if unfinished:
+        from playmate.plan.needs import check_run
+
+        check_run(params, unfinished)
     write_json(OUTPUTS_CHECKED, {"what": "every file in the outputs was made by a stage"})
 
 
