@@ -45,7 +45,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
 
     H.264 yuv420p in limited range, in BT.709 or other `colours`, with faststart and a key frame each second.
     `frames` may be a generator: memory does not grow with length. `times`: when each frame appears, in s from the
-    start; None: every 1 / `fps`. `finish` may change the file before it gets its name. Raises ValueError when there is no frame.
+    start; None: every 1 / `fps`. `finish` may change the file before it gets its name. Raises ValueError when there
+    is no frame.
     """
     with atomic_path(path) as temporary:
         count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {}, times, colours)

@@ -11,8 +11,8 @@ from pipeline.media.video import BT709, Colours
 
 def pictures(grain: float) -> list[np.ndarray]:
     """A slope that moves, with grey noise of that deviation."""
-    random, slope = np.random.default_rng(0), np.linspace(60, 190, 128)
-    return [np.clip(np.roll(slope, i)[None, :, None] + [0, 0, 0] + random.normal(0, grain, (96, 128, 1)), 0, 255).astype(np.uint8)
+    random, slope = np.random.default_rng(0), np.repeat(np.linspace(60, 190, 128)[:, None], 3, axis=1)
+    return [np.clip(np.roll(slope, i, axis=0) + random.normal(0, grain, (96, 128, 1)), 0, 255).astype(np.uint8)
             for i in range(8)]
 
 
