@@ -37,7 +37,7 @@ from pipeline.core.atomic import check_not_read
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
 from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
-from pipeline.dub.quality import faithful_crf
+from pipeline.dub.quality import film_crf
 from pipeline.dub.reader import DubError, FilmReader, SmallPicture
 from pipeline.dub.sound import dubbed_sound
 from pipeline.media.film import write_video
@@ -151,14 +151,6 @@ class Dub:
                     with closing(self.reader.pictures(size, self._start(low), above - low)) as forwards:
                         yield from reversed(list(forwards))
 
-    def crf(self) -> int:
-        """What the film is to be written with, tried on frames from its middle."""
-        size, half = self.cast.size, len(self.cast.times) // 2
-        part = max(1, min(FPS, int(AHEAD_BYTES / (3 * size[0] * size[1]))))
-        with closing(self.reader.pictures(size, self._start(half), part)) as pictures:
-            return faithful_crf([one[:one.shape[0] // 2 * 2, :one.shape[1] // 2 * 2] for one in pictures],
-                                self.cast.colours)
-
     def _start(self, frame: int) -> Fraction | None:
         return self.cast.times[frame] if frame else None
 
@@ -198,7 +190,7 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
         showing = dub.plan(heard, fit)
         for note in (*heard.notes, *([showing.note] if showing.note else [])):
             tell(note)
-        crf = dub.crf()
+        crf = film_crf(dub.reader, dub.cast)
         sound = dubbed_sound(dub.reader, heard, dub.cast.times[0], showing.duration_s, keep_sound_db, tell)
         made = _finished(dub.frames(showing, dub.motion(heard, showing, direction)), draw, progress, showing)
         ahead_frames = max(1, min(16, int(AHEAD_BYTES / (3 * dub.cast.size[0] * dub.cast.size[1]))))

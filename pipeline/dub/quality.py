@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from models.motion.clock import FPS
+from pipeline.dub.cast import Cast
+from pipeline.dub.reader import FilmReader
 from pipeline.media.container import open_media
 from pipeline.media.film import write_video
 from pipeline.media.video import EXACT, Colours, Upright, timed_frames, video_stream
 
 CRFS = (16, 14, 12, 10, 8, 6, 4)
+SAMPLE_BYTES = 100e6                  # of pictures that are tried
 NEAR = 0.85                           # of 255, mean; the rest of the film may differ by a little more
+
+
+def film_crf(reader: FilmReader, cast: Cast) -> int:
+    """What a film is to be written with, tried on up to a second from its middle; raises DubError."""
+    width, height = cast.size
+    half, count = len(cast.times) // 2, max(1, min(FPS, int(SAMPLE_BYTES / (3 * width * height))))
+    with closing(reader.pictures(cast.size, cast.times[half] if half else None, count)) as pictures:
+        return faithful_crf([one[:height // 2 * 2, :width // 2 * 2] for one in pictures], cast.colours)
 
 
 def faithful_crf(pictures: list[np.ndarray], colours: Colours) -> int:
