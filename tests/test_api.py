@@ -31,5 +31,6 @@ def test_the_examples_run_as_they_stand(project, picture, tmp_path, monkeypatch)
     names: dict = {}
     for example in examples:
         exec(compile(example, "docs/api.md", "exec"), names)
-    assert len(examples) == 6
-    assert all((tmp_path / name).is_file() for name in ("film.mp4", "dubbed.mp4", "scores/report.md"))
+    assert len(examples) == 7
+    assert all((tmp_path / name).is_file() for name in ("film.mp4", "directed.mp4", "dubbed.mp4",
+                                                            "scores/report.md"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy_project import TOY, change_params, run
+from tests.toy_project import FEW_DIALS, TOY, change_params, run
 
 pytestmark = pytest.mark.e2e
 STAMP = "paper_toy (untrained: face_space, speech)"
@@ -22,7 +22,7 @@ SHORT = {"embedded": TOY["embedded"],      # the profile has its own, which woul
          "train_audio": {"trainer": {"workers": 0}},
          "train_emotion": {"trainer": {"workers": 0}},
          "evaluate": {"max_duration_s": 1.0, "emotion_duration_s": 1.0, "training_clips": 1, "true_emotion_clips": 0,
-                      "workers": 1},
+                      "workers": 1, "dials": FEW_DIALS},
          "ablate": {"audio_scales": [1.5], "max_duration_s": 1.0}}
 
 

@@ -13,6 +13,8 @@ import yaml
 from tests.chosen import change
 
 BIN = Path(sys.executable).parent
+FEW_DIALS = {"pose_scale": [2.0], "mouth_scale": [], "blink": [40.0], "expression_scale": [], "pose_guidance": [],
+             "gaze": []}
 TOY = {
     "corpora": {"celebv_text": None, "acappella": None, "mafw": None},   # without these
     "embedded": {"identities": 5, "sentences": 16, "talking": 0, "speaker": "espeak", "render_px": 256},
@@ -25,7 +27,7 @@ TOY = {
                       "trainer": {"checkpoint_every": 4, "workers": 0}},  # Ray Train is stage 1's
     "sample": {"steps": 4},
     "evaluate": {"max_clips": 1, "max_duration_s": 3.0, "samples": 1, "bootstrap": 50,
-                 "emotions": ["neutral", "happy"]},
+                 "emotions": ["neutral", "happy"], "dials": FEW_DIALS},
     "ablate": {"audio_scales": [1.0, 1.5], "emotion_scales": [1.5], "max_clips": 1, "max_duration_s": 3.0,
                "long_s": 6.0},
 }

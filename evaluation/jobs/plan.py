@@ -73,10 +73,9 @@ def seed_jobs(clips: list[Clip], section: Evaluate) -> list[SeedJob]:
 
 def dial_jobs(clips: list[Clip], section: Evaluate, knows_eyes: bool) -> list[DialJob]:
     """The first clip with every dial at its values; those of the eyes where the face space `knows_eyes`."""
-    frames = round(section.emotion_duration_s * FPS)
+    frames = round(section.dials.duration_s * FPS)
     return [DialJob(_shortened(clip, frames), dial, value) for clip in clips[:1]
-            for dial, values in section.dials.model_dump().items() if knows_eyes or dial not in ("blink", "gaze")
-            for value in values]
+            for dial, value in section.dials.shown if knows_eyes or dial not in ("blink", "gaze")]
 
 
 def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list[TrueEmotionJob]:

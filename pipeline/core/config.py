@@ -59,12 +59,18 @@ class ParamsError(ValueError):
 class Dials(Section):
     """Values that the report shows; their ranges are those of pipeline/animate/direction.py."""
 
+    duration_s: Positive
     pose_scale: list[Annotated[float, Field(ge=0, le=3)]]
     mouth_scale: list[Annotated[float, Field(ge=0, le=2)]]
     blink: list[Annotated[float, Field(ge=0, le=60)]]
     expression_scale: list[Annotated[float, Field(ge=0, le=10)]]
     pose_guidance: list[Annotated[float, Field(ge=0, le=10)]]
     gaze: list[Literal["free", "camera"]]
+
+    @property
+    def shown(self) -> list[tuple[str, float | str]]:
+        """Every dial with each of its values."""
+        return [(dial, value) for dial, values in self.model_dump(exclude={"duration_s"}).items() for value in values]
 
 
 class Evaluate(Section):

@@ -194,9 +194,9 @@ def _evaluate(params: Params, cores: int) -> StagePlan:
     section = params.evaluate
     clip = section.max_duration_s * costs.FPS
     frames = round(section.max_clips * clip * (1 + 1 / section.control_stride)
-                   + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds
-                      + sum(map(len, section.dials.model_dump().values())))
-                   * section.emotion_duration_s * costs.FPS)
+                   + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds)
+                   * section.emotion_duration_s * costs.FPS
+                   + len(section.dials.shown) * section.dials.duration_s * costs.FPS)
     return _rendered("evaluate", frames, f"{section.max_clips} clips at most", params, cores)
 
 

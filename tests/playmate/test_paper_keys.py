@@ -55,8 +55,8 @@ NEUTRAL = {
         train_audio.stop_after train_emotion.trainer.video_every train_emotion.min_improvement
         train_emotion.trainer.plateau_after train_emotion.stop_after register.max_audio_learned_nothing
         register.max_emotion_learned_nothing evaluate.panel_px evaluate.crf
-        evaluate.seeds evaluate.dials.pose_scale evaluate.dials.mouth_scale evaluate.dials.blink
-        evaluate.dials.expression_scale evaluate.dials.pose_guidance evaluate.dials.gaze""",
+        evaluate.seeds evaluate.dials.duration_s evaluate.dials.pose_scale evaluate.dials.mouth_scale
+        evaluate.dials.blink evaluate.dials.expression_scale evaluate.dials.pose_guidance evaluate.dials.gaze""",
     "rules of measures, alike so that numbers of profiles can be read side by side": """
         sample.limit sample.fade evaluate.samples evaluate.bootstrap evaluate.emotion_duration_s
         evaluate.control_stride evaluate.max_lag_frames evaluate.sync_ridge ablate.long_s""",

@@ -51,8 +51,9 @@ def test_the_first_clip_gets_several_seeds_its_own_first():
 
 
 def test_every_dial_is_shown_at_its_values_and_those_of_eyes_where_they_are_known():
-    dials = Dials(pose_scale=[0, 2], mouth_scale=[], blink=[40], expression_scale=[], pose_guidance=[], gaze=["camera"])
-    section = SimpleNamespace(emotion_duration_s=2.0, dials=dials)
+    dials = Dials(duration_s=1.0, pose_scale=[0, 2], mouth_scale=[], blink=[40], expression_scale=[],
+                  pose_guidance=[], gaze=["camera"])
+    section = SimpleNamespace(dials=dials)
     jobs = dial_jobs([clip("a", "p"), clip("b", "p")], section, knows_eyes=True)
     found = [(job.clip.clip_id, job.dial, job.value) for job in jobs]
     assert found == [("a", "pose_scale", 0), ("a", "pose_scale", 2), ("a", "blink", 40), ("a", "gaze", "camera")]

@@ -8,7 +8,7 @@ import torch
 from models.diffusion.denoise import Conditions, Denoiser, guide
 from models.diffusion.schedule import alpha_bars
 from models.generation.generator import MotionGenerator
-from models.generation.request import Given, Request, SampleSettings
+from models.generation.request import Curves, Given, Request, SampleSettings
 from models.generation.torch_network import TorchNetwork
 from models.generation.track import Track, rewindow
 from models.motion.emotions import CORE8, emotion_weights
@@ -55,6 +55,42 @@ def test_emotion_leaves_the_head_pose_bit_for_bit_over_four_windows(solver, fade
     assert np.abs(happy[:, :EXPRESSION] - sad[:, :EXPRESSION]).max() > 0.01
     strong = maker.generate(request(emotion=emotion("happy")), emotion_scale=4.0)
     assert np.array_equal(strong[:, EXPRESSION:], happy[:, EXPRESSION:])
+
+
+def test_emotion_leaves_the_pose_whatever_the_guidance_and_a_models_own_weights_change_nothing():
+    """Weights of expression and pose over time, in half of the steps; and w_a 1.5 said as a curve."""
+    maker, directed = generator(), Curves(expression_scale=np.linspace(0, 3, 20), pose_guidance=np.linspace(2, 0, 25))
+    asked = {"curves": directed, "guided": (0.0, 0.5)}
+    plain, happy = maker.generate(request(**asked)), maker.generate(request(emotion=emotion("happy"), **asked))
+    assert np.array_equal(plain[:, EXPRESSION:], happy[:, EXPRESSION:])
+    assert np.abs(plain - happy).max() > 0.01 and np.abs(plain - maker.generate(request())).max() > 1e-3
+    own = Curves(expression_scale=np.full(1, 1.5), pose_guidance=np.full(1, 1.5))
+    assert np.array_equal(maker.generate(request(curves=own)), maker.generate(request()))
+
+
+def test_w_a_of_a_window_by_hand():
+    """The second window begins at frame 8 with 3 repeated ones: frames 5 to 12. The pose keeps 0.5 of 1.5."""
+    maker = generator()
+    settings = replace(maker.settings, pose_share=0.5)
+    curves = Curves(expression_scale=np.arange(10.0))
+    track = Track(0, request(curves=curves), maker.network.shape, statistics(), settings)
+    track.advance()
+    track.advance()
+    scale = track.audio_scale(8, settings)
+    np.testing.assert_array_equal(scale[:, 0], [5, 6, 7, 8, 9, 9, 9, 9])
+    np.testing.assert_array_equal(scale[:, EXPRESSION:], np.full((8, 7), 0.75))
+
+
+def test_a_style_has_its_own_mean_and_deviation():
+    """Normalised poses are the same; a deviation twice as large around another mean makes twice the movement there."""
+    maker, stats = generator(), statistics()
+    own, mean = maker.generate(request()), RHO + np.float32(1)
+    styled = maker.generate(request(style=(mean, 2 * stats.pose_std)))
+    alive = stats.pose_std >= stats.min_std
+    np.testing.assert_allclose((styled[:, EXPRESSION:] - mean)[:, alive], 2 * (own[:, EXPRESSION:] - RHO)[:, alive],
+                               rtol=1e-3, atol=1e-3)
+    still = maker.generate(request(style=(mean, 2 * stats.pose_std), pose="still"))
+    np.testing.assert_array_equal(still[:, EXPRESSION:], np.tile(RHO, (30, 1)))
 
 
 def test_streaming_from_pieces_equals_generating_at_once():
