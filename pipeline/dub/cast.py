@@ -16,6 +16,7 @@ import numpy as np
 from models.face.face import Face, FaceDetector
 from models.face.tracks import Track, boxes_per_frame, link
 from pipeline.dub.reader import DubError, SmallPicture
+from pipeline.media.video import Colours
 
 DETECT_EVERY = 4         # frames between looks of the detector; every shot begins with one
 CUT = 0.45               # colour distance of neighbouring frames, as preprocessing has it
@@ -59,6 +60,7 @@ class Cast:
     people: tuple[Person, ...]
     sample: np.ndarray
     sample_boxes: tuple[tuple[int, np.ndarray], ...]   # number, box in pixels of the sample
+    colours: Colours
 
 
 def find_cast(pictures: Iterable[SmallPicture], detector: FaceDetector, identity: Identity) -> Cast:
@@ -85,7 +87,7 @@ def find_cast(pictures: Iterable[SmallPicture], detector: FaceDetector, identity
     frame, small = sample
     boxes = tuple((number, box / small.scale) for number, person in enumerate(people, 1)
                   if (box := box_at(person, shots, frame)) is not None)
-    return Cast(tuple(times), last.rate, last.size, shots, tuple(people), small.picture, boxes)
+    return Cast(tuple(times), last.rate, last.size, shots, tuple(people), small.picture, boxes, last.colours)
 
 
 def box_at(person: Person, shots: tuple[Shot, ...], frame: int) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,16 @@ import numpy as np
 from models.face.shots import Look, distance
 from pipeline.media.container import MediaError, open_media
 from pipeline.media.sound import Piece, Resampler, Tally, choose_track, pieces
-from pipeline.media.video import EXACT, Limits, Upright, check_range, check_size, timed_frames, video_stream
+from pipeline.media.video import (
+    EXACT,
+    Limits,
+    Upright,
+    check_range,
+    check_size,
+    colours_of,
+    timed_frames,
+    video_stream,
+)
 
 PICTURES, SOUND = "pictures.npy", "sound.f32"
 LOOK_PX = 640         # longer side of the pictures that a detector sees
@@ -71,16 +81,24 @@ class FilmDecoder:
                 colours = Look.at(upright.small(frame, SHOT_PX, "FAST_BILINEAR"))
                 change, before = 0.0 if before is None else distance(before, colours), colours
                 width, height = upright.size(frame)
-                yield {"time": str(time), "change": change, "size": [width, height], "rate": rate, "picture": picture}
+                yield {"time": str(time), "change": change, "size": [width, height], "rate": rate, "picture": picture,
+                       "colours": asdict(colours_of(frame))}
 
-    def _full(self, start: Fraction | None) -> Iterator[dict[str, Any]]:
+    def _full(self, start: Fraction | None, seek: bool = True) -> Iterator[dict[str, Any]]:
+        """Pictures from the time `start` on; where seeking lands behind it, as in transport streams, all are read."""
+        sought, reached = start is not None and seek, False
         with open_media(self._media) as container:
             stream = video_stream(container)
             check_size(stream, Limits(self._max_side_px, float("inf")))
             upright = Upright(stream)
-            for time, frame in timed_frames(container, stream, start):
+            for time, frame in timed_frames(container, stream, start if sought else None):
+                reached = reached or not sought or start is None or time <= start
+                if not reached:
+                    break
                 if start is None or time >= start:
                     yield {"time": str(time), "picture": upright(frame, interpolation=EXACT)}
+        if sought and not reached:
+            yield from self._full(start, seek=False)
 
     def _sound(self, task: dict[str, Any]) -> dict[str, Any]:
         """The film's own sound from the time of its first picture, float32 [n, channels] in the folder."""

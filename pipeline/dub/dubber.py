@@ -37,6 +37,7 @@ from pipeline.core.atomic import check_not_read
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
 from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
+from pipeline.dub.quality import film_crf
 from pipeline.dub.reader import DubError, FilmReader, SmallPicture
 from pipeline.dub.sound import dubbed_sound
 from pipeline.media.film import write_video
@@ -45,7 +46,6 @@ from pipeline.media.lettering import VisibleMark
 if TYPE_CHECKING:
     from pipeline.animate.credentials import Credentials
 
-CRF = 16
 MAX_FILM_S = 4 * 3600.0   # as of speech
 AHEAD_BYTES = 100e6      # of pictures that are drawn before they are written
 OF_THE_FILM = ("pose_scale", "blink", "gaze", "pose_guidance", "like")   # dials that have no mouth in them
@@ -190,12 +190,14 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
         showing = dub.plan(heard, fit)
         for note in (*heard.notes, *([showing.note] if showing.note else [])):
             tell(note)
+        crf = film_crf(dub.reader, dub.cast)
         sound = dubbed_sound(dub.reader, heard, dub.cast.times[0], showing.duration_s, keep_sound_db, tell)
         made = _finished(dub.frames(showing, dub.motion(heard, showing, direction)), draw, progress, showing)
         ahead_frames = max(1, min(16, int(AHEAD_BYTES / (3 * dub.cast.size[0] * dub.cast.size[1]))))
         with closing(prefetch(made, ahead_frames)) as ahead:
-            return write_video(Path(out), ahead, film_rate(dub.cast, showing), sound, crf=CRF,
-                               tags=metadata_tags(facts), finish=finish, times=iter(showing.times))
+            return write_video(Path(out), ahead, film_rate(dub.cast, showing), sound, crf=crf,
+                               tags=metadata_tags(facts), finish=finish, times=iter(showing.times),
+                               colours=dub.cast.colours)
 
 
 def check_direction(direction: Direction) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.animate.uploads import check_written
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.dub.decoding import LOOK_PX, PART_BYTES, PICTURES, SOUND
+from pipeline.media.video import BT709, Colours
 
 LIMIT_S = 600.0     # wall-clock limit of one part
 MEMORY_GB = 4.0
@@ -35,6 +36,7 @@ class SmallPicture:
     change: float
     size: tuple[int, int]
     rate: Fraction
+    colours: Colours = BT709
 
     @property
     def scale(self) -> float:
@@ -60,7 +62,7 @@ class FilmReader:
         for found, pictures in self._parts(max(1, int(PART_BYTES / (3 * LOOK_PX**2)))):
             for one, picture in zip(found, pictures, strict=True):
                 yield SmallPicture(picture, Fraction(one["time"]), one["change"], tuple(one["size"]),
-                                   Fraction(one["rate"]))
+                                   Fraction(one["rate"]), Colours(**one["colours"]))
 
     def pictures(self, size: tuple[int, int], start: Fraction | None = None,
                  limit: int | None = None) -> Generator[np.ndarray, None, None]:

@@ -13,6 +13,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 
 from models.motion.clock import SAMPLE_RATE_HZ
 from pipeline.core.atomic import atomic_path
+from pipeline.media.video import BT709, Colours
 
 # the tag of every film of a face that a model moved
 SYNTHETIC = {"description": "Synthetic video: the face was animated by a model and did not say this."}
@@ -38,16 +39,17 @@ def film_rate_hz(rate_hz: int) -> int:
 def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
                 waveform: np.ndarray | Soundtrack | None = None, rate_hz: int = SAMPLE_RATE_HZ, crf: int = 18,
                 tags: dict[str, str] | None = None, finish: Callable[[Path], None] | None = None,
-               times: Iterator[Fraction] | None = None) -> int:
+                times: Iterator[Fraction] | None = None, colours: Colours = BT709) -> int:
     """Encode RGB uint8 `frames` [H, W, 3] (even sides) and sound, mono float32 `waveform` [N] at `rate_hz` or a
     `Soundtrack`, which has a rate of its own; return the frame count.
 
-    H.264 yuv420p in BT.709 limited range with faststart and a key frame each second. `frames` may be a
-    generator: memory does not grow with length. `times`: when each frame appears, in s from the start; None: every
-    1 / `fps`. `finish` may change the file before it gets its name. Raises ValueError when there is no frame.
+    H.264 yuv420p in limited range, in BT.709 or other `colours`, with faststart and a key frame each second.
+    `frames` may be a generator: memory does not grow with length. `times`: when each frame appears, in s from the
+    start; None: every 1 / `fps`. `finish` may change the file before it gets its name. Raises ValueError when there
+    is no frame.
     """
     with atomic_path(path) as temporary:
-        count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {}, times)
+        count = _encode(temporary, frames, fps, waveform, rate_hz, crf, tags or {}, times, colours)
         if count == 0:
             raise ValueError(f"{path}: there is no frame to write")
         if finish is not None:
@@ -56,13 +58,15 @@ def write_video(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int,
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, waveform: np.ndarray | Soundtrack | None,
-            rate_hz: int, crf: int, tags: dict[str, str], times: Iterator[Fraction] | None) -> int:
+            rate_hz: int, crf: int, tags: dict[str, str], times: Iterator[Fraction] | None,
+            colours: Colours) -> int:
     count, scaler = 0, VideoReformatter()  # one for all frames: making a scaler costs more than using it
     with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
         out.metadata.update(tags)
         video = out.add_stream("libx264", rate=Fraction(fps), options={
             "crf": str(crf), "preset": "veryfast", "g": str(max(1, round(fps))), "threads": "1",
-            "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"})
+            "colorspace": str(colours.matrix), "color_primaries": str(colours.primaries),
+            "color_trc": str(colours.transfer), "color_range": "tv"})
         video.pix_fmt = "yuv420p"
         sound = None if waveform is None else _Sound(out, _track(waveform, rate_hz))
         if times is not None:
@@ -70,7 +74,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, wavef
         for image in frames:
             if count == 0:
                 video.height, video.width = image.shape[:2]
-            frame = _video_frame(image, scaler)
+            frame = _video_frame(image, scaler, colours)
             time = Fraction(count) / Fraction(fps)
             if times is not None:
                 time = next(times)
@@ -87,9 +91,10 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: Fraction | int, wavef
     return count
 
 
-def _video_frame(image: np.ndarray, scaler: VideoReformatter) -> av.VideoFrame:
+def _video_frame(image: np.ndarray, scaler: VideoReformatter, colours: Colours) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return scaler.reformat(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, threads=1)
+    matrix = Colorspace.ITU709 if colours.matrix == BT709.matrix else Colorspace.ITU601
+    return scaler.reformat(frame, format="yuv420p", dst_colorspace=matrix, threads=1)
 
 
 def _track(sound: np.ndarray | Soundtrack, rate_hz: int) -> Soundtrack:

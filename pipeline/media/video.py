@@ -23,6 +23,32 @@ FIRST_PX = 128         # longer side of the picture that a rejected clip is show
 # for pictures that are written again: without its last two flags every pixel becomes 1.2 of 255 darker on the way
 EXACT = int(Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND)
 HD_HEIGHT_PX = 720     # untagged pictures of this height and more are BT.709, smaller ones BT.601
+AS_BT601 = (5, 6)      # tags of its matrix
+RESERVED = (0, 3)      # tags that no encoder takes
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What stored pictures mean (ISO/IEC 23091-2): `matrix` 1 (BT.709) or 6 (BT.601), `primaries` and `transfer`, 2
+    where the film says nothing."""
+
+    matrix: int = 1
+    primaries: int = 1
+    transfer: int = 1
+
+
+BT709 = Colours()
+
+
+def colours_of(frame: av.VideoFrame) -> Colours:
+    """What a film in the colours of `frame` is to be written with: other matrices become BT.709."""
+    small = _untagged(frame) and frame.height < HD_HEIGHT_PX
+    primaries, transfer = (2 if int(tag) in RESERVED else int(tag) for tag in (frame.color_primaries, frame.color_trc))
+    return Colours(6 if small or int(frame.colorspace) in AS_BT601 else 1, primaries, transfer)
+
+
+def _untagged(frame: av.VideoFrame) -> bool:
+    return int(frame.colorspace) not in TAGGED
 
 
 @dataclass(frozen=True)
@@ -197,8 +223,8 @@ class Upright:
         """
         width, height = self._square_pixels(frame)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        untagged = int(frame.colorspace) not in TAGGED
-        source = (Colorspace.ITU709 if frame.height >= HD_HEIGHT_PX else Colorspace.ITU601) if untagged else None
+        hd = frame.height >= HD_HEIGHT_PX
+        source = (Colorspace.ITU709 if hd else Colorspace.ITU601) if _untagged(frame) else None
         scaler = self._scalers.setdefault((size, interpolation), VideoReformatter())
         image = scaler.reformat(frame, *size, format="rgb24", src_colorspace=source, interpolation=interpolation,
                                 threads=1).to_ndarray()

@@ -78,6 +78,7 @@ def trial(seed: int, nodes: Machines, tmp_path: Path, undisturbed: dict[str, byt
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.parametrize("seed", range(len(IN_HAND)))  # each kind of kill once
 def test_a_kill_changes_nothing(seed, two_nodes, tmp_path, undisturbed):
     trial(seed, two_nodes, tmp_path, undisturbed)

@@ -15,6 +15,7 @@ CLIPS = 10
 
 
 @pytest.mark.slow
+@pytest.mark.processes
 def test_pools_give_what_one_process_gives_and_a_poison_clip_costs_itself(tmp_path):
     """The clip that kills its process is found though its batch was computed together; every other one is kept."""
     apart, one = tmp_path / "apart", tmp_path / "one"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.film import write_sound, write_video
+from pipeline.media.video import EXACT, Colours, Upright, colours_of
 
 RATE = 16000
 
@@ -81,6 +82,17 @@ def test_colours_are_bt709_in_limited_range_and_say_so(tmp_path, colour):
         assert (frame.color_range, frame.colorspace, context.color_trc, context.color_primaries) == (1, 1, 1, 1)
         luma = frame.to_ndarray()[:64, :64]
     assert abs(luma.mean() - (16 + 219 * np.dot(colour, [0.2126, 0.7152, 0.0722]) / 255)) <= 1.5
+
+
+def test_a_film_may_keep_the_colours_of_another_one(tmp_path):
+    """BT.601: Y = 16 + 219 (0.299 R + 0.587 G + 0.114 B), matrix 6; what the other film does not say stays unsaid."""
+    write_video(tmp_path / "a.mp4", [np.full((64, 64, 3), (0, 0, 255), np.uint8)] * 3, 25, crf=1,
+                colours=Colours(6, 2, 1))
+    with av.open(str(tmp_path / "a.mp4")) as media:
+        frame = next(media.decode(video=0))
+        assert colours_of(frame) == Colours(6, 2, 1) and int(frame.colorspace) == 6
+        assert abs(frame.to_ndarray()[:64, :64].mean() - (16 + 219 * 0.114)) <= 1.5
+        assert np.abs(Upright(media.streams.video[0])(frame, interpolation=EXACT) - [0.0, 0, 255]).mean() <= 2
 
 
 def test_without_a_frame_nothing_is_left(tmp_path):

@@ -24,7 +24,7 @@ from playmate.web.studio import Limits
 from tests.pipeline.animate.fakes import FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 
 WAIT_MS = 240_000
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 class OneOrTwo:

@@ -18,7 +18,7 @@ from stages.preprocess import stage
 from tests.chosen import raw_in
 from tests.needs import weight
 
-pytestmark = [pytest.mark.media, pytest.mark.slow]
+pytestmark = [pytest.mark.media, pytest.mark.slow, pytest.mark.processes]
 CORPORA = ("avspeech", "celebv_text", "acappella", "mead", "mafw", "hdtf")
 
 
