@@ -77,7 +77,14 @@ def main() -> None:
     print(f"{which}; {len(films)} clips\nfilm, speech: r, wrong speech, film's own mouth; flicker ratio; identity; "
           "outside, of 255")
     rows: list[list[float]] = []
-    mouths = {film: see(film, judges[0], given.seconds).mouth for film in films}   # pictures are let go again
+    mouths = {}
+    for film in films:
+        seen = see(film, judges[0], given.seconds)
+        if np.isfinite(seen.points).any():
+            mouths[film] = seen.mouth   # pictures are let go again
+        else:
+            print(f"{film.stem}: the landmarker sees no face in it: left out", flush=True)
+    films = list(mouths)
     for index, film in enumerate(films):
         if given.only and given.only not in film.name:
             continue

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from models.face.face import Face, landmark_box, outline_box
+from models.face.landmarker import without_matplotlib
 from models.formats.onnx import one_thread, providers
 from models.formats.tflite import quiet_native_stderr
 
@@ -127,7 +128,8 @@ class MediaPipeDetector:
     """
 
     def __init__(self, model: Path, faces: int = 4):
-        from mediapipe.tasks.python import BaseOptions, vision
+        with without_matplotlib():
+            from mediapipe.tasks.python import BaseOptions, vision
 
         with quiet_native_stderr():
             self._task = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(

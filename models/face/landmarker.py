@@ -7,8 +7,11 @@ in the units of x. Every clip is tracked by its own instance, so that a result d
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -70,12 +73,30 @@ class FaceLandmarker:
         return Landmarks(points, scores, names, np.isfinite(points[:, 0, 0]))
 
 
+@contextlib.contextmanager
+def without_matplotlib() -> Iterator[None]:
+    """For MediaPipe's import: it asks for matplotlib, for a plot that nobody here draws, at a third of the time to the
+    first frame. An empty module stands in for it meanwhile, unless the real one is there."""
+    placed = {name: ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot")}
+    if "matplotlib" in sys.modules or "mediapipe" in sys.modules:
+        placed = {}
+    else:
+        vars(placed["matplotlib"])["pyplot"] = placed["matplotlib.pyplot"]
+    sys.modules.update(placed)
+    try:
+        yield
+    finally:
+        for name in placed:
+            del sys.modules[name]
+
+
 class FaceTracker:
     """One MediaPipe instance in VIDEO mode with a clock of its own."""
 
     def __init__(self, path: Path, min_confidence: float, fps: float):
-        with quiet_native_stderr():
+        with without_matplotlib():
             from mediapipe.tasks.python import BaseOptions, vision
+        with quiet_native_stderr():
             options = vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_path=str(path)),
                 running_mode=vision.RunningMode.VIDEO, num_faces=1, output_face_blendshapes=True,

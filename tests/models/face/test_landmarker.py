@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -46,3 +49,17 @@ def test_frames_without_a_face_are_marked(landmarker, picture):
     found = landmarker.detect_video(clip, 25.0)
     assert found.found.tolist() == [True, True, False, True]
     assert np.isnan(found.points[2]).all() and np.isfinite(found.points[[0, 1, 3]]).all()
+
+
+@pytest.mark.processes
+def test_a_tracker_loads_no_matplotlib_and_leaves_the_real_one_to_others():
+    path = weight("face_landmarker")
+    subprocess.run([sys.executable, "-c", f"""
+import sys
+from pathlib import Path
+from models.face.landmarker import FaceTracker
+FaceTracker(Path({str(path)!r}), 0.5, 25.0).close()
+assert not [name for name in sys.modules if name.startswith("matplotlib")]
+import matplotlib.pyplot
+assert callable(matplotlib.pyplot.plot)
+"""], check=True, timeout=100)
