@@ -1,6 +1,6 @@
 """Identity-disjoint train / validation / test: `python -m stages.split` -> `data/split/split.parquet`, `split.json`.
 
-Clips that share a person, or a YouTube video across corpora, form one group (`stages.people`), and a group lies in one
+Clips that share a person, or a YouTube video across corpora, form one group (`pipeline.components.people`), and a group lies in one
 split. Whatever comes later, a clip stays where it lies (data/split is its own memory: DVC leaves it in place); only
 other parameters draw anew. Where params.yaml names nothing for tests, groups are set aside: those that the corpora's
 own lists call `test` whole, else a share; there each clip of a single person is a group. Elsewhere official splits stay
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.components.people import Joined, group, who_is_who
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import KEPT, read_clip_table
@@ -23,7 +24,6 @@ from pipeline.core.data_params import Split
 from pipeline.core.fingerprint import digest
 from pipeline.core.split_table import TEST, TRAIN, VALIDATION, sides, write_split
 from pipeline.core.stage import run_as_stage
-from stages.people import Joined, group, who_is_who
 
 MIN_GROUPS_FOR_VALIDATION = 3
 SHOWN = 5   # names of what was set aside
@@ -98,7 +98,7 @@ def keep_sides(rows: list[dict], groups: dict[str, str], before: dict[str, str],
 def assign(clips: list[dict], params: Split, test_corpora: list[str], seed: int,
            people: dict[str, str] | None = None) -> tuple[list[dict], str, dict[str, str]]:
     """Rows clip_id, corpus, identity, split for kept clips; in words what was set aside for tests, if anything was;
-    clip_id -> its group. `people`: identity -> group (`stages.people`), else by videos alone.
+    clip_id -> its group. `people`: identity -> group (`pipeline.components.people`), else by videos alone.
 
     A group with a clip of a test corpus or a test identity is tested; of the others a share chosen by hash, at least
     one where there are three, validates. Adding an identity never moves another one between train and validation,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.components.people import group
 from pipeline.core.data_params import Split
 from pipeline.core.split_table import read_split, write_split
 from stages import split
-from stages.people import group
 from stages.split import count
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.judges.identity import mean_identity, read_identities
+from pipeline.components import people
+from pipeline.components.people import Joined, same_people, who_is_who
 from pipeline.core.config import parse_params
 from pipeline.core.split_table import TEST, TRAIN, VALIDATION, sides, write_split
-from stages import people
-from stages.people import Joined, same_people, who_is_who
 from stages.split import divide, keep_sides
 from tests.chosen import raw_in
 
