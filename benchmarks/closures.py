@@ -20,6 +20,7 @@ from benchmarks.animate import opening
 from models.landmark.space import LandmarkFaceSpace
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.direction import Direction
 from pipeline.animate.emotion import as_weights
 from pipeline.animate.features import whole_features
 from pipeline.animate.load import load_animator
@@ -82,7 +83,7 @@ def _film(animator: Animator, plan: ClipPlan, emotion: str | None) -> dict[tuple
     source = animator.portrait(sitter.picture)
     motion = np.concatenate(list(animator.motions(
         source, whole_features(animator.encoder, waveform, frames), as_weights(emotion, animator.labels, frames, FPS),
-        "generated", seed=plan.number)))
+        "generated", Direction(seed=plan.number))))
     pictures = np.stack(list(animator.render(source, iter([motion]))))
     gaps = {"true film": opening(space.extract(true).vector()), "generated motion": opening(motion),
             "generated frames": opening(animator.head.space.extract(pictures).vector())}

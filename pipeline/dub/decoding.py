@@ -84,14 +84,21 @@ class FilmDecoder:
                 yield {"time": str(time), "change": change, "size": [width, height], "rate": rate, "picture": picture,
                        "colours": asdict(colours_of(frame))}
 
-    def _full(self, start: Fraction | None) -> Iterator[dict[str, Any]]:
+    def _full(self, start: Fraction | None, seek: bool = True) -> Iterator[dict[str, Any]]:
+        """Pictures from the time `start` on; where seeking lands behind it, as in transport streams, all are read."""
+        sought, reached = start is not None and seek, False
         with open_media(self._media) as container:
             stream = video_stream(container)
             check_size(stream, Limits(self._max_side_px, float("inf")))
             upright = Upright(stream)
-            for time, frame in timed_frames(container, stream, start):
+            for time, frame in timed_frames(container, stream, start if sought else None):
+                reached = reached or not sought or start is None or time <= start
+                if not reached:
+                    break
                 if start is None or time >= start:
                     yield {"time": str(time), "picture": upright(frame, interpolation=EXACT)}
+        if sought and not reached:
+            yield from self._full(start, seek=False)
 
     def _sound(self, task: dict[str, Any]) -> dict[str, Any]:
         """The film's own sound from the time of its first picture, float32 [n, channels] in the folder."""

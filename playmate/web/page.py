@@ -185,7 +185,7 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
         def make():
             wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
                         paste_back, mark, consent, None if face == LARGEST else int(face), chosen,
-                        dict(zip(DIALS, dials, strict=True)), like)
+                        {dial: text or "" for dial, text in zip(DIALS, dials, strict=True)}, like)
             return studio.film(wish, show)
 
         film = _told(make)
