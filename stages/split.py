@@ -1,6 +1,6 @@
 """Identity-disjoint train / validation / test: `python -m stages.split` -> `data/split/split.parquet`, `split.json`.
 
-Clips that share a person, or a YouTube video across corpora, form one group (`people.py` of components), and a group lies in one
+Clips that share a person, or a YouTube video across corpora, form one group (`people.py`), and a group lies in one
 split. Whatever comes later, a clip stays where it lies (data/split is its own memory: DVC leaves it in place); only
 other parameters draw anew. Where params.yaml names nothing for tests, groups are set aside: those that the corpora's
 own lists call `test` whole, else a share; there each clip of a single person is a group. Elsewhere official splits stay
