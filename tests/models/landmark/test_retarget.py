@@ -109,11 +109,11 @@ def smiling(made: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("own", "made", "width"), [
     (0.33, 0.30, 0.30),                # a tenth wider is no smile
-    (0.42, 0.30, 0.30 + 0.7 * 0.12),   # a broad one stays in its larger part
-    (0.42, 0.26, 0.26 + 0.7 * 0.12),   # an o on it
-    (0.42, 0.36, 0.36 + 0.35 * 0.12),  # half of the way is done by the generated mouth
+    (0.42, 0.30, 0.30 + 0.6 * 0.12),   # a broad one stays in its larger part
+    (0.42, 0.26, 0.26 + 0.6 * 0.12),   # an o on it
+    (0.42, 0.36, 0.36 + 0.3 * 0.12),  # half of the way is done by the generated mouth
     (0.42, 0.45, 0.45),                # a happy mouth is wide itself
-    (0.3525, 0.30, 0.30 + 0.35 * 0.0525),  # half way from 1.1 to 1.25 of the mouth at rest
+    (0.3525, 0.30, 0.30 + 0.3 * 0.0525),  # half way from 1.1 to 1.25 of the mouth at rest
 ])
 def test_a_smile_in_the_portrait_stays(own, made, width):
     drawn = smiling(mouth(made), mouth(own))
@@ -122,8 +122,8 @@ def test_a_smile_in_the_portrait_stays(own, made, width):
 
 def test_a_smile_gives_way_to_hanging_corners_and_opens_no_lips():
     drawn = smiling(mouth(0.3, hanging=0.03, gap=0.05), mouth(0.42, gap=0.04))
-    # half way from 0.01 to 0.05: 0.3 of the 0.7 go; the width of hanging corners is that of level ones
-    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.7 * 0.7 * 0.12, abs=1e-6)
+    # half way from 0.01 to 0.05: three tenths of it go; the width of hanging corners is that of level ones
+    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.6 * 0.7 * 0.12, abs=1e-6)
     assert drawn[LOWER_LIP, 1] - drawn[UPPER_LIP, 1] == pytest.approx(np.full(5, 0.05), abs=1e-6)
     outside = np.setdiff1d(np.arange(NUM_KEYPOINTS), SMILING)
     np.testing.assert_array_equal(drawn[outside], mouth(0.3, hanging=0.03)[outside])
