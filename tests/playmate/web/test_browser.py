@@ -150,13 +150,13 @@ def asked_by_hand(address: str, path: str, **file) -> str:
     """What the page answers to a request for a film of the file `path`, made without the page."""
     import requests
 
-    from playmate.web.page import STARTED_WITH
+    from playmate.web.page import DIALS, STARTED_WITH
 
     config = requests.get(f"{address}/config", timeout=60).json()
-    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 15]
+    [animate] = [one["id"] for one in config["dependencies"] if len(one["inputs"]) == 16 + len(DIALS)]
     given = {"path": path, "meta": {"_type": "gradio.FileData"}, **file}
     film = [given, "the largest", given, [], "none", 1, "generated", None, 1, 1, 0, False, False, True, STARTED_WITH]
-    return asked(address, animate, film)
+    return asked(address, animate, [*film, {"video": given}, *("" for _ in DIALS)])
 
 
 def asked(address: str, function: int, data: list) -> str:
