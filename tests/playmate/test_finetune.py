@@ -95,7 +95,10 @@ def test_one_persons_film_becomes_a_model(media, picture, tmp_path):
     said = playmate("finetune", "--data", "films", "--name", "barack")
     assert "base model:  r " in said and "new model:   r " in said and "held out: " in said
     told = json.loads((tmp_path / "models/barack/finetune.json").read_text())
-    assert told["r"] > told["base_r"] - 0.02 and told["people"] == 1
+    assert told["people"] == 1   # one clip of 3 s is held out: which model follows it better is luck
+    word = Figures(told["clips"], told["seconds"], 1, told["base_r"], told["base_r_wrong_speech"], told["r"],
+                   told["r_wrong_speech"]).word(0.02)
+    assert f"{word} than the base model" in told["verdict"]
     from PIL import Image
 
     Image.fromarray(picture).save(tmp_path / "face.png")
