@@ -98,6 +98,7 @@ def test_files_numbers_and_page(stage):
     assert "Mouth opening of clip a" in render_html(collect(stage.folder))
 
 
+@pytest.mark.slow
 def test_a_second_run_computes_nothing_and_gives_the_same_bytes(stage):
     stage.run()
     first, count = outputs(stage.folder), len(stage.done)
@@ -105,6 +106,7 @@ def test_a_second_run_computes_nothing_and_gives_the_same_bytes(stage):
     assert len(stage.done) == count == 28 and outputs(stage.folder) == first
 
 
+@pytest.mark.slow
 def test_a_killed_job_alone_is_computed_again(stage):
     stage.run()
     first = outputs(stage.folder)
@@ -114,6 +116,7 @@ def test_a_killed_job_alone_is_computed_again(stage):
     assert len(stage.done) == 1 and outputs(stage.folder) == first
 
 
+@pytest.mark.slow
 def test_a_model_that_renders_no_face_leaves_rows_and_no_numbers(stage):
     def nothing(frames):
         raise FaceNotFound(0)

@@ -79,6 +79,7 @@ def test_every_change_shows_and_nothing_else_does(tmp_path, change):
     assert summed(local_files(tmp_path / "raw")) != before
 
 
+@pytest.mark.slow
 def test_a_prefix_in_s3(params, s3_bucket):
     chosen = params("avspeech", avspeech=f"s3://{s3_bucket}/sets/mine")
     with pytest.raises(MissingCorpora, match="mine"):

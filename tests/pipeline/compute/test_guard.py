@@ -57,6 +57,7 @@ def test_a_hanging_task_is_killed_and_not_tried_again():
         assert guarded.run({"do": "hang"}) == Failure("timeout", "no result within 0.5 s", 0.5)
 
 
+@pytest.mark.slow
 def test_a_hanging_child_does_not_outlive_a_parent_that_was_killed(project, tmp_path):
     mark = tmp_path / "mark"
     script = ("from pipeline.compute.guard import GuardedWorker\n"

@@ -71,6 +71,7 @@ def test_threads_are_closed_where_a_worker_raises_or_the_consumer_stops(tmp_path
     assert (tmp_path / "closed").read_text() == (tmp_path / "made").read_text() == ".."
 
 
+@pytest.mark.slow
 def test_processes_end_with_a_parent_that_was_killed(project, tmp_path):
     script = ("from functools import partial\nfrom pathlib import Path\nfrom pipeline.compute.resources import Actors\n"
               "from pipeline.compute.work import run\n"

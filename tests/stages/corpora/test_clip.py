@@ -76,6 +76,7 @@ def test_the_sound_is_as_long_as_the_film_and_loud_where_phonemes_are(plan):
     assert 0.03 < inside < 0.2 and outside < inside / 2
 
 
+@pytest.mark.slow
 def test_spoken_sentences_are_kept_and_read_back(plan, tmp_path):
     weight("kokoro_1"), weight("kokoro_voices")
     voiced = replace(plan, texts=("Hello, Bob.",), voice=KokoroVoice("af_heart", "af_heart", 1.0, 1.2))

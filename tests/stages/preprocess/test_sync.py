@@ -71,6 +71,7 @@ def film_of_a_face(folder):
     return write(folder / "a.mp4", frames, times, clicks([Fraction(1)], 4, 48000))
 
 
+@pytest.mark.slow
 def test_one_face_has_one_crop_in_preprocessing_and_in_evaluation(project, tmp_path):
     """Before its film is written and after, boxes lie within a pixel of 256; crops differ by what the film loses."""
     weight("scrfd")

@@ -276,6 +276,7 @@ def test_shards_and_tables_of_a_folder(tmp_path):
     assert corpus.folder.unread_archives == []
 
 
+@pytest.mark.slow
 def test_shards_and_tables_are_streamed_from_s3_as_from_disk(s3_bucket, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     packed(tmp_path / "clips")
