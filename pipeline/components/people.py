@@ -28,6 +28,8 @@ class Joined:
     largest: int      # identities of the person with the most
 
     def __str__(self) -> str:
+        if not self.identities:
+            return f"no two identities look alike ({self.clips} clips compared by their faces)"
         return f"{self.identities} identities were joined to {self.people} people by their faces ({self.clips} clips " \
                f"compared; the largest has {self.largest})"
 

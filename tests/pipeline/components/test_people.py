@@ -100,3 +100,7 @@ def test_a_new_clip_of_people_on_two_sides_is_tested():
     groups = {"a": "p", "b": "p", "c": "p", "d": "q"}
     kept = keep_sides(rows, groups, {"a": TRAIN, "b": VALIDATION}, lambda row: row["clip_id"] == "d")
     assert [row["split"] for row in kept] == [TRAIN, VALIDATION, VALIDATION, TEST]
+
+
+def test_faces_that_join_nobody_are_said_as_such():
+    assert str(Joined(6, 0, 0, 0)) == "no two identities look alike (6 clips compared by their faces)"
