@@ -14,6 +14,8 @@ WRONG = ("pipeline.weights.table.WeightsError",)
 RUN_FAILED = ("pipeline.compute.ray_session.RayError", "pipeline.compute.resources.ResourcesMissing",
               "pipeline.storage.lease.LeaseLost", "pipeline.storage.lease.Unsafe", "pipeline.storage.lease.Busy",
               "pipeline.tracking.client.TrackingUnavailable")
+# package -> the extra that brings it
+EXTRAS = {"mediapipe": "demo", "espeakng_loader": "demo", "ai_edge_litert": "demo", "skimage": "demo"}
 NAMES_WRONG = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, FileExistsError)
 
 
@@ -39,7 +41,13 @@ def exit_code(error: Exception) -> int | None:
     """1 or 2 for an error that a user can do something about; None for a mistake of ours."""
     if isinstance(error, (ValueError, *NAMES_WRONG, *_loaded(WRONG))):
         return WRONG_INPUT
-    return FAILED if isinstance(error, (OSError, MemoryError, *_loaded(RUN_FAILED))) else None
+    known = (OSError, MemoryError, *_loaded(RUN_FAILED))
+    return FAILED if _extra(error) or isinstance(error, known) else None
+
+
+def _extra(error: Exception) -> str | None:
+    """The extra that brings the package which an import did not find."""
+    return EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
 
 
 def _loaded(names: tuple[str, ...]) -> list[type[Exception]]:
@@ -50,6 +58,9 @@ def _loaded(names: tuple[str, ...]) -> list[type[Exception]]:
 
 def in_words(error: Exception) -> str:
     """One line or more, with the file's name where the system names one."""
+    extra = _extra(error)
+    if extra:
+        return f"{error}: install the extra `{extra}`, as in `pip install 'playmate-pipeline[{extra}]'`"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__

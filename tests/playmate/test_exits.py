@@ -35,6 +35,8 @@ def command(*arguments, **options):
     (WeightsError("not there"), 2, "not there"),
     (PermissionError(errno.EACCES, "Permission denied", "/a/b"), 2, "/a/b: Permission denied"),
     (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 1, "/a/b: No space left on device"),
+    (ModuleNotFoundError("No module named 'mediapipe'", name="mediapipe.tasks"), 1,
+     "No module named 'mediapipe': install the extra `demo`, as in `pip install 'playmate-pipeline[demo]'`"),
     (TrackingUnavailable("away"), 1, "away"), (Busy("another"), 1, "another"), (MemoryError(), 1, "MemoryError")])
 def test_the_code_says_whose_turn_it_is(capsys, error, code, words):
     def fail():
