@@ -41,8 +41,8 @@ def exit_code(error: Exception) -> int | None:
     """1 or 2 for an error that a user can do something about; None for a mistake of ours."""
     if isinstance(error, (ValueError, *NAMES_WRONG, *_loaded(WRONG))):
         return WRONG_INPUT
-    known = (OSError, MemoryError, *_loaded(RUN_FAILED))
-    return FAILED if _extra(error) or isinstance(error, known) else None
+    failed = isinstance(error, (OSError, MemoryError, *_loaded(RUN_FAILED))) or _extra(error) is not None
+    return FAILED if failed else None
 
 
 def _extra(error: Exception) -> str | None:
