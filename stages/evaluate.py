@@ -73,7 +73,7 @@ def _training(store: FeatureStore, split: dict[str, str], params: Params, say: C
     curves_of = stored_curves if params.face_space.kind == "landmark" else _seen_curves
     say(f"evaluate: {len(picked)} training clips for the mouth_sync regression and the distributions")
     sync, training = training_reference((store.load(clip_id) for clip_id in picked), curves_of,
-                                        params.evaluate.sync_ridge)
+                                        params.evaluate.sync_ridge, round(params.evaluate.max_duration_s * FPS))
     return (sync if "mouth_sync" in params.evaluate.metrics else None), training
 
 

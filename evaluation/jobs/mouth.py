@@ -33,14 +33,17 @@ def stored_curves(clip: ClipFeatures) -> FaceCurves:
 
 
 def training_reference(clips: Iterable[ClipFeatures], curves_of: Callable[[ClipFeatures], FaceCurves],
-                       ridge: float) -> tuple[SpeechToMouth, dict[str, list[float]]]:
-    """Fit `mouth_sync`'s regression on training clips, and collect one value per clip of every compared measure."""
+                       ridge: float, frames: int) -> tuple[SpeechToMouth, dict[str, list[float]]]:
+    """Fit `mouth_sync`'s regression on training clips, and collect one value per clip of every compared measure.
+
+    The pose's are of the first `frames`, as many as test clips have at most: a head turns further in a longer film.
+    """
     pairs = []
     values: dict[str, list[float]] = {name: [] for name in COMPARED}
     for clip in clips:
         curves = curves_of(clip)
         pairs.append((np.asarray(clip.speech, np.float32), fill_gaps(curves.mouth)))
-        numbers = pose_numbers(clip.motion[:, -3:]) | {"blinks_per_min": blinks_per_min(curves, FPS)}
+        numbers = pose_numbers(clip.motion[:frames, -3:]) | {"blinks_per_min": blinks_per_min(curves, FPS)}
         for name in COMPARED:
             values[name].append(float(numbers[name]))
     return fit_speech_to_mouth(pairs, ridge), values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.jobs.mouth import MouthRow, follow, means, stored_curves
+from evaluation.jobs.mouth import MouthRow, follow, means, stored_curves, training_reference
 from evaluation.metrics.motion import mouth_correlation
 from feature_store.reader import ClipFeatures, ClipRow
 from models.face.points import NUM_KEYPOINTS
@@ -49,3 +49,12 @@ def test_of_a_clip_alone_the_wrong_speech_is_its_own_turned_by_half():
 def test_longer_clips_count_more():
     rows = [MouthRow("a", "p", 30, 0.8, 0.1, (), ()), MouthRow("b", "p", 10, 0.4, 0.3, (), ())]
     assert means(rows) == pytest.approx((0.7, 0.15))
+
+
+def test_the_range_of_training_poses_is_of_stretches_as_long_as_those_that_are_tested():
+    turning = clip(1, 60)
+    turning.motion[:, -3:] = 0
+    turning.motion[:, -2] = np.arange(60)   # yaw, a degree a frame
+    _, values = training_reference([turning], stored_curves, ridge=0.1, frames=21)
+    # 5th to 95th percentile
+    assert values["yaw_range_deg"] == [pytest.approx(18)] and values["pitch_range_deg"] == [0]
