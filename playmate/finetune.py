@@ -22,13 +22,13 @@ from pathlib import Path
 from evaluation.jobs.mouth import MouthRow, follow, means
 from feature_store.reader import ClipFeatures, open_store
 from models.motion.clock import FPS
-from pipeline.animate import served
 from pipeline.animate.own_models import FIGURES, NAME
 from pipeline.components.bundle import bundle_digest, load_bundle, read_config
 from pipeline.core import paths
 from pipeline.core.atomic import write_json, write_text
 from pipeline.core.config import Params, load_params
 from pipeline.core.split_table import TEST, TRAIN, VALIDATION, clips_of, read_split
+from pipeline.serve import model as served
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
 from playmate.init import commit, make_project
 from playmate.profile import with_values, yaml_editor

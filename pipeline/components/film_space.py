@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from models.liveportrait.space import LivePortraitFaceSpace
 
 
+IDENTITY = "mobilefacenet"   # of the weights table: who is who in a film
+
+
 def film_space(space: FaceSpace) -> FilmSpace:
     """The film's side of a face space; raises ValueError for one that has none."""
     from models.landmark.space import LandmarkFaceSpace
@@ -36,7 +39,7 @@ def identity_of_faces() -> Callable[[np.ndarray, Face], np.ndarray]:
     """A picture [H, W, 3] and a face in it -> its unit vector; raises WeightsError."""
     from models.judges.identity import IdentityVectors
 
-    network = IdentityVectors(weight_path("mobilefacenet"))
+    network = IdentityVectors(weight_path(IDENTITY))
 
     def vector(picture: np.ndarray, face: Face) -> np.ndarray:
         matrix = similarity_2d(face.points, TEMPLATE_PX)

@@ -36,10 +36,10 @@ from pipeline.compute.prefetch import prefetch
 from pipeline.core.atomic import check_not_read
 from pipeline.dub.cast import Cast, choose_person, find_cast, rivals
 from pipeline.dub.follow import Followed, follow
-from pipeline.dub.plan import Showing, at_time, known_motion, scratch, show
+from pipeline.dub.plan import Showing, at_time, check_fit, known_motion, scratch, show
 from pipeline.dub.quality import film_crf
 from pipeline.dub.reader import DubError, FilmReader, SmallPicture
-from pipeline.dub.sound import dubbed_sound
+from pipeline.dub.sound import check_gain, dubbed_sound
 from pipeline.media.film import write_video
 from pipeline.media.lettering import VisibleMark
 
@@ -181,8 +181,11 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
     from pipeline.animate.provenance import Edited, generation_facts, metadata_tags, signing
 
     check_not_read(Path(out), [film, speech])
-    direction, heard = direction or Direction(), read_speech(speech)
+    direction = direction or Direction()
     check_direction(direction)
+    check_fit(fit)
+    check_gain(keep_sound_db)
+    heard = read_speech(speech)
     facts = generation_facts(animator.version, emotion=direction.emotion, seed=direction.seed, edited="mouth and sound")
     draw = None if mark is None else VisibleMark(mark)
     with Dub(animator, film, face, tell, limit_s) as dub:

@@ -45,8 +45,7 @@ def show(times: tuple[Fraction, ...], rate: Fraction, speech_s: float, fit: str)
     trim: ends with what ends first. hold, loop: the film is shown to its end, and where the speech is longer its last
     frame stays, or it runs backwards and forwards again.
     """
-    if fit not in FITS:
-        raise ValueError(f"fit {fit!r}: accepted are {', '.join(FITS)}")
+    check_fit(fit)
     start = times[0]
     step = (times[-1] - start) / (len(times) - 1) if len(times) > 1 else 1 / rate
     film_s, speech = times[-1] - start + step, Fraction(speech_s).limit_denominator(10**6)
@@ -72,6 +71,12 @@ def show(times: tuple[Fraction, ...], rate: Fraction, speech_s: float, fit: str)
         shown.append(time)
     held = "the film's last frame is held" if fit == "hold" else "the film runs backwards and forwards again"
     return Showing(np.array(frames), tuple(shown), f"{words}: {held}")
+
+
+def check_fit(fit: str) -> None:
+    """Raise ValueError for an unknown `fit`."""
+    if fit not in FITS:
+        raise ValueError(f"fit {fit!r}: accepted are {', '.join(FITS)}")
 
 
 def known_motion(showing: Showing, followed: Followed, space: FilmSpace, folder: Path) -> np.ndarray:

@@ -26,13 +26,18 @@ def dubbed_sound(reader: FilmReader, speech: Speech, zero: Fraction, duration_s:
     if keep_sound_db is None:
         return Soundtrack(track.rate_hz, track.channels, to_length(track.pieces, track.channels,
                                                                    round(duration_s * track.rate_hz)))
-    if not -120 <= keep_sound_db <= MAX_DB:
-        raise ValueError(f"keep sound {keep_sound_db:g} dB: from -120 to {MAX_DB:g}")
+    check_gain(keep_sound_db)
     own, notes = reader.sound(zero, MIX_RATE_HZ, 2, float(duration_s))
     for note in notes:
         tell(f"the film's own sound: {note}")
     spoken = to_length(_stereo(_at_rate(track, MIX_RATE_HZ)), 2, round(duration_s * MIX_RATE_HZ))
     return Soundtrack(MIX_RATE_HZ, 2, mixed(spoken, own, 10 ** (keep_sound_db / 20)))
+
+
+def check_gain(keep_sound_db: float | None) -> None:
+    """Raise ValueError for a gain that is none."""
+    if keep_sound_db is not None and not -120 <= keep_sound_db <= MAX_DB:
+        raise ValueError(f"keep sound {keep_sound_db:g} dB: from -120 to {MAX_DB:g}")
 
 
 def to_length(pieces: Iterator[np.ndarray], channels: int, samples: int) -> Iterator[np.ndarray]:

@@ -15,13 +15,13 @@ from typing import Any
 
 import pipeline
 from evaluation.results.files import rounded
-from pipeline.animate import served
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import Params, load_params
 from pipeline.core.fingerprint import file_sha256
 from pipeline.core.stage import run_as_stage
+from pipeline.serve import model as served
 from pipeline.tracking.lineage import code_revision, data_version, file_digests, tree_digest
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
 from stages.register.gates import Gate, check_gates, numbers
@@ -30,9 +30,9 @@ from stages.register.previous import Changes, changes_since_last, keep_evaluatio
 
 METRICS = "metrics.json"
 PACKAGES = tuple(Path(pipeline.__path__[0]).parent / name for name in ("models", "pipeline"))
-REQUIRED = ("av", "c2pa-python", "cryptography", "huggingface-hub", "insightface", "mediapipe", "mlflow", "numpy",
-            "onnx", "onnxruntime", "opencv-python-headless", "pillow-heif", "psutil", "pydantic", "pypi-simple",
-            "pyyaml", "requests", "safetensors", "scipy", "soundfile", "torch", "transformers")
+REQUIRED = ("ai-edge-litert", "av", "c2pa-python", "cryptography", "huggingface-hub", "insightface", "mediapipe",
+            "mlflow", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "pillow-heif", "psutil", "pydantic",
+            "pypi-simple", "pyyaml", "requests", "safetensors", "scipy", "soundfile", "torch", "transformers")
 # insightface and mediapipe bring builds of OpenCV that share the headless one's folder: all of one version, so that it
 # does not matter which of them is unpacked last
 SAME_OPENCV = ("opencv-python", "opencv-contrib-python")

@@ -1,4 +1,4 @@
-"""The shipped model makes films, streams and answers requests in a process that never imports PyTorch."""
+"""The shipped model makes films, streams, answers requests and dubs in a process that never imports PyTorch."""
 
 import shutil
 import subprocess
@@ -10,15 +10,17 @@ import pytest
 from pipeline.animate.animator import Animator
 from pipeline.components.graphs import GRAPHS
 from pipeline.core.paths import SHIPPED
+from pipeline.media.film import write_video
 from tests.needs import weight
 
 FILM = """
 import io, sys
+from pathlib import Path
 from types import SimpleNamespace
-import numpy as np, pandas, soundfile
+import av, numpy as np, pandas, soundfile
 from PIL import Image
 from pipeline.animate import AnimatorStream, load_animator
-from pipeline.animate.served import PlaymateModel
+from pipeline.serve.model import PlaymateModel
 
 folder, out = sys.argv[1:]
 picture, speech = np.load(out + "/picture.npy"), np.load(out + "/speech.npy")
@@ -35,21 +37,29 @@ artifacts = {"bundle": folder, "face_space": folder + "/face_space"}
 served.load_context(SimpleNamespace(model_config={"credentials": False}, artifacts=artifacts))
 request = pandas.DataFrame([{"portrait": jpeg.getvalue(), "speech": wav.getvalue()}])
 assert served.predict(None, request)["video"][0][4:8] == b"ftyp"
+film = Path(out, "own.mp4").read_bytes()
+request = {"video": film, "speech": wav.getvalue(), "keep_sound_db": -12.0, "emotion": "happy", "mouth_scale": "0.8"}
+[made] = served.predict(None, pandas.DataFrame([request]))["video"]
+with av.open(io.BytesIO(made)) as dubbed:
+    [own, sound] = dubbed.streams
+    assert (own.frames, own.width, own.height, sound.rate) == (5, 402, 400, 48000)
+    assert '"edited": "mouth and sound"' in dubbed.metadata["comment"]
 assert not {"torch", "torchvision", "transformers"} & set(sys.modules), "PyTorch was imported"
 """
 
 
 @pytest.mark.slow
 @pytest.mark.processes
-def test_films_streams_and_requests_without_pytorch(tmp_path):
+def test_films_streams_requests_and_dubs_without_pytorch(tmp_path):
     from skimage.data import astronaut
 
-    for name in ("whisper_tiny_en", "scrfd", "face_landmarker", "silero_vad"):
+    for name in ("whisper_tiny_en", "scrfd", "face_landmarker", "silero_vad", "mobilefacenet"):
         weight(name)
     random = np.random.default_rng(0)
     speech = np.repeat(random.random(20), 800).astype(np.float32) * random.standard_normal(16000, np.float32) * 0.1
     np.save(tmp_path / "picture.npy", astronaut())
     np.save(tmp_path / "speech.npy", speech)
+    write_video(tmp_path / "own.mp4", 5 * [astronaut()[:400, 20:422]], 25, np.zeros(3200, np.float32))
     subprocess.run([sys.executable, "-c", FILM, str(SHIPPED), str(tmp_path)], check=True, timeout=300)
     shutil.copytree(SHIPPED, tmp_path / "torch", ignore=shutil.ignore_patterns(GRAPHS))
     animator = Animator.from_bundle(tmp_path / "torch")

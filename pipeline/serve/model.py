@@ -1,7 +1,8 @@
-r"""The registered model as MLflow loads it: portrait and speech as bytes in, the bytes of an MP4 out.
+r"""The registered model as MLflow loads it: a portrait, or a film, and speech as bytes in, the bytes of an MP4 out.
 
     model = mlflow.pyfunc.load_model("models:/playmate@champion")
     video = model.predict(pandas.DataFrame([{"portrait": jpeg_bytes, "speech": wav_bytes, "emotion": "happy"}]))
+    dubbed = model.predict(pandas.DataFrame([{"video": mp4_bytes, "speech": wav_bytes, "fit": "hold"}]))
 
 Served over HTTP, bytes travel as base64:
 
@@ -14,11 +15,11 @@ Served over HTTP, bytes travel as base64:
 
 Emotions and dials are texts, with ; between entries: "neutral; happy:0.8@3.5", "1; 0@2".
 
-`portrait_path`, `speech_path` and `like_path` are taken instead of bytes only below a folder that the one who runs the
-model names, with `model_config={"allowed_root": "/srv/media"}` or, for a served model, the environment variable
-PLAYMATE_ALLOWED_ROOT; links that lead out of it are refused. Without one no request reaches the file system. Films
-carry content credentials; `model_config={"credentials": False}` leaves them out, and the same request gives the same
-bytes.
+`portrait_path`, `video_path`, `speech_path` and `like_path` are taken instead of bytes only below a folder that the one
+who runs the model names, with `model_config={"allowed_root": "/srv/media"}` or, for a served model, the environment
+variable PLAYMATE_ALLOWED_ROOT; links that lead out of it are refused. Without one no request reaches the file system.
+Films carry content credentials; `model_config={"credentials": False}` leaves them out, and the same request gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from mlflow.types import ColSpec, DataType, Schema
 
 OPTIONS = {"audio_scale": float, "emotion_scale": float, "steps": int, "seed": int, "face": int, "paste_back": bool,
            "mark": str, "pose_scale": str, "mouth_scale": str, "blink": str, "gaze": str, "expression_scale": str,
-           "pose_guidance": str, "guided": str}
+           "pose_guidance": str, "guided": str, "fit": str, "keep_sound_db": float}
+OF_A_FILM = frozenset({"fit", "keep_sound_db"})   # what a portrait does not take
+OF_A_PORTRAIT = frozenset({"pose", "paste_back", "pose_scale", "blink", "gaze", "pose_guidance", "like", "like_path"})
 ROOT_VARIABLE = "PLAYMATE_ALLOWED_ROOT"
 MAX_STEPS = 1000
 
@@ -53,16 +56,12 @@ class RequestError(MlflowException, ValueError):
 
 
 def signature() -> ModelSignature:
-    """Columns of a request; all but portrait and speech (or their paths) may be left out."""
-    columns = [("portrait", DataType.binary), ("speech", DataType.binary), ("portrait_path", DataType.string),
-               ("speech_path", DataType.string), ("emotion", DataType.string), ("pose", DataType.string),
-               ("audio_scale", DataType.double), ("emotion_scale", DataType.double), ("steps", DataType.long),
-               ("seed", DataType.long), ("face", DataType.long), ("paste_back", DataType.boolean),
-               ("mark", DataType.string), ("pose_scale", DataType.string), ("mouth_scale", DataType.string),
-               ("blink", DataType.string), ("gaze", DataType.string), ("expression_scale", DataType.string),
-               ("pose_guidance", DataType.string), ("guided", DataType.string), ("like", DataType.binary),
-               ("like_path", DataType.string)]
-    return ModelSignature(Schema([ColSpec(kind, name, required=False) for name, kind in columns]),
+    """Columns of a request; all but speech and one of portrait and video (or their paths) may be left out."""
+    texts = ("portrait_path", "speech_path", "video_path", "like_path", "emotion", "pose")
+    kinds = {bytes: DataType.binary, str: DataType.string, float: DataType.double, int: DataType.long,
+             bool: DataType.boolean}
+    columns = dict.fromkeys(("portrait", "speech", "video", "like"), bytes) | dict.fromkeys(texts, str) | OPTIONS
+    return ModelSignature(Schema([ColSpec(kinds[kind], name, required=False) for name, kind in columns.items()]),
                           Schema([ColSpec(DataType.binary, "video")]))
 
 
@@ -76,6 +75,7 @@ class PlaymateModel(PythonModel):
             raise ImportError(f"OpenCV does not load here ({error}): `pip install --force-reinstall --no-deps "
                               "opencv-python-headless` in this environment, or install the library") from error
         from pipeline.animate.animator import Animator
+        from pipeline.components.film_space import IDENTITY
         from pipeline.components.model import weights_of
         from pipeline.weights.pull import pull
         from pipeline.weights.table import weights_table
@@ -84,8 +84,8 @@ class PlaymateModel(PythonModel):
         root = given.get("allowed_root") or os.environ.get(ROOT_VARIABLE)
         self.root = Path(root).resolve(strict=True) if root else None
         self.credentials = bool(given.get("credentials", True))
-        missing = [weights_table()[name] for name in weights_of(Path(context.artifacts["bundle"]))
-                   if not weights_table()[name].path.exists()]
+        needed = [weights_table()[name] for name in (*weights_of(Path(context.artifacts["bundle"])), IDENTITY)]
+        missing = [row for row in needed if not row.path.exists()]
         if missing:   # the first time on a machine: by their checksums, into the folder of weights
             pull(missing)
         self.animator = Animator.from_bundle(Path(context.artifacts["bundle"]), Path(context.artifacts["face_space"]))
@@ -103,16 +103,32 @@ class PlaymateModel(PythonModel):
         options = {name: kind(row[name]) for name, kind in OPTIONS.items() if name in row}
         if not 1 <= options.get("steps", 1) <= MAX_STEPS:
             raise ValueError(f"steps {options['steps']}: 1 to {MAX_STEPS}")
+        film = is_dub(row)
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "video.mp4"
+            (self._dub if film else self._animate)(row, options, out)
+            return out.read_bytes()
+
+    def _animate(self, row: dict[str, Any], options: dict[str, Any], out: Path) -> None:
         pose = row.get("pose", "generated")
         if pose not in ("generated", "still"):
             raise ValueError(f"pose {pose!r}: a request takes generated or still")
         if "like" in row or "like_path" in row:
             options["like"] = self._input(row, "like")
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "video.mp4"
-            self.animator.animate_to_file(self._input(row, "portrait"), self._input(row, "speech"), out, pose=pose,
-                                          emotion=row.get("emotion"), credentials=self.credentials, **options)
-            return out.read_bytes()
+        self.animator.animate_to_file(self._input(row, "portrait"), self._input(row, "speech"), out, pose=pose,
+                                      emotion=row.get("emotion"), credentials=self.credentials, **options)
+
+    def _dub(self, row: dict[str, Any], options: dict[str, Any], out: Path) -> None:
+        from pipeline.animate.animator import DIRECTED
+        from pipeline.animate.direction import Direction
+        from pipeline.dub.dubber import SeveralPeopleError, dub_to_file
+
+        direction = {name: options.pop(name) for name in DIRECTED & options.keys()}
+        try:
+            dub_to_file(self.animator, self._input(row, "video"), self._input(row, "speech"), out,
+                        direction=Direction(row.get("emotion"), **direction), credentials=self.credentials, **options)
+        except SeveralPeopleError as error:
+            raise ValueError(f"{error}: `face` says whose mouth, 1 is who takes most of the film") from error
 
     def _input(self, row: dict[str, Any], name: str) -> bytes | Path:
         if name in row:
@@ -122,6 +138,19 @@ class PlaymateModel(PythonModel):
         if f"{name}_path" not in row:
             raise ValueError(f"the request has no {name}")
         return allowed_path(self.root, row[f"{name}_path"], name)
+
+
+def is_dub(row: dict[str, Any]) -> bool:
+    """Whether a request gives a film new speech; raises ValueError where it does not say, or for what does not fit."""
+    film, portrait = (bool({name, f"{name}_path"} & row.keys()) for name in ("video", "portrait"))
+    if film and portrait:
+        raise ValueError("the request has both a portrait and a video: send the one that is to speak")
+    strange = sorted((OF_A_PORTRAIT if film else OF_A_FILM) & row.keys())
+    if strange:
+        raise ValueError(f"{', '.join(strange)}: " + (
+            "a video that gets new speech takes no such option, head and eyes are its own" if film
+            else "only a video that gets new speech takes that"))
+    return film
 
 
 def allowed_path(root: Path | None, path: str, name: str) -> Path:
