@@ -20,7 +20,7 @@ from operator import getitem
 from pathlib import Path
 
 from evaluation.jobs.mouth import MouthRow, follow, means
-from feature_store.reader import ClipFeatures, open_store
+from feature_store.reader import ClipFeatures, ClipRow, open_store
 from models.motion.clock import FPS
 from pipeline.animate.own_models import FIGURES, NAME
 from pipeline.components.bundle import bundle_digest, load_bundle, read_config
@@ -30,9 +30,10 @@ from pipeline.core.config import Params, load_params
 from pipeline.core.split_table import TEST, TRAIN, VALIDATION, clips_of, read_split
 from pipeline.serve import model as served
 from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
+from playmate.folds import choose_by_folds, parts_of
 from playmate.init import commit, make_project
 from playmate.profile import with_values, yaml_editor
-from playmate.tuned_share import choose_share
+from playmate.tuned_share import Choice, choose_share, listen
 from stages.register.gates import Gate
 from stages.register.model_card import example_request, model_card
 from stages.register.stage import PACKAGES, lineage_tags, requirements
@@ -43,7 +44,9 @@ PIECES = 12                      # that a recording is cut into at least, so tha
 PIECE_S = (4.0, 10.0)            # shortest and longest of them
 FRAMES_PER_STEP, STEPS = 10, (200, 600)
 SEEDS = 3
+ENOUGH = 4                       # validation clips (of several people: people) to choose by; with fewer, folds do
 TUNED_SHARE = ("train_audio", "trainer", "tuned_share")
+VALIDATION_SHARE = ("split", "validation_share")
 BETTER, WORSE, SAME = "better", "worse", "not better"
 
 
@@ -91,24 +94,34 @@ def fine_tune(data: Sequence[str], name: str, min_gain: float, say: Callable[[st
         if not all(any(path == place or path.startswith(f"{place}/") for place in places) for path in known):
             raise ValueError(f"{name} was made from {', '.join(known)}: choose another name, or move {folder} away")
         _repro("statistics")
-        _write_steps()
-        _repro("train_emotion")
-        params = load_params()
-        choice = choose_share(load_bundle(paths.SHIPPED), load_bundle(paths.EMOTION_BUNDLE), _clips(params, VALIDATION),
-                              params.evaluate.max_lag_frames)
+        parts = parts_of(_rows(TRAIN, VALIDATION))
+        held = clips_of(read_split(paths.SPLIT), VALIDATION)
+        validating = [part for part in parts if part[0] in held]   # of people: people whole
+        by_folds = len(validating) < ENOUGH
+        _write_steps(by_folds)
+        choice = choose_by_folds(load_params(), parts, say) if by_folds else _choose_by_validation(validating)
         say(str(choice))
-        if choice.share < 1:
-            _set({TUNED_SHARE: choice.share})
-            _repro("train_emotion")   # finds the training done
-            params = load_params()
+        _set({TUNED_SHARE: choice.share})
+        _repro("train_emotion")   # after validation clips chose it finds the training done
+        params = load_params()
         figures = measure(params)
         _register(params, figures, min_gain, say)
         verdict = figures.verdict(min_gain)
-        write_json(Path(FIGURES), asdict(figures) | {"verdict": verdict, "data": known})
+        write_json(Path(FIGURES), asdict(figures) | {"verdict": verdict, "data": known, "chosen": asdict(choice)})
     for line in lines(figures, min_gain):
         say(line)
     say(f"playmate animate --model {name} uses it; its project is {folder}, where `dvc repro` makes its report")
     return figures
+
+
+def _choose_by_validation(parts: Sequence[Sequence[str]]) -> Choice:
+    """By the split's own validation clips, which stopped the training, too."""
+    _repro("train_emotion")
+    params = load_params()
+    store = open_store(list(params.corpora))
+    return choose_share(listen(load_bundle(paths.SHIPPED), load_bundle(paths.EMOTION_BUNDLE),
+                               [[store.load(clip_id) for clip_id in part] for part in parts],
+                               params.evaluate.max_lag_frames))
 
 
 def lines(figures: Figures, min_gain: float) -> list[str]:
@@ -127,7 +140,7 @@ def measure(params: Params) -> Figures:
     clips = _clips(params, TEST)
     if not clips:
         raise ValueError("no clip was held out for tests: data/split/split.json and data/crops/*/clips.parquet say why")
-    base, new = (_rows(bundle, clips, params) for bundle in (paths.SHIPPED, paths.EMOTION_BUNDLE))
+    base, new = (_heard(bundle, clips, params) for bundle in (paths.SHIPPED, paths.EMOTION_BUNDLE))
     return Figures(len(clips), sum(row.frames for row in new) / FPS, len({row.identity for row in new}),
                    *means(base), *means(new))
 
@@ -137,7 +150,13 @@ def _clips(params: Params, split: str) -> list[ClipFeatures]:
     return [store.load(row.clip_id) for row in store.clips(clips_of(read_split(paths.SPLIT), split))]
 
 
-def _rows(bundle: Path, clips: Sequence[ClipFeatures], params: Params) -> list[MouthRow]:
+def _rows(*splits: str) -> list[ClipRow]:
+    """What is stored of these splits, in order of clip id."""
+    split = read_split(paths.SPLIT)
+    return open_store(list(load_params().corpora)).clips(set[str]().union(*(clips_of(split, name) for name in splits)))
+
+
+def _heard(bundle: Path, clips: Sequence[ClipFeatures], params: Params) -> list[MouthRow]:
     return list(follow(load_bundle(bundle).generator(), clips, SEEDS, params.evaluate.max_lag_frames))
 
 
@@ -158,12 +177,13 @@ def _make(folder: Path, places: Sequence[str], name: str, say: Callable[[str], N
     say(f"{name}: about {seconds:.0f} s of {sum(corpus.people for corpus in found)} people in {len(found)} corpora")
 
 
-def _write_steps() -> None:
-    """The length of the training, by the number of its frames; what is made of it is chosen afterwards."""
-    store = open_store(list(load_params().corpora))
-    frames = sum(row.frames for row in store.clips(clips_of(read_split(paths.SPLIT), TRAIN)))
+def _write_steps(by_folds: bool) -> None:
+    """The length of the training, by the number of its frames; what is made of it is chosen afterwards. Where folds
+    choose, what would validate trains."""
+    frames = sum(row.frames for row in (_rows(TRAIN, VALIDATION) if by_folds else _rows(TRAIN)))
     fewest, most = STEPS
-    _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0})
+    _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0}
+         | ({VALIDATION_SHARE: 0.0} if by_folds else {}))
 
 
 def _set(changes: dict[tuple[str, ...], float | str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,6 +53,6 @@ def _present(folder: Path) -> Path:
     return path
 
 
-def clips_of(split: dict[str, str], name: str) -> set[str]:
+def clips_of(split: Mapping[str, str], name: str) -> set[str]:
     """Clip ids of one split."""
     return {clip_id for clip_id, found in split.items() if found == name}

@@ -9,13 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from pipeline.animate.own_models import own_model, own_models
 from playmate.finetune import Figures, fine_tune, lines
-from playmate.tuned_share import best
 from training.motion.fit import between
 
 
@@ -49,15 +47,6 @@ def test_models_are_found_by_name_alone(tmp_path, monkeypatch):
     found = own_model("anna")
     assert found is not None and found.bundle == tmp_path / "anna/data/models/emotion/bundle"
     assert [model.name for model in own_models()] == ["anna"] and own_model("../anna") is None
-
-
-@pytest.mark.parametrize(("half", "whole", "chosen"), [
-    ([0.1, 0.1], [0.2, 0.1], 2),      # gains 0.1 and 0.15, errors 0 and 0.05
-    ([0.1, 0.1], [0.4, -0.1], 1),     # 0.15 with an error of 0.25 is not believed
-    ([-0.1, 0.0], [-0.2, 0.0], 0), ([0.0, 0.0], [0.0, 0.0], 0)])
-def test_the_base_is_kept_unless_training_gains_more_than_its_noise(half, whole, chosen):
-    base = np.array([[0.5], [0.7]])   # two clips, one seed
-    assert best(np.stack([base, base + np.array(half)[:, None], base + np.array(whole)[:, None]])) == chosen
 
 
 def test_weights_between_two_states():

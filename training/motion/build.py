@@ -6,7 +6,7 @@ Every worker builds the same job from the same files; nothing large travels thro
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -41,13 +41,14 @@ from training.motion.unpacked import unpack
 CENTRE_CLIPS = 50  # of one label, that its mean expression is taken from
 
 
-def audio_job(params: Params, storage: Storage, name: str, statistics: MotionStatistics | None = None) -> Job:
+def audio_job(params: Params, storage: Storage, name: str, statistics: MotionStatistics | None = None,
+              split: Mapping[str, str] | None = None) -> Job:
     """Stage 1 on the training clips of the corpora for it; raises ValueError where there are none.
 
-    `statistics`: None: the statistics stage's.
+    `statistics`: None: the statistics stage's. `split`: clip id -> split, None: the split stage's.
     """
     section, statistics = params.train_audio, statistics or read_statistics()
-    train, validation = stored_clips(params.used_for("audio"), section, statistics, labels=None)
+    train, validation = stored_clips(params.used_for("audio"), section, statistics, labels=None, split=split)
     torch.manual_seed(params.seed)
     model = MotionTransformer(model_shape(params, train[0]))
     fit_inputs(model, train, np.concatenate([statistics.expression.alive, statistics.pose_std >= statistics.min_std]))
@@ -87,14 +88,16 @@ def model_shape(params: Params, clip: TrainingClip) -> ModelShape:
 
 
 def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistics, labels: tuple[str, ...] | None,
-                 ) -> tuple[StoredClips, StoredClips]:
+                 split: Mapping[str, str] | None = None) -> tuple[StoredClips, StoredClips]:
     """Training and validation clips, read when they are asked for; with `labels` only clips that carry one of them.
+
+    `split`: clip id -> split, None: the split stage's.
 
     Raises ValueError where there is no training clip.
     """
     if not corpora:
         raise ValueError("no corpus is for this stage: add it to the `use` of one in params.yaml, corpora")
-    store, split = open_store(corpora), read_split(SPLIT)
+    store, split = open_store(corpora), read_split(SPLIT) if split is None else split
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
