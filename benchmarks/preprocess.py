@@ -135,7 +135,7 @@ def _task(path: Path, folder: Path) -> ClipTask:
 def start_of_worker(settings: dict, params: Params) -> Cost:
     """What a guarded process costs before its first clip."""
     wall, cpu = time.perf_counter(), cpu_s()
-    with preprocess_workers.guarded(settings, params.preprocess.limits) as worker:
+    with preprocess_workers.guard_worker(settings, params.preprocess.limits) as worker:
         worker.run(_task(Path("/nowhere"), Path()).message())
     return Cost(time.perf_counter() - wall, cpu_s() - cpu, 0, 0)
 

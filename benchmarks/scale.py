@@ -37,7 +37,7 @@ from pipeline.core.fingerprint import digest
 from pipeline.core.paths import CROPS, FEATURES
 from pipeline.storage.local import LocalStorage
 from stages.extract.compute import MAX_BLOCKS
-from stages.extract.jobs import batch_tables, make_batches, spooled
+from stages.extract.jobs import batch_tables, make_batches, spool
 from stages.extract.plan import LABELS, Progress, kept_clips, missing_jobs
 from stages.extract.transfer import Outbox
 
@@ -108,7 +108,7 @@ def plan(storage: MadeStorage) -> Progress:
 
 def schedule(progress: Progress, run: Callable[[list[pa.Table]], None]) -> None:
     """Jobs on file, batches, the tables that Ray gets."""
-    with spooled(missing_jobs(kept_clips(CORPUS, PRINTS), progress), Path(".playmate/jobs/run.arrow")) as frames:
+    with spool(missing_jobs(kept_clips(CORPUS, PRINTS), progress), Path(".playmate/jobs/run.arrow")) as frames:
         batches = make_batches(frames, 2, 750)
         run(batch_tables(batches, min(MAX_BLOCKS, len(batches))))
 

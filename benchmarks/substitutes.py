@@ -25,7 +25,7 @@ from evaluation.metrics.judges import Judges, load_judges
 from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sync
 from evaluation.metrics.motion import mouth_correlation
 from evaluation.report.substitutes import PATH, markdown
-from evaluation.results.files import rounded
+from evaluation.results.files import round_floats
 from models.speech.level import levelled
 from pipeline.components.speech import make_speech_encoder
 from pipeline.core.atomic import write_json
@@ -74,7 +74,7 @@ def main() -> None:
     pairings = [*identity(films, judges), *pictures(films, judges), *mouths(films, judges), *speech(films)]
     if chosen.emotions:
         pairings.append(emotions(chosen.emotions, judges))
-    value = rounded({"films": len(films), "frames": sum(len(film.seen.frames) for film in films),
+    value = round_floats({"films": len(films), "frames": sum(len(film.seen.frames) for film in films),
                      "rows": [pairing.row() for pairing in pairings]}, 4)
     write_json(PATH, value)
     print(markdown(value))

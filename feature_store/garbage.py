@@ -26,14 +26,14 @@ class Garbage:
     unfinished: bool = False
 
 
-def published(storage: Storage) -> list[Manifest]:
+def published_manifests(storage: Storage) -> list[Manifest]:
     """Manifests that were committed to a shared store, of all clones of the project."""
     return [parse_manifest(storage.get(key).decode(), key) for key in storage.list("manifests")]
 
 
 def find(storage: Storage, manifests: Iterable[Manifest], prints: dict[str, str]) -> list[Garbage]:
     """Garbage in `storage`; `manifests` are all that count, `prints` the present fingerprints."""
-    manifests = [*manifests, *published(storage)]
+    manifests = [*manifests, *published_manifests(storage)]
     shards = {shard_key(shard.name) for manifest in manifests for shard in manifest.shards}
     wanted = {(family, fingerprint) for found in [prints, *(m.fingerprints for m in manifests)]
               for family, fingerprint in found.items()}

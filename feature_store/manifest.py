@@ -106,7 +106,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         raise SchemaError(f"{where} is not a feature manifest: {error!r}") from error
 
 
-def uncommitted(folder: Path) -> list[Path]:
+def find_uncommitted(folder: Path) -> list[Path]:
     """Files that the manifest does not name: shards and temporary files of killed or earlier runs."""
     manifest = read_manifest(folder)
     named = {NAME} | ({shard.name for shard in manifest.shards} if manifest.root is None else set())
@@ -115,7 +115,7 @@ def uncommitted(folder: Path) -> list[Path]:
 
 def remove_uncommitted(folder: Path) -> list[str]:
     """Delete what `uncommitted` finds; return the names."""
-    foreign = uncommitted(folder)
+    foreign = find_uncommitted(folder)
     for path in foreign:
         path.unlink()
     return [path.name for path in foreign]

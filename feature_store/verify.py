@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_store.manifest import Manifest, Shard, read_manifest, uncommitted
+from feature_store.manifest import Manifest, Shard, find_uncommitted, read_manifest
 from feature_store.shards import shard_key
 from pipeline.core.fingerprint import file_sha256
 from pipeline.storage import ObjectDamaged, ObjectMissing, open_storage
@@ -21,7 +21,7 @@ def verify(folder: Path) -> list[str]:
     """
     manifest = read_manifest(folder)
     problems = [problem for shard in manifest.shards if (problem := _problem(folder, manifest, shard))]
-    return problems + [f"{path}: not in the manifest" for path in uncommitted(folder)]
+    return problems + [f"{path}: not in the manifest" for path in find_uncommitted(folder)]
 
 
 def _problem(folder: Path, manifest: Manifest, shard: Shard) -> str | None:

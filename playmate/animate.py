@@ -212,7 +212,7 @@ def _one(animator: Animator, portrait: Path, picture: np.ndarray, speech: Path, 
         try:
             animator.animate_to_file(
                 source, heard, out, progress=step, credentials=signed, mark=settings.mark, tell=_tell, pose=pose,
-                paste_back=settings.paste_back, **settings.direction.given())
+                paste_back=settings.paste_back, **settings.direction.as_keywords())
         except OSError as error:   # a full disk: the encoder names no file
             if error.filename is not None or error.strerror is None:
                 raise

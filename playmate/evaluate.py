@@ -92,7 +92,7 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[result
             "reference": "the true video's first frame; both videos are cut to the shorter"},
         len(clips.rows), failures + lost)
     results.write_summary(out, summary)
-    results.write_rows(out / results.CLIPS, results.rounded(
+    results.write_rows(out / results.CLIPS, results.round_floats(
         [{**row, "status": results.MEASURED} for row in clips.rows]
         + [asdict(row) | {"status": results.FAILED} for row in failures]
         + [asdict(row) | {"status": UNPAIRED} for row in lost]))
@@ -119,5 +119,5 @@ def markdown(summary: results.Summary) -> str:
         parts += ["## Without numbers\n", markdown_table(["video", "at", "reason"], [
             [row.clip_id, row.stage, f"{row.code}: {row.detail}"] for row in summary.failures])]
     parts += ["## Protocol\n", markdown_table(["what", "value"], [
-        [name, f"`{value}`"] for name, value in sorted(results.rounded(summary.protocol).items())])]
+        [name, f"`{value}`"] for name, value in sorted(results.round_floats(summary.protocol).items())])]
     return "\n".join(parts)

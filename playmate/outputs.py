@@ -16,13 +16,13 @@ from pipeline.core.config import load_params
 from pipeline.core.outputs import check, outputs
 from pipeline.core.paths import OUTPUTS_CHECKED, WORK
 from pipeline.core.stage import run_as_stage
-from playmate.plan.reach import load_stages, reached, standing
+from playmate.plan.reach import load_stages, standing, targeted_stages
 
 
 def main() -> None:
     check()
     params, stages = load_params(), load_stages()
-    unfinished = set(reached(stages)) - standing(stages)
+    unfinished = set(targeted_stages(stages)) - standing(stages)
     if unfinished:
         from playmate.plan.needs import check_run
 

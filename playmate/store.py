@@ -13,7 +13,7 @@ from feature_store.verify import verify
 from pipeline.core.config import Params
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from pipeline.storage.lease import exclusive, held
+from pipeline.storage.lease import exclusive, hold
 from stages.extract.plan import fingerprints, store_location
 from stages.extract.stage import LEASE
 
@@ -41,7 +41,7 @@ def collect_garbage(params: Params, delete: bool, say: Say) -> list[garbage.Garb
     """List what nothing needs; delete it where `delete`. Raises Busy where an extraction is running."""
     with exclusive(WORK / "extract.lock", "extraction"):
         storage = open_storage(store_location(params))
-        with held(storage, LEASE, "extraction") as lease:
+        with hold(storage, LEASE, "extraction") as lease:
             manifests = [read_manifest(folder) for folder in _committed()]
             found, copies = garbage.find(storage, manifests, fingerprints(params)), _idle_copies(manifests)
             total = _listed(found, copies, say)
@@ -74,7 +74,7 @@ def retry(params: Params, say: Say) -> int:
     """Forget the clips that crashed, took too long or too much memory; the next extraction tries them again."""
     with exclusive(WORK / "extract.lock", "extraction"):
         storage = open_storage(store_location(params))
-        with held(storage, LEASE, "extraction"):
+        with hold(storage, LEASE, "extraction"):
             keys = [key for family in FAMILIES for key in storage.keys(family) if key.endswith(".quarantine.json")]
             for key in keys:
                 storage.delete(key)

@@ -21,9 +21,9 @@ from evaluation.jobs.plan import (
     clip_jobs,
     dial_jobs,
     emotion_jobs,
+    pick_evenly,
     pose_jobs,
     seed_jobs,
-    spread,
     test_clips,
     true_emotion_jobs,
 )
@@ -69,7 +69,7 @@ def main(say: Callable[[str], None] = print) -> None:
 
 def _training(store: FeatureStore, split: dict[str, str], params: Params, say: Callable[[str], None]):
     rows = store.clips(clips_of(split, TRAIN))
-    picked = spread([row.clip_id for row in rows], params.evaluate.training_clips)
+    picked = pick_evenly([row.clip_id for row in rows], params.evaluate.training_clips)
     curves_of = stored_curves if params.face_space.kind == "landmark" else _seen_curves
     say(f"evaluate: {len(picked)} training clips for the mouth_sync regression and the distributions")
     sync, training = training_reference((store.load(clip_id) for clip_id in picked), curves_of,
@@ -117,11 +117,11 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
         failures, summarise.checks(clips.rows, emotions)))
     lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
             for f in failures if f.stage == "clip"]
-    results.write_rows(folder / results.CLIPS, results.rounded(
+    results.write_rows(folder / results.CLIPS, results.round_floats(
         [{**row, "status": results.MEASURED} for row in clips.rows] + lost))
-    results.write_rows(folder / results.EMOTIONS, results.rounded(
+    results.write_rows(folder / results.EMOTIONS, results.round_floats(
         [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
-    write_json(folder / results.DISTRIBUTIONS, results.rounded(summarise.distributions(clips.rows, training)))
+    write_json(folder / results.DISTRIBUTIONS, results.round_floats(summarise.distributions(clips.rows, training)))
     for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO),
                        (SeedJob, results.SEED_VIDEO), (DialJob, results.DIAL_VIDEO)):
         made = [(job, task.folder) for task in done if isinstance(job := task.job, kind)]

@@ -60,14 +60,14 @@ def _refuse(names: list[str], params: Params) -> None:
 
 def _look(corpus: Corpus) -> dict[str, int | str] | None:
     if corpus.is_embedded:   # made by the stage before, whose record says by what
-        return summed([("embedded.json", 0, file_sha256(EMBEDDED / "embedded.json"))])
+        return total([("embedded.json", 0, file_sha256(EMBEDDED / "embedded.json"))])
     if corpus.is_remote:
         files = [(entry.key, entry.bytes, entry.etag) for entry in raw_objects(corpus.location).entries()]
-        return summed(files) if files else None
-    return summed(local_files(Path(corpus.location))) if Path(corpus.location).is_dir() else None
+        return total(files) if files else None
+    return total(local_files(Path(corpus.location))) if Path(corpus.location).is_dir() else None
 
 
-def summed(files: Iterable[File]) -> dict[str, int | str]:
+def total(files: Iterable[File]) -> dict[str, int | str]:
     """Count, bytes and digest of files in any order."""
     files = sorted(files)
     digest = hashlib.sha256("\n".join(f"{name}\0{size}\0{mark}" for name, size, mark in files)

@@ -47,7 +47,7 @@ class Seen:
         self.fingerprints = fingerprints
         self.clips, self.frames, self.identities, self.corpora = 0, 0, set[str](), set[str]()
 
-    def counted(self, clips: Iterable[ClipMoments]) -> Iterator[ClipMoments]:
+    def count(self, clips: Iterable[ClipMoments]) -> Iterator[ClipMoments]:
         """The same clips, one after the other."""
         for clip in clips:
             self.clips, self.frames = self.clips + 1, self.frames + clip.moments.count
@@ -60,14 +60,14 @@ def training_statistics(params: Params) -> tuple[MotionStatistics, Seen]:
     """The statistics of stage 1's training clips; raises ValueError where there is no clip."""
     section, manifests = params.statistics, read_manifests(FEATURES / corpus for corpus in params.used_for("audio"))
     seen = Seen(one_fingerprint(manifests))
-    clips = seen.counted(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
+    clips = seen.count(among(stream_moments(manifests), sorted_ids(SPLIT, TRAIN)))
     grouped = ((group_of(clip, section.pose_group), clip.moments) for clip in clips)
     own = motion_statistics(grouped, section.min_std, section.pose_group)
     bundle = initial_bundle(section.init, "statistics.init")
-    return (own if bundle is None else kept(bundle, own, section.own_mean)), seen
+    return (own if bundle is None else bundle_statistics(bundle, own, section.own_mean)), seen
 
 
-def kept(folder: Path, own: MotionStatistics, own_mean: bool) -> MotionStatistics:
+def bundle_statistics(folder: Path, own: MotionStatistics, own_mean: bool) -> MotionStatistics:
     """The statistics of a bundle, with `own_mean` around the mean expression of `own`: a person's resting face, which
     a few minutes of training would have to move the model to first.
 

@@ -63,7 +63,7 @@ class GridJob(OfClip):
             f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
 
 
-def measured(result: Result) -> list[Measured]:
+def measurements(result: Result) -> list[Measured]:
     """What `GridJob.run` gave, one a setting."""
     return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
                            if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]

@@ -25,7 +25,7 @@ def test_clips(store: FeatureStore, split: dict[str, str], params: Params, max_c
     if not rows:
         raise ValueError("no test clip has features: see data/split/split.json and the rejects of preprocess and "
                          "extract")
-    picked = spread([row.clip_id for row in rows], max_clips)
+    picked = pick_evenly([row.clip_id for row in rows], max_clips)
     return [_clip(store.load(clip_id), params.seed, round(max_duration_s * FPS)) for clip_id in picked]
 
 
@@ -87,7 +87,7 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
     rows = [row for row, _ in labelled]
     neutral = {row.identity for row in rows if row.emotion == NEUTRAL}
     emotional = [row for row in rows if row.identity in neutral and row.emotion != NEUTRAL]
-    picked = set(spread([row.clip_id for row in emotional], section.true_emotion_clips))
+    picked = set(pick_evenly([row.clip_id for row in emotional], section.true_emotion_clips))
     people = {row.identity for row in emotional if row.clip_id in picked}
     frames = round(section.max_duration_s * FPS)
     return [TrueEmotionJob(_clip(store.load(row.clip_id), seed, frames), emotion) for row, emotion in labelled
@@ -98,7 +98,7 @@ def _shortened(clip: Clip, frames: int) -> Clip:
     return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
 
 
-def spread(ids: list[str], count: int) -> list[str]:
+def pick_evenly(ids: list[str], count: int) -> list[str]:
     """At most `count` of sorted `ids`, evenly spread, so that every corpus is in it in its share."""
     picked = np.unique(np.linspace(0, len(ids) - 1, min(count, len(ids))).round().astype(int))
     return [sorted(ids)[index] for index in picked] if ids else []

@@ -19,7 +19,7 @@ def to_pixels(points: np.ndarray, width: int, height: int) -> np.ndarray:
     return (points[..., :2] + 1.0) * np.array([width, height]) / 2.0
 
 
-def undistorted(points: np.ndarray, width: int, height: int) -> np.ndarray:
+def undo_aspect(points: np.ndarray, width: int, height: int) -> np.ndarray:
     """Crop coordinates [..., 3], each side of the picture spanning [-1, 1] -> all in half widths; z is already."""
     return points * np.array([1.0, height / width, 1.0], np.float32)
 

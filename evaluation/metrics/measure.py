@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from evaluation.metrics.curves import FaceCurves, face_curves
-from evaluation.metrics.faces import BOX_SCALES, align, face_box, undistorted
+from evaluation.metrics.faces import BOX_SCALES, align, face_box, undo_aspect
 from evaluation.metrics.judges import Judges
 from evaluation.metrics.lip_sync import SpeechToMouth, mouth_sync
 from evaluation.metrics.motion import (
@@ -39,7 +39,7 @@ class Seen:
     @property
     def points(self) -> np.ndarray:
         """Landmarks [T, 478, 3] in half widths of the picture."""
-        return undistorted(self.landmarks.points, self.frames.shape[2], self.frames.shape[1])
+        return undo_aspect(self.landmarks.points, self.frames.shape[2], self.frames.shape[1])
 
 
 def look_at(frames: np.ndarray, judges: Judges) -> Seen:
@@ -47,7 +47,7 @@ def look_at(frames: np.ndarray, judges: Judges) -> Seen:
     landmarks = judges.landmarks(frames)
     if not landmarks.found.any():
         raise FaceNotFound(0, f"no face in any of {len(frames)} frames")
-    return Seen(frames, landmarks, face_curves(undistorted(landmarks.points, frames.shape[2], frames.shape[1])))
+    return Seen(frames, landmarks, face_curves(undo_aspect(landmarks.points, frames.shape[2], frames.shape[1])))
 
 
 def mouth_numbers(reference: FaceCurves, generated: FaceCurves, max_lag: int) -> dict[str, float]:

@@ -72,4 +72,4 @@ def flat_metrics(data: ReportData) -> dict[str, Any]:
         flat |= {f"{stage}_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))}
     if data.summary is not None:
         flat |= {name: interval.value for name, interval in data.summary.metrics.items()}
-    return results.rounded(flat)
+    return results.round_floats(flat)

@@ -62,10 +62,10 @@ class Result:
 
 def write_summary(folder: Path, summary: Summary) -> None:
     """`summary.json`, and `metrics.json` with the values alone (flat, for `dvc metrics show`)."""
-    write_json(folder / SUMMARY, rounded(asdict(summary)))
+    write_json(folder / SUMMARY, round_floats(asdict(summary)))
     flat = {name: interval.value for name, interval in summary.metrics.items()}
     counts = {"clips": summary.clips, "failed_videos": len(summary.failures)}
-    write_json(folder / METRICS, rounded(flat | counts | {name: int(ok) for name, ok in summary.checks.items()}))
+    write_json(folder / METRICS, round_floats(flat | counts | {name: int(ok) for name, ok in summary.checks.items()}))
 
 
 def read_summary(folder: Path) -> Summary:
@@ -77,12 +77,12 @@ def read_summary(folder: Path) -> Summary:
                               "failures": [Failure(**row) for row in value["failures"]]})
 
 
-def rounded(value: Any, digits: int = 6) -> Any:
+def round_floats(value: Any, digits: int = 6) -> Any:
     """Floats to `digits` significant digits, so that the last bits of another CPU do not change a file's bytes."""
     if isinstance(value, dict):
-        return {key: rounded(item, digits) for key, item in value.items()}
+        return {key: round_floats(item, digits) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [rounded(item, digits) for item in value]
+        return [round_floats(item, digits) for item in value]
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
@@ -101,7 +101,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
     """Rows as CSV with a head (`columns`, or those of the rows); floats rounded to six digits, None empty."""
     with atomic_path(path) as temporary:
-        pc.write_csv(_table(rounded(rows), columns), temporary, CSV)
+        pc.write_csv(_table(round_floats(rows), columns), temporary, CSV)
 
 
 def read_csv(path: Path) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ class CurveFiles:
     def add(self, result: Result) -> None:
         """A row per frame; a frame without a face has an empty cell."""
         count = result.row["frames"]
-        curves = {name: rounded(result.curves[name][:count].tolist()) if name in result.curves else [None] * count
+        curves = {name: round_floats(result.curves[name][:count].tolist()) if name in result.curves else [None] * count
                   for name in CURVE_NAMES}
         table = pa.table({"clip_id": [result.row["clip_id"]] * count, "frame": range(count), **curves}, CURVE_SCHEMA)
         self._writer.write_table(table)

@@ -14,7 +14,7 @@ from models.motion.motion import RHO_DIM
 ANGLES = slice(4, 7)  # of rho
 
 
-def directed(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
+def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
              rest: np.ndarray) -> Iterator[np.ndarray]:
     """Windows [n, 3K + 7] of motion, one after the other, with head, mouth and eyes as the request's curves say.
 

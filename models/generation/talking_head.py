@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.generation.directing import directed
+from models.generation.directing import direct
 from models.generation.generator import MotionGenerator
 from models.generation.request import Curves, Pose, Request
 from models.motion.blinks import with_blinks
@@ -72,7 +72,7 @@ class TalkingHead:
         if not (curves.blinks_per_min is None and curves.gaze is None) and not self.space.knows_eyes:
             raise ValueError(f"blinks and gaze cannot be directed in the face space {self.space.name}: which of its "
                              "key points are lids and irises is not known")
-        moved = directed(self.space, windows, request, self.generator.rest)
+        moved = direct(self.space, windows, request, self.generator.rest)
         return with_blinks(self.space, request.x_c, moved, request.seed, curves.blinks_per_min)
 
     def frames(self, portrait: Source, motion: np.ndarray) -> np.ndarray:

@@ -143,7 +143,7 @@ class Animator:
         awake = self.awake(asked)
         motions = self.motions(ready, features if awake is None else awake.along(features, heard.waveform), weights,
                                self._pose(pose, ready, frames, tell), asked, frames=frames, tell=tell)
-        return self._rendered(ready, self.rested(ready, motions, awake), paste_back)
+        return self._rendered(ready, self.rest_mouth(ready, motions, awake), paste_back)
 
     def awake(self, direction: Direction) -> Awake | None:
         """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
@@ -151,7 +151,8 @@ class Animator:
         calm = emotion is None or (isinstance(emotion, (str, list)) and emotion in ("neutral", ["neutral"]))
         return Awake(self.voice) if self.voice is not None and calm and direction.rest else None
 
-    def rested(self, portrait: Portrait, motions: Iterator[np.ndarray], awake: Awake | None) -> Iterator[np.ndarray]:
+    def rest_mouth(self, portrait: Portrait, motions: Iterator[np.ndarray],
+                   awake: Awake | None) -> Iterator[np.ndarray]:
         """Motion vectors with the mouth at rest where nobody speaks."""
         return motions if awake is None else with_rest(self.head.space, portrait.source.x_c, motions, awake)
 

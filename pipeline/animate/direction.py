@@ -84,7 +84,7 @@ class Direction:
         given = {"audio_scale": self.audio_scale, "emotion_scale": self.emotion_scale, "steps": self.steps}
         return {name: value for name, value in given.items() if value is not None}
 
-    def given(self) -> dict[str, Any]:
+    def as_keywords(self) -> dict[str, Any]:
         """What was asked for, as keywords of `Animator.animate`."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
 

@@ -59,7 +59,7 @@ class AnimatorStream:
         features = chunk_features(animator.encoder, arriving, self._first, self._first - REPEATED,
                                   round(LEFT_S * FPS), round(RIGHT_S * FPS))
         motions = animator.motions(portrait, features, self._weights, pose, direction, window)
-        self._frames = animator.render(portrait, animator.rested(portrait, motions, awake), paste_back)
+        self._frames = animator.render(portrait, animator.rest_mouth(portrait, motions, awake), paste_back)
         # the pipeline pulls speech, callers push it: it runs in a thread of its own, one of the two at a time
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue = queue.SimpleQueue()

@@ -20,7 +20,7 @@ def which_device(given: bool | None = None) -> str:
 
     if given is None:
         return "cuda" if machine_gpus() else "cpu"
-    if not given or counted():
+    if not given or gpus_are_counted():
         return "cpu"
     if not torch.cuda.is_available():
         raise ResourcesMissing(f"this process was given a GPU, and its PyTorch ({torch.__version__}) sees none: "
@@ -32,10 +32,10 @@ def machine_gpus() -> int:
     """GPUs that PyTorch sees on this machine; in a rehearsal on counted GPUs none."""
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() and not counted() else 0
+    return torch.cuda.device_count() if torch.cuda.is_available() and not gpus_are_counted() else 0
 
 
-def counted() -> bool:
+def gpus_are_counted() -> bool:
     """Whether Ray's GPUs are only counted."""
     return bool(os.environ.get(COUNTED))
 

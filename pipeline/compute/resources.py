@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
-from pipeline.compute.device import ResourcesMissing, counted, machine_gpus, which_device
+from pipeline.compute.device import ResourcesMissing, gpus_are_counted, machine_gpus, which_device
 from pipeline.core.data_params import Ray
 
 TOLD_EVERY_S = 30.0
@@ -71,7 +71,7 @@ def own_device(ask: Ask) -> str:
 
 def check_share(actors: Actors) -> None:
     """Raises ResourcesMissing where actors want a GPU and this machine alone has none: before anything is started."""
-    if actors.gpus_per_actor and not machine_gpus() and not counted():
+    if actors.gpus_per_actor and not machine_gpus() and not gpus_are_counted():
         raise ResourcesMissing(f"{actors.section}.gpus_per_actor is {actors.gpus_per_actor:g}, this machine has no "
                                f"GPU: {_advice_of_actors(actors)}, or ray.address to a cluster that has them "
                                "(docs/cluster.md)")

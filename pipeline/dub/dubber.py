@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.generation.directing import directed
+from models.generation.directing import direct
 from models.generation.request import Given, Request
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.film_space import FilmSpace
@@ -100,7 +100,7 @@ class Dub:
         frames = len(known)
         wave = speech.waveform[:round(frames * SAMPLE_RATE_HZ / FPS)]
         weights = as_weights(direction.emotion, self.animator.labels, frames, FPS)
-        features = padded(whole_features(self.animator.encoder, wave, max(1, min(
+        features = pad(whole_features(self.animator.encoder, wave, max(1, min(
             frames, round(len(wave) * FPS / SAMPLE_RATE_HZ)))), frames)
         awake = self.animator.awake(direction)
         if awake is not None:
@@ -109,7 +109,7 @@ class Dub:
         request = Request(features, x_c, known[0, -RHO_DIM:], weights, known[:, -RHO_DIM:], direction.seed,
                           given=Given(known[:, :-RHO_DIM], np.repeat(~self.space.mouth, 3)),
                           curves=direction.curves(head.generator.settings, frames), guided=direction.part())
-        windows = directed(head.space, head.generator.stream(request, **settings), request, head.generator.rest)
+        windows = direct(head.space, head.generator.stream(request, **settings), request, head.generator.rest)
         if awake is not None:
             windows = with_rest(head.space, x_c, windows, awake)
         made = scratch(folder, known.shape)
@@ -251,7 +251,7 @@ def runs(frames: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges, [*edges[1:], len(frames)], strict=True))
 
 
-def padded(features: Iterator[np.ndarray], frames: int) -> Iterator[np.ndarray]:
+def pad(features: Iterator[np.ndarray], frames: int) -> Iterator[np.ndarray]:
     """Pieces of features [n, D], the last frame repeated until there are `frames`."""
     done, last = 0, None
     for piece in features:

@@ -31,7 +31,7 @@ def dubbed_sound(reader: FilmReader, speech: Speech, zero: Fraction, duration_s:
     for note in notes:
         tell(f"the film's own sound: {note}")
     spoken = to_length(_stereo(_at_rate(track, MIX_RATE_HZ)), 2, round(duration_s * MIX_RATE_HZ))
-    return Soundtrack(MIX_RATE_HZ, 2, mixed(spoken, own, 10 ** (keep_sound_db / 20)))
+    return Soundtrack(MIX_RATE_HZ, 2, mix(spoken, own, 10 ** (keep_sound_db / 20)))
 
 
 def check_gain(keep_sound_db: float | None) -> None:
@@ -55,7 +55,7 @@ def to_length(pieces: Iterator[np.ndarray], channels: int, samples: int) -> Iter
         yield np.zeros((channels, more), np.float32)
 
 
-def mixed(spoken: Iterator[np.ndarray], own: np.ndarray, gain: float) -> Iterator[np.ndarray]:
+def mix(spoken: Iterator[np.ndarray], own: np.ndarray, gain: float) -> Iterator[np.ndarray]:
     """Speech [C, n] in pieces over the film's own sound [M, C] times `gain`; peaks are cut at 1."""
     done = 0
     for piece in spoken:

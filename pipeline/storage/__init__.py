@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline.storage.base import ObjectDamaged, ObjectMissing, Storage
-from pipeline.storage.lease import Busy, exclusive, held
+from pipeline.storage.lease import Busy, exclusive, hold
 from pipeline.storage.local import LocalStorage
 
-__all__ = ["Busy", "ObjectDamaged", "ObjectMissing", "Storage", "exclusive", "held", "open_storage"]
+__all__ = ["Busy", "ObjectDamaged", "ObjectMissing", "Storage", "exclusive", "hold", "open_storage"]
 
 
 def open_storage(location: str | Path) -> Storage:

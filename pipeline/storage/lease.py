@@ -81,7 +81,7 @@ class Lease:
 
 
 @contextmanager
-def held(storage: Storage, name: str, what: str, ttl_s: float = TTL_S,
+def hold(storage: Storage, name: str, what: str, ttl_s: float = TTL_S,
          sleep: Callable[[float], None] = time.sleep) -> Iterator[Lease]:
     """Hold the lease for the block, renewing it; waits for a dead holder's time to run out.
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from pipeline.core.fingerprint import file_sha256
 from pipeline.storage.base import ObjectDamaged, ObjectMissing, checked_key
-from pipeline.storage.s3_errors import PRECONDITION_FAILED, BrokenBody, Refused, explained
+from pipeline.storage.s3_errors import PRECONDITION_FAILED, BrokenBody, Refused, explain_errors
 
 ATTEMPTS = 8  # of one request, by botocore; and of one body that breaks or lies
 CONFLICT_RETRIES = 20
@@ -154,7 +154,7 @@ class S3Storage:
         raise AssertionError("unreachable")
 
     def _explained(self, key: str) -> AbstractContextManager[None]:
-        return explained(self.bucket, key, self._name(key))
+        return explain_errors(self.bucket, key, self._name(key))
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}/{key}" if self.prefix else f"s3://{self.bucket}/{key}"

@@ -30,7 +30,7 @@ class Refused(S3Unavailable):
 
 
 @contextmanager
-def explained(bucket: str, key: str, name: str) -> Iterator[None]:
+def explain_errors(bucket: str, key: str, name: str) -> Iterator[None]:
     """Run requests about `key` of `bucket`, which people know as `name`.
 
     Raises ObjectMissing, ObjectDamaged, Refused, BrokenBody, S3Unavailable; PermissionError and FileNotFoundError where

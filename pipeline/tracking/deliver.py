@@ -28,7 +28,7 @@ def send(spool: Spool, root: Path = Path(), killed: bool = False) -> int:
     `killed`: the process of the run is gone without an end record, so the run is closed as KILLED.
     """
     uri = tracking_uri(root)
-    sent = spool.sent()
+    sent = spool.read_sent()
     if sent.uri != uri:
         sent = Sent(uri=uri)  # an unfinished record goes whole to the server that is in use now
     pending = list(spool.records(sent.offset))

@@ -69,7 +69,7 @@ def sync(root: Path, spools: Path) -> int:
     """Send all records that no server has, but those of runs that a process works on; returns their number."""
     count = 0
     for spool in find_spools(spools):
-        sent = spool.sent()
+        sent = spool.read_sent()
         if sent.ended and not spool.pending():
             continue
         if not spool.take():

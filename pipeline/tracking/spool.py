@@ -89,7 +89,7 @@ class Spool:
             shutil.copy2(source, place / source.name)
         return f"{place.name}/{source.name}"
 
-    def sent(self) -> Sent:
+    def read_sent(self) -> Sent:
         """What a server has; nothing where the file is absent."""
         try:
             return Sent(**json.loads((self.folder / "sent.json").read_text()))
@@ -101,7 +101,7 @@ class Spool:
 
     def pending(self) -> int:
         """Number of records that no server has yet."""
-        return sum(1 for _ in self.records(self.sent().offset))
+        return sum(1 for _ in self.records(self.read_sent().offset))
 
     def _cut_torn_line(self) -> None:
         """A kill in the middle of a write leaves half a line: it was never a record."""

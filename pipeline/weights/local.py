@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.core.paths import weights_cache
-from pipeline.weights.record import recorded_in
+from pipeline.weights.record import read_records
 from pipeline.weights.table import Weight
 
 ARCHIVES = (".zip", ".whl", ".gz", ".tgz")
@@ -31,7 +31,7 @@ def find(folder: Path, weight: Weight, target: Path) -> Found | None:
         inside = goes_to.relative_to(weights_cache())
         for place in (folder / inside, folder / weight.file / goes_to.name if weight.files else folder / inside.name):
             if place.is_file():
-                return Found(place, label, goes_to, recorded_in(folder).get(label, ""))
+                return Found(place, label, goes_to, read_records(folder).get(label, ""))
         for archive in (weight.archive, Path(urlsplit(weight.url).path).name):
             if Path(archive).suffix in ARCHIVES and (folder / archive).is_file():
                 return Found(folder / archive, label, goes_to, "")

@@ -182,7 +182,7 @@ def _from_hub(weights: list[Weight], say: Say) -> None:
 
 def _is_right(piece: Piece) -> bool:
     """Whether an earlier run brought it."""
-    wanted = piece.published or piece.weight.wanted(piece.label)
+    wanted = piece.published or piece.weight.expected_sha256(piece.label)
     return bool(wanted) and piece.target.is_file() and file_sha256(piece.target) == wanted
 
 
@@ -216,7 +216,7 @@ def _place_member(archive: Path, member: str, piece: Piece, say: Say) -> None:
 def _place(part: Path, piece: Piece, say: Say) -> None:
     """Check a whole file and give it its name; a wrong one is not kept. Raises WeightsError."""
     weight, found, size = piece.weight, file_sha256(part), part.stat().st_size
-    for wanted, whose in ((weight.wanted(piece.label), "the table or the first one seen has"),
+    for wanted, whose in ((weight.expected_sha256(piece.label), "the table or the first one seen has"),
                           (piece.published, "its source publishes"), (weight.sha256_start, "its name begins with")):
         if wanted and not found.startswith(wanted):
             _done(part)
@@ -242,7 +242,7 @@ def _record_unpinned(rows: list[Weight], say: Say) -> None:
     """Write down what files are that a user put there and that the table has no sha256 of."""
     for weight in rows:
         for label, path in weight.parts().items():
-            if path.is_file() and not weight.wanted(label):
+            if path.is_file() and not weight.expected_sha256(label):
                 say(f"weights: {label} is not pinned by the table: sha256 {_first_seen(record_sha256(label, path))}")
 
 

@@ -20,7 +20,7 @@ _ONE_AT_A_TIME = threading.Lock()   # files come in threads
 
 def recorded_sha256(label: str) -> str:
     """What was recorded of a file; empty where nothing was."""
-    return recorded_in(weights_cache()).get(label, "")
+    return read_records(weights_cache()).get(label, "")
 
 
 def record_sha256(label: str, path: Path) -> str:
@@ -33,10 +33,10 @@ def record_sha256(label: str, path: Path) -> str:
 def record(label: str, value: str) -> None:
     """Write down a checksum, or the commit of a repository (`NAME@revision`)."""
     with _ONE_AT_A_TIME:
-        write_json(weights_cache() / FILE, recorded_in(weights_cache()) | {label: value})
+        write_json(weights_cache() / FILE, read_records(weights_cache()) | {label: value})
 
 
-def recorded_in(folder: Path) -> dict[str, str]:
+def read_records(folder: Path) -> dict[str, str]:
     """The records of a cache folder, this one's or one brought from another machine."""
     path = folder / FILE
     return json.loads(path.read_text()) if path.is_file() else {}

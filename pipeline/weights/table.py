@@ -61,7 +61,7 @@ class Weight:
                   for choice in self.files]
         return {f"{self.name}/{name}": self.path / name for name in chosen}
 
-    def wanted(self, label: str) -> str:
+    def expected_sha256(self, label: str) -> str:
         """sha256 that a part must have: the table's, else the one recorded here; empty where neither is known."""
         return self.sha256 or recorded_sha256(label)
 
@@ -92,7 +92,7 @@ def weight_path(name: str) -> Path:
 
 
 def _check(weight: Weight, label: str, path: Path) -> None:
-    status, wanted = path.stat(), weight.wanted(label)
+    status, wanted = path.stat(), weight.expected_sha256(label)
     if wanted and _sha256_once(path, status.st_size, status.st_mtime_ns) != wanted:
         raise WeightsError(f"weight {label} at {path} was altered (sha256 differs from the table): "
                            f"{pull_command(weight)}" if weight.sha256 else
@@ -116,7 +116,7 @@ def verify(weight: Weight) -> State:
     parts = weight.parts()
     if not all(path.exists() for path in parts.values()):
         return "missing"
-    wanted = {label: weight.wanted(label) for label in parts}
+    wanted = {label: weight.expected_sha256(label) for label in parts}
     if any(wanted[label] and file_sha256(path) != wanted[label] for label, path in parts.items()):
         return "wrong"
     if not all(wanted.values()):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.motion.motion import RHO_DIM
-from pipeline.compute.device import counted, machine_gpus
+from pipeline.compute.device import gpus_are_counted, machine_gpus
 from pipeline.compute.resources import Ask
 from pipeline.core.config import Params
 from pipeline.core.paths import FACE_SPACE
@@ -20,7 +20,7 @@ from playmate.plan.amounts import Amount, amounts, total
 from playmate.plan.counted import KEYPOINTS, SPEECH_DIM, StepCost, audio_step, emotion_step
 from playmate.plan.needs import Lack, actors, asks, lacks
 from playmate.plan.reach import load_stages, standing
-from stages.face_space.frozen import asked_for, fitted
+from stages.face_space.frozen import fit_digest, read_fit
 
 CHECKPOINTS = 3   # kept of a training: the newest two and the best
 LINKS = {"reflink", "hardlink", "symlink"}
@@ -120,7 +120,7 @@ def _face_space(params: Params, everything: Amount, cores: int, gpu_gb: float) -
     """Fitted once; where it was, what another fit would cost."""
     fit = _fit(params, everything, cores, gpu_gb)
     try:
-        if not fitted(FACE_SPACE, asked_for(params)):
+        if not read_fit(FACE_SPACE, fit_digest(params)):
             return fit
     except WeightsError:
         return fit
@@ -235,5 +235,5 @@ def dvc_copies() -> int:
 def _gpu_gb() -> float | None:
     import torch
 
-    return torch.cuda.get_device_properties(0).total_memory / 1e9 if machine_gpus() and not counted() else None
+    return torch.cuda.get_device_properties(0).total_memory / 1e9 if machine_gpus() and not gpus_are_counted() else None
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from models.motion.emotions import LABEL_SETS
-from pipeline.compute.device import ResourcesMissing, counted
+from pipeline.compute.device import ResourcesMissing, gpus_are_counted
 from pipeline.compute.resources import Actors, Ask, check_machine, check_share
 from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
@@ -109,7 +109,7 @@ def _clips(params: Params) -> Iterator[Lack]:
 
 def _gpus(params: Params) -> Iterator[Lack]:
     """Of this machine; what a cluster has is known when its nodes have come."""
-    if params.ray.address is not None or counted():
+    if params.ray.address is not None or gpus_are_counted():
         return
     checks = {stage: partial(check_machine, ask) for stage, ask in asks(params).items()}
     checks |= {stage: partial(check_share, group) for stage, group in actors(params).items()}

@@ -29,7 +29,7 @@ def load_stages() -> Stages:
     return yaml.safe_load(DVC.read_text())["stages"]
 
 
-def reached(stages: Stages) -> list[str]:
+def targeted_stages(stages: Stages) -> list[str]:
     """The stages of the `dvc repro` that started this process: its targets and what they depend on; else all.
 
     DVC tells its commands nothing of targets, so they are read from its own command line.

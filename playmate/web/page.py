@@ -13,7 +13,7 @@ import gradio as gr
 
 from playmate.web.dubbing import dubbing_tab
 from playmate.web.studio import DIALS, MAX_SCALE, POSES, Studio, Wish
-from playmate.web.timeline import NO_EMOTION, timeline_bar, wished, with_entry
+from playmate.web.timeline import NO_EMOTION, shown_entries, timeline_bar, with_entry
 
 TITLE = "Playmate"
 TERMS = ("Animate only people who agreed to it, with speech that you may use. Not for deception, impersonation, "
@@ -116,7 +116,7 @@ def _emotions(studio: Studio, speech: gr.Audio) -> dict[str, Any]:
         clear = gr.Button("Clear", elem_id="clear", size="md", min_width=80)
 
     def drawn(rows, chosen, weight, length_s) -> str:
-        return timeline_bar(wished(rows, chosen, weight), labels, length_s)
+        return timeline_bar(shown_entries(rows, chosen, weight), labels, length_s)
 
     shown = [entries, label, strength, duration_s]
     add.click(with_entry, [entries, start, label, strength], entries, **AT_ONCE).then(drawn, shown, bar, **AT_ONCE)
@@ -183,7 +183,7 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
                 progress(done / total, desc=f"{rate:.1f} fps, {(total - done) / rate:.0f} s left")
 
         def make():
-            wish = Wish(portrait, speech, wished(entries, label, strength), pose, pose_video, w_a, w_e, seed,
+            wish = Wish(portrait, speech, shown_entries(entries, label, strength), pose, pose_video, w_a, w_e, seed,
                         paste_back, mark, consent, None if face == LARGEST else int(face), chosen,
                         {dial: text or "" for dial, text in zip(DIALS, dials, strict=True)}, like)
             return studio.film(wish, show)

@@ -22,7 +22,7 @@ def with_entry(rows: Sequence[Entry], start_s: float | None, label: str, strengt
     return sorted([*(row for row in rows if row[0] != start), (start, str(label), float(strength))])
 
 
-def wished(rows: Sequence[Entry], label: str, strength: float) -> list[Entry]:
+def shown_entries(rows: Sequence[Entry], label: str, strength: float) -> list[Entry]:
     """What a film shows: the timeline, or, while it is empty, the chosen emotion from the start."""
     return list(rows) or ([] if label == NO_EMOTION else [(0.0, str(label), float(strength))])
 

@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from evaluation.ablation.clip import AblationSettings, GridJob, measured
+from evaluation.ablation.clip import AblationSettings, GridJob, measurements
 from evaluation.ablation.grid import NOTES, Measured, Setting, guidance_grid, table
 from evaluation.ablation.long_speech import PassageJob, make_passage
 from evaluation.ablation.variants import UNCHANGED, switch_text, variant_table
@@ -92,7 +92,7 @@ def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: 
     for task in (task for task in tasks if has_result(task.folder)):
         job, result = task.job, load_result(task.folder)
         if isinstance(job, GridJob):
-            found = measured(result)
+            found = measurements(result)
             rows += [{"model": job.model, **one.row} for one in found]
             in_use += found if job.model == IN_USE else []
         elif isinstance(job, PassageJob):
@@ -105,7 +105,7 @@ def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: 
             ("variants", variant_table(rows, variants), ("model", "switch", "mouth_r")),
             ("long", long, ("model", "repeat", "expression_error"))):
         results.write_csv(paths.ABLATION / f"{name}.csv", lines, () if lines else columns)
-    write_json(paths.ABLATION / "ablation.json", results.rounded({
+    write_json(paths.ABLATION / "ablation.json", results.round_floats({
         "notes": [*NOTES, *(f"Clip {failure.clip_id} failed: {failure.detail}." for failure in failures)],
         "rows": rows, "failures": [vars(failure) for failure in failures], "emotions": emotions,
         "variants": {name: switch_text(name) for name in variants},

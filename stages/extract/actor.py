@@ -67,7 +67,7 @@ class ExtractionActor:
 
     def _clip(self, job: Job, media: CropFiles | None = None) -> dict:
         """One clip on its own: its attempt is noted."""
-        reject = self.attempts.given_up(job.clip_id)
+        reject = self.attempts.reject_of(job.clip_id)
         if reject is None:
             with self.attempts.attempt(job.clip_id):
                 reject = self._extract(job, media or CropFiles())

@@ -30,7 +30,7 @@ class Attempts:
         self.folder, self.max_clip_s = folder, max_clip_s
         folder.mkdir(parents=True, exist_ok=True)
 
-    def given_up(self, clip_id: str) -> Reject | None:
+    def reject_of(self, clip_id: str) -> Reject | None:
         """The reason, where the clip has used up its attempts."""
         notes = self._notes(clip_id)
         if len(notes) < MAX_ATTEMPTS:
@@ -52,7 +52,7 @@ class Attempts:
                 faulthandler.cancel_dump_traceback_later()
         note.unlink()
 
-    def tried(self, clip_id: str) -> bool:
+    def has_begun(self, clip_id: str) -> bool:
         """Whether an attempt was begun before and did not end."""
         return bool(self._notes(clip_id))
 

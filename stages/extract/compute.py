@@ -26,7 +26,7 @@ from stages.extract.actor import ATTEMPTS, ExtractionActor, Maker, Work
 from stages.extract.attempts import sweep
 from stages.extract.clip import ClipExtractor
 from stages.extract.gpu_actors import Decoder, Forward, Writer
-from stages.extract.jobs import batch_tables, make_batches, spooled
+from stages.extract.jobs import batch_tables, make_batches, spool
 from stages.extract.one_process import compute_few
 from stages.extract.plan import Clip, without_ray
 
@@ -54,7 +54,7 @@ def compute(jobs: Iterable[tuple[Clip, list[str]]], params: Params, store: str,
     sweep(JOBS)  # those of a run that was killed; there is one run at a time
     run = uuid.uuid4().hex[:12]
     path = JOBS / f"{run}.arrow"
-    with spooled(jobs, path) as frames:
+    with spool(jobs, path) as frames:
         work = Work(params, store, run, os.getcwd(), path, make)
         if without_ray(params, len(frames)):
             yield from compute_few(work, len(frames))

@@ -25,7 +25,7 @@ from stages.extract.transfer import (
     Medium,
     Outbox,
     decoded_row,
-    finished_row,
+    result_row,
 )
 
 
@@ -44,7 +44,7 @@ class Decoder:
 
     def _clip(self, job: Job) -> list[Medium]:
         kinds = [PICTURES if key.family == MOTION else WAVEFORM for key in job.keys]
-        lost = self.attempts.given_up(job.clip_id)
+        lost = self.attempts.reject_of(job.clip_id)
         if lost is not None:
             return [Medium(job.path, kind, None, lost, lost=True) for kind in kinds]
         with self.attempts.attempt(job.clip_id):
@@ -79,17 +79,17 @@ class Forward(ExtractionActor):
         jobs, media = self.jobs.jobs(row["positions"][0].as_py()), CarriedMedia(row)
         self.outbox.objects = {}
         batches, name = self.work.attempts("batch", len(jobs)), jobs[0].clip_id
-        if len(jobs) == 1 or batches.tried(name):
+        if len(jobs) == 1 or batches.has_begun(name):
             statuses = [self._carried(job, media, self._clip) for job in jobs]
         else:
             with batches.attempt(name):
                 self.space.prepare(media.all_pictures())
                 statuses = [self._carried(job, media, self._unnoted) for job in jobs]
-        return finished_row(self.outbox.objects, statuses)
+        return result_row(self.outbox.objects, statuses)
 
     @staticmethod
     def _carried(job: Job, media: CarriedMedia, clip: Callable[[Job, CarriedMedia], dict]) -> dict:
-        lost = media.lost(job.path)
+        lost = media.fault_of(job.path)
         return clip(job, media) if lost is None else status(job, lost)
 
     def _unnoted(self, job: Job, media: CarriedMedia) -> dict:

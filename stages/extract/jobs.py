@@ -53,15 +53,15 @@ class JobFile:
 
 
 @contextmanager
-def spooled(jobs: Iterable[tuple[Clip, list[str]]], path: Path) -> Iterator[np.ndarray]:
+def spool(jobs: Iterable[tuple[Clip, list[str]]], path: Path) -> Iterator[np.ndarray]:
     """Write `jobs` (a clip and its missing families) to `path` for the block; yield their frame counts [N] int32."""
     try:
-        yield _spool(jobs, path)
+        yield _write_jobs(jobs, path)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _spool(jobs: Iterable[tuple[Clip, list[str]]], path: Path) -> np.ndarray:
+def _write_jobs(jobs: Iterable[tuple[Clip, list[str]]], path: Path) -> np.ndarray:
     frames, jobs = array("i"), iter(jobs)
     with atomic_path(path) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         while chunk := list(islice(jobs, CHUNK)):

@@ -72,7 +72,7 @@ def _stored() -> dict:
 Jobs = Callable[[], Iterator[tuple[Clip, list[str]]]]
 
 
-def computed(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], None]) -> None:
+def run_jobs(jobs: Jobs, params: Params, storage: Storage, say: Callable[[str], None]) -> None:
     """Compute all of `jobs`; what is finished or given up lies in `storage` when a clip's status comes back."""
     from stages.extract.compute import compute
 

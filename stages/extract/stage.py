@@ -24,7 +24,7 @@ from pipeline.core.fingerprint import digest
 from pipeline.core.paths import CROPS, FEATURES, WORK
 from pipeline.core.stage import run_as_stage
 from pipeline.storage import Storage, open_storage
-from pipeline.storage.lease import Lease, exclusive, held
+from pipeline.storage.lease import Lease, exclusive, hold
 from stages.extract.plan import (
     LABELS,
     Clip,
@@ -35,7 +35,7 @@ from stages.extract.plan import (
     missing_jobs,
     store_location,
 )
-from stages.extract.progress import computed
+from stages.extract.progress import run_jobs
 
 LEASE = "extract"
 
@@ -46,7 +46,7 @@ def main(corpus: str, say: Callable[[str], None] = print) -> Manifest:
     params = load_params()
     with exclusive(WORK / "extract.lock", "extraction"):  # of this machine, at once; the lease is for several
         storage = open_storage(store_location(params))
-        with held(storage, LEASE, "extraction") as lease:
+        with hold(storage, LEASE, "extraction") as lease:
             return _extract(corpus, params, storage, lease, say)
 
 
@@ -57,7 +57,7 @@ def _extract(corpus: str, params: Params, storage: Storage, lease: Lease, say: C
     missing = sum(1 for _ in missing_jobs(kept_clips(corpus, prints), progress))
     if missing:
         corpora = [corpus, *(other for other in params.corpora if params.extract.ahead and _ready(other, corpus))]
-        computed(lambda: _jobs(corpora, prints, progress), params, storage, say)
+        run_jobs(lambda: _jobs(corpora, prints, progress), params, storage, say)
         progress = Progress(storage, prints, limits_of(params))
     manifest = _commit(corpus, storage, progress, prints, params, lease)
     say(f"extract {corpus}: {manifest.clips} clips, {manifest.frames} frames, {len(manifest.rejects)} rejected; "

@@ -63,7 +63,7 @@ class CarriedMedia(CropFiles):
     def waveform(self, path: Path) -> np.ndarray:
         return self._get(path, WAVEFORM)
 
-    def lost(self, path: Path) -> Reject | None:
+    def fault_of(self, path: Path) -> Reject | None:
         """Why the clip was given up by the decoders, where it was."""
         return next((medium.fault for medium in self._media.values() if medium.path == path and medium.lost), None)
 
@@ -106,7 +106,7 @@ class Outbox:
         return len(self.objects[key])
 
 
-def finished_row(objects: dict[str, bytes], statuses: list[dict]) -> pa.Table:
+def result_row(objects: dict[str, bytes], statuses: list[dict]) -> pa.Table:
     """What the writers get of one batch."""
     return pa.table({"keys": [list(objects)], "data": [list(objects.values())], "statuses": [json.dumps(statuses)]},
                     schema=FINISHED)

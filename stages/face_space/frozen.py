@@ -19,7 +19,7 @@ from pipeline.core.model_params import FaceSpace
 from pipeline.weights.table import weight_path, weight_sha256
 
 
-def asked_for(params: Params) -> str:
+def fit_digest(params: Params) -> str:
     """Digest of what params.yaml wants of the fit; raises WeightsError."""
     section = params.face_space
     if section.kind == "landmark":
@@ -31,10 +31,10 @@ def asked_for(params: Params) -> str:
         if not section.untrained:
             tune["weights"] = file_sha256(weight_path(section.tune.features))
     seed = params.seed if tune or section.untrained else None
-    return digest("liveportrait", released(section), tune, seed, section.refit)
+    return digest("liveportrait", released_sha256(section), tune, seed, section.refit)
 
 
-def released(section: FaceSpace) -> dict[str, str]:
+def released_sha256(section: FaceSpace) -> dict[str, str]:
     """sha256 of every released file; of an untrained space the digest of the code that seeds it."""
     if section.untrained:
         return {"untrained": code_of("models.liveportrait.networks")}
@@ -43,7 +43,7 @@ def released(section: FaceSpace) -> dict[str, str]:
     return {path.name: file_sha256(path) for path in official_files(liveportrait_folder(section)).values()}
 
 
-def fitted(folder: Path, asked: str) -> dict[str, Any] | None:
+def read_fit(folder: Path, asked: str) -> dict[str, Any] | None:
     """What the bundle in `folder` says of itself, where it is whole and the one that is asked for."""
     described, tensors = folder / FACE_SPACE_JSON, folder / FACE_SPACE_TENSORS
     if not described.is_file() or not tensors.is_file():

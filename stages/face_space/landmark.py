@@ -31,16 +31,16 @@ from pipeline.core.paths import CROPS, FACE_SPACE, SPLIT
 from pipeline.core.split_table import TRAIN, clips_of, read_split
 from pipeline.media.crops import read_crop
 from pipeline.weights.table import weight_path, weight_sha256
-from stages.face_space.frozen import asked_for, fitted, sentence
+from stages.face_space.frozen import fit_digest, read_fit, sentence
 
 
 def fit(params: Params, say: Callable[[str], None]) -> None:
     """Fit and write the basis, unless it was fitted before; raises WeightsError, ValueError where no face was found."""
     section, task = params.face_space, weight_path("face_landmarker")
-    if found := fitted(FACE_SPACE, asked_for(params)):
+    if found := read_fit(FACE_SPACE, fit_digest(params)):
         say(sentence(found))
         return
-    rows = spread(training_rows(params.corpora), section.max_clips)
+    rows = pick_clips(training_rows(params.corpora), section.max_clips)
     people = list(_people(rows).values())
     parts: dict[tuple[Path, ...], Person] = {}
     progress = Progress("face_space", len(people), "people", say)
@@ -65,7 +65,7 @@ def training_rows(corpora: Iterable[str]) -> list[dict]:
     return rows
 
 
-def spread(rows: list[dict], count: int) -> list[dict]:
+def pick_clips(rows: list[dict], count: int) -> list[dict]:
     """At most `count` rows, one after the other from every person, and within a person from every emotion."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in sorted(rows, key=lambda row: row["clip_id"]):
@@ -155,4 +155,4 @@ def _write(fit: Fit, rejects: list[Reject], clips: int, params: Params) -> None:
         "kind": "landmark", "keypoints": list(KEYPOINTS), "num_keypoints": len(KEYPOINTS), "weights": weights,
         "clips": clips, "frames": fit.frames, "r2": round(fit.r2, 6), "ridge": params.face_space.ridge,
         "rejects": [asdict(reject) for reject in rejects],
-        "asked": asked_for(params), "tensors": tensors, "fingerprint": fingerprint, "motion": fingerprint})
+        "asked": fit_digest(params), "tensors": tensors, "fingerprint": fingerprint, "motion": fingerprint})

@@ -15,7 +15,7 @@ from pipeline.core.atomic import atomic_path, write_json
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import digest, file_sha256
 from pipeline.core.paths import FACE_SPACE
-from stages.face_space.frozen import asked_for, fitted, released, sentence
+from stages.face_space.frozen import fit_digest, read_fit, released_sha256, sentence
 
 RUNTIME = {"precision": "precision", "channels_last": "channels_last", "compile": "compile", "batch": "render_batch",
            "stitching": "stitching"}
@@ -24,7 +24,7 @@ RUNTIME = {"precision": "precision", "channels_last": "channels_last", "compile"
 def freeze(params: Params, say: Callable[[str], None]) -> None:
     """Write the bundle, with the networks that were tuned before if they were; raises WeightsError, CheckpointError."""
     section = params.face_space
-    if found := fitted(FACE_SPACE, asked_for(params)):
+    if found := read_fit(FACE_SPACE, fit_digest(params)):
         describe(found["tune"], found["motion"], params)   # how the networks run may have changed
         say(sentence(found))
         return
@@ -57,7 +57,7 @@ def describe(record: dict | None, motion: str, params: Params) -> None:
                         file_sha256(FACE_SPACE / FACE_SPACE_TENSORS))
     write_json(FACE_SPACE / FACE_SPACE_JSON, {
         "kind": "liveportrait", "num_keypoints": NUM_KEYPOINTS, "untrained": section.untrained,
-        "weights": released(section), "runtime": runtime, "tune": record, "asked": asked_for(params),
+        "weights": released_sha256(section), "runtime": runtime, "tune": record, "asked": fit_digest(params),
         "tensors": tensors, "fingerprint": digest(tensors, runtime), "motion": motion})
 
 

@@ -53,7 +53,7 @@ class UnitWorker:
     def __init__(self, settings: dict[str, Any], limits: ProcessLimits, work: WorkFolder,
                  gpus: Queue[str] | None = None):
         gpu = gpus.get() if gpus and not gpus.empty() else None  # none where they are only counted
-        self._limits, self._work, self._guarded = limits, work, guarded(settings, limits, gpu)
+        self._limits, self._work, self._guarded = limits, work, guard_worker(settings, limits, gpu)
 
     def __call__(self, unit: Unit) -> None:
         process(unit, self._guarded, self._limits, self._work)
@@ -62,7 +62,7 @@ class UnitWorker:
         self._guarded.close()
 
 
-def guarded(settings: dict[str, Any], limits: ProcessLimits, gpu: str | None = None) -> GuardedWorker:
+def guard_worker(settings: dict[str, Any], limits: ProcessLimits, gpu: str | None = None) -> GuardedWorker:
     """`gpu`: the one that it sees, by CUDA's name; None: what this process sees."""
     memory_gb = None if settings["params"]["gpus_per_actor"] else limits.max_memory_gb
     return GuardedWorker(preprocess_clip.__name__, settings, limits.max_decode_s, memory_gb, gpu)

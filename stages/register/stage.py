@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from evaluation.results.files import rounded
+from evaluation.results.files import round_floats
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
@@ -68,13 +68,13 @@ class Plan:
 def main(say: Callable[[str], None] = print) -> None:
     """Register all three; raises TrackingUnavailable where the registry is away, FileNotFoundError without models."""
     params = load_params()
-    metrics = measured()
+    metrics = read_metrics()
     name = params.register_.name
     changes = changes_since_last(name, bundle_digest(paths.EMOTION_BUNDLE), params)
     rows = {plan.name: _register(plan, params, metrics, changes, say) for plan in plans(params, metrics)}
     keep_evaluation(name, rows[name].version, rows[name].bundle_digest)
     told = {model: asdict(row) for model, row in rows.items()}
-    told[name]["changes"] = rounded(asdict(changes))
+    told[name]["changes"] = round_floats(asdict(changes))
     write_json(paths.REGISTRATION, told)
 
 
@@ -88,7 +88,7 @@ def plans(params: Params, metrics: dict[str, float]) -> list[Plan]:
             Plan(name, paths.EMOTION_BUNDLE, gates)]
 
 
-def measured() -> dict[str, float]:
+def read_metrics() -> dict[str, float]:
     """Numbers of the evaluation, and of the trainings under `audio_` and `emotion_`."""
     found = numbers(_read(paths.EVALUATION / METRICS))
     for stage, folder in (("audio", paths.AUDIO_MODEL), ("emotion", paths.EMOTION_MODEL)):

@@ -12,7 +12,7 @@ import yaml
 from pipeline.core.atomic import write_bytes
 from pipeline.core.config import parse_params
 from stages import sources
-from stages.sources import MissingCorpora, local_files, look, summed
+from stages.sources import MissingCorpora, local_files, look, total
 from tests.chosen import keep_corpora, raw_in
 
 
@@ -63,7 +63,7 @@ def test_nothing_that_lies_there_stops_it(tmp_path):
     found = local_files(root)
     assert {name for name, *_ in found} == {"a.mp4", "dangling.mp4", "circle.mp4", "folder", "pipe.mp4", "secret.mp4",
                                             "socket.mp4", os.fsdecode(b"name\xff.mp4")}
-    assert summed(found)["bytes"] == 6
+    assert total(found)["bytes"] == 6
 
 
 @pytest.mark.parametrize("change", [
@@ -73,10 +73,10 @@ def test_nothing_that_lies_there_stops_it(tmp_path):
 ])
 def test_every_change_shows_and_nothing_else_does(tmp_path, change):
     write_bytes(tmp_path / "raw" / "a.mp4", b"12345")
-    before = summed(local_files(tmp_path / "raw"))
-    assert summed(local_files(tmp_path / "raw")) == before
+    before = total(local_files(tmp_path / "raw"))
+    assert total(local_files(tmp_path / "raw")) == before
     change(tmp_path / "raw")
-    assert summed(local_files(tmp_path / "raw")) != before
+    assert total(local_files(tmp_path / "raw")) != before
 
 
 @pytest.mark.slow

@@ -70,9 +70,9 @@ def test_the_statistics_of_a_bundle_are_kept(project):
     shipped = load_bundle(project / "pretrained/embedded").statistics
     own = MotionStatistics(replace(shipped.expression, mean=shipped.expression.mean + 1), shipped.pose_mean,
                            shipped.pose_std, shipped.pose_center, shipped.pose_spread, "clip", shipped.min_std)
-    kept = statistics.kept(project / "pretrained/embedded", own, own_mean=False)
+    kept = statistics.bundle_statistics(project / "pretrained/embedded", own, own_mean=False)
     np.testing.assert_array_equal(kept.expression.mean, shipped.expression.mean)
-    around = statistics.kept(project / "pretrained/embedded", own, own_mean=True)
+    around = statistics.bundle_statistics(project / "pretrained/embedded", own, own_mean=True)
     np.testing.assert_array_equal(around.expression.mean, own.expression.mean)
     for name in ("expression_std", "expression_alive", "pose_mean", "pose_std"):
         np.testing.assert_array_equal(around.tensors()[name], shipped.tensors()[name])

@@ -68,7 +68,7 @@ class MovingAverage:
                              [local(p.detach()) for p in self.parameters.values()], 1 - decay)
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
+    def use(self) -> Iterator[None]:
         """The model computes with the averaged weights inside the block."""
         kept = {name: p.detach().clone() for name, p in self.parameters.items()}
         self._set(self.average)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from pipeline.compute.device import counted
+from pipeline.compute.device import gpus_are_counted
 from pipeline.compute.ray_session import is_started, ray_session
 from pipeline.compute.resources import Request, check_machine, own_device, request_of, wait_for
 from pipeline.storage import open_storage
@@ -79,7 +79,7 @@ def _fit(ray: ModuleType, plan: RunPlan, request: Request) -> None:
         workers = cast("int", (request.min_workers, workers))
     trainer = TorchTrainer(
         run_worker, train_loop_config={"task": WorkerTask(plan, os.getcwd(), gpu)},
-        torch_config=TorchConfig(backend="nccl" if gpu and not counted() else "gloo"),
+        torch_config=TorchConfig(backend="nccl" if gpu and not gpus_are_counted() else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=workers, use_gpu=gpu, resources_per_worker=request.bundle),
         run_config=RunConfig(name=plan.name, storage_path=records,

@@ -29,7 +29,7 @@ from training.engine.record import Tracked, record_end
 from training.engine.run import run
 from training.engine.verdict import Row, verdict
 from training.motion.films import Films
-from training.motion.identity import Stage, asked, fingerprints, run_name
+from training.motion.identity import Stage, fingerprints, run_name, start_values
 from training.motion.job import Job
 from training.motion.learner import train
 
@@ -40,7 +40,8 @@ MASK = "motion_mask"   # of the dimensions that move: in a network's state, but 
 def run_stage(stage: Stage, params: Params, statistics: MotionStatistics, say: Callable[[str], None]) -> None:
     """Train (or go on, or find it done), then write bundle, curve.csv and metrics.json."""
     section, plan = stage.section(params), stage_plan(stage, params)
-    plan = go_on(plan, asked(stage, params) | {"digests": _without_params(plan.fingerprints)}, section.resume, say)
+    values = start_values(stage, params) | {"digests": _without_params(plan.fingerprints)}
+    plan = go_on(plan, values, section.resume, say)
     state = run(plan, say)
     storage, folder = open_storage(plan.work), stage.folder / "bundle"
     job = stage.make_job(params, storage, plan.name)

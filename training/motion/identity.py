@@ -36,7 +36,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
 
     How it is computed (`trainer`), how motion is sampled and what the profile is called enter no training.
     """
-    section, values = stage.section(params), asked(stage, params)
+    section, values = stage.section(params), start_values(stage, params)
     values["train"] = section.model_dump(exclude={"trainer", *SAME_STEP})
     data = [FEATURES / corpus / "manifest.json" for corpus in params.used_for(stage.name)]
     data += [SPLIT / "split.parquet", STATISTICS / "statistics.safetensors"]
@@ -50,7 +50,7 @@ def fingerprints(stage: Stage, params: Params) -> dict[str, str]:
     return prints
 
 
-def asked(stage: Stage, params: Params) -> dict[str, Any]:
+def start_values(stage: Stage, params: Params) -> dict[str, Any]:
     """All values that a training is started with, nested as in params.yaml."""
     values: dict[str, Any] = {
         "seed": params.seed, "model": params.model.model_dump(), "diffusion": params.diffusion.model_dump(),

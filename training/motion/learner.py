@@ -90,7 +90,7 @@ class Learner:
     def validate(self) -> Row:
         if self.held_out is None:
             return {}
-        with self.averaged() as model:
+        with self.use_average() as model:
             return validate(model, self.job, self.held_out)
 
     def state(self) -> dict[str, Any]:
@@ -111,10 +111,10 @@ class Learner:
         self.optimiser.load_state_dict(state["optimiser"])
 
     @contextmanager
-    def averaged(self) -> Iterator[MotionTransformer]:
+    def use_average(self) -> Iterator[MotionTransformer]:
         """The model with the averaged weights; where they are shared out a whole copy of it, kept for the block."""
         if not self.context.sharded:
-            with self.ema.applied():
+            with self.ema.use():
                 yield self.model
             return
         model = MotionTransformer(self.model.shape).to(self.context.device)
@@ -138,7 +138,7 @@ class Learner:
             prediction, target = self.objective.predict(self.network, batch)
         expression, pose = loss_parts(prediction, target, batch.mask[:, self.previous:], self.model.motion_mask,
                                       self.objective.pose_velocity_weight)
-        return self.objective.weighted(expression, pose, self.model.motion_mask), expression, pose
+        return self.objective.weigh(expression, pose, self.model.motion_mask), expression, pose
 
 
 def set_mode(model: MotionTransformer) -> None:

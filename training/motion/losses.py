@@ -41,7 +41,7 @@ class Objective:
                            emotion=batch.emotion if self.use_emotion else None)
         return prediction, training_target(batch.motion, batch.noise, level, self.target)
 
-    def weighted(self, expression: Tensor, pose: Tensor, motion_mask: Tensor) -> Tensor:
+    def weigh(self, expression: Tensor, pose: Tensor, motion_mask: Tensor) -> Tensor:
         """The loss of both parts, of any one shape; motion_mask [D]: 1 where a dimension moves.
 
         `dimension`: the weighted mean over all dimensions that move, so that equal weights are eq. 7's plain mean

@@ -38,7 +38,7 @@ def validate(model: MotionTransformer, job: Job, batch: Batch) -> dict[str, floa
     motion = sample(model, job, few)
     other = sample(model, job, replace(few, speech=few.speech.roll(1, dims=0)))
     of_expression, of_pose = torch.tensor([expression, pose], dtype=torch.float64)
-    found = {"validation_loss": objective.weighted(of_expression, of_pose, model.motion_mask.cpu()).item(),
+    found = {"validation_loss": objective.weigh(of_expression, of_pose, model.motion_mask.cpu()).item(),
              "validation_expression": expression, "validation_pose": pose, "validation_wrong_speech": wrong,
              "validation_r": _correlation(model, job, few, motion),
              "validation_r_wrong_speech": _correlation(model, job, few, other)}

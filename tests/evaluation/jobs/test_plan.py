@@ -9,7 +9,7 @@ from evaluation.jobs import pair
 from evaluation.jobs.clip import Clip, JobSettings
 from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.pair import PairSpec
-from evaluation.jobs.plan import clip_jobs, dial_jobs, emotion_jobs, seed_jobs, spread
+from evaluation.jobs.plan import clip_jobs, dial_jobs, emotion_jobs, pick_evenly, seed_jobs
 from evaluation.jobs.reading import Reading
 from evaluation.jobs.shown import PoseJob
 from evaluation.jobs.workers import make_tasks
@@ -63,8 +63,8 @@ def test_every_dial_is_shown_at_its_values_and_those_of_eyes_where_they_are_know
 
 def test_picks_are_spread_and_never_repeat():
     ids = [f"{i:02d}" for i in range(10)]
-    assert spread(ids, 3) == ["00", "04", "09"]
-    assert spread(ids, 99) == ids and spread([], 3) == []
+    assert pick_evenly(ids, 3) == ["00", "04", "09"]
+    assert pick_evenly(ids, 99) == ids and pick_evenly([], 3) == []
 
 
 def test_a_jobs_name_changes_with_all_that_enters_it(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.metrics.curves import LIPS, face_curves
-from evaluation.metrics.faces import undistorted
+from evaluation.metrics.faces import undo_aspect
 from evaluation.metrics.seen_pose import head_angles_deg, seen_lip_error
 from models.motion.camera import rotation_from_angles
 
@@ -49,6 +49,6 @@ def test_a_wide_picture_does_not_change_turns_or_curves():
     """In 1280 x 720 a length of one in y is 720 / 1280 of one in x."""
     points = posed(np.array([[0.0, 0, 0], [0, 0, 25]]))
     seen = points * [1, 1280 / 720, 1]
-    assert np.allclose(head_angles_deg(undistorted(seen, 1280, 720))[1], [0, 0, 25], atol=1e-5)
+    assert np.allclose(head_angles_deg(undo_aspect(seen, 1280, 720))[1], [0, 0, 25], atol=1e-5)
     assert abs(head_angles_deg(seen)[1, 2] - 25) > 1  # uncorrected
-    assert np.allclose(face_curves(undistorted(seen, 1280, 720)).mouth, face_curves(points).mouth)
+    assert np.allclose(face_curves(undo_aspect(seen, 1280, 720)).mouth, face_curves(points).mouth)

@@ -14,7 +14,7 @@ from evaluation.results.files import (
     read_csv,
     read_rows,
     read_summary,
-    rounded,
+    round_floats,
     write_csv,
     write_rows,
     write_summary,
@@ -49,7 +49,7 @@ def test_rows_and_curves_round_trip(tmp_path):
 
 
 def test_rounding_keeps_six_digits_and_drops_what_json_cannot_say():
-    assert rounded({"a": [1.23456789e-9, float("nan")], "b": 3, "c": True}) == {
+    assert round_floats({"a": [1.23456789e-9, float("nan")], "b": 3, "c": True}) == {
         "a": [1.23457e-9, None], "b": 3, "c": True}
 
 

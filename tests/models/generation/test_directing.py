@@ -15,7 +15,7 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from models.generation.directing import directed, scaled_pose
+from models.generation.directing import direct, scaled_pose
 from models.generation.request import Curves, Request
 from models.landmark.directing import EYEBALL, held_gaze, held_lids, scaled_mouth
 from models.landmark.retarget import LOWER as LID_LOWER
@@ -37,7 +37,7 @@ class Space:
 
 def moved(windows, curves: Curves, rest: np.ndarray) -> list[np.ndarray]:
     asked = Request(np.zeros((1, 1)), np.zeros((2, 3)), OWN, curves=curves)
-    return list(directed(Space(), iter(windows), asked, rest))
+    return list(direct(Space(), iter(windows), asked, rest))
 
 
 def motion(frames: int) -> np.ndarray:

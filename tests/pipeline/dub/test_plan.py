@@ -9,10 +9,10 @@ import pytest
 
 from models.motion.film_space import PixelSquare
 from models.motion.motion import Motion
-from pipeline.dub.dubber import padded, runs
+from pipeline.dub.dubber import pad, runs
 from pipeline.dub.follow import LEAD_FRAMES, Followed, frame_squares, mean_square, shares
 from pipeline.dub.plan import Showing, at_time, known_motion, show
-from pipeline.dub.sound import mixed, to_length
+from pipeline.dub.sound import mix, to_length
 
 TIMES = tuple(F(1, 2) + F(i, 10) for i in range(5))   # half a second long, beginning at 0.5 s
 
@@ -112,7 +112,7 @@ def test_squares_follow_the_face_smoothly_and_poses_have_one():
 
 
 def test_features_are_padded_by_their_last_frame():
-    pieces = list(padded(iter([np.zeros((3, 2)), np.ones((2, 2))]), 60))
+    pieces = list(pad(iter([np.zeros((3, 2)), np.ones((2, 2))]), 60))
     assert [len(piece) for piece in pieces] == [3, 2, 25, 25, 5] and pieces[-1].min() == 1
 
 
@@ -125,5 +125,5 @@ def test_sound_has_the_films_length():
 def test_the_films_own_sound_lies_under_the_speech():
     own = np.array([[0.2, 0.4], [0.2, 0.4], [4.0, 0.4]], np.float32)   # [M, C]
     spoken = [np.full((2, 2), 0.5, np.float32), np.zeros((2, 2), np.float32)]
-    got = np.concatenate(list(mixed(iter(spoken), own, 0.5)), axis=1)
+    got = np.concatenate(list(mix(iter(spoken), own, 0.5)), axis=1)
     np.testing.assert_allclose(got, [[0.6, 0.6, 1, 0], [0.7, 0.7, 0.2, 0]], atol=1e-6)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pipeline.storage import lease, open_storage
-from pipeline.storage.lease import Busy, LeaseLost, Unsafe, held
+from pipeline.storage.lease import Busy, LeaseLost, Unsafe, hold
 from pipeline.storage.local import LocalStorage
 
 
@@ -31,7 +31,7 @@ def never(_: float) -> None:
 
 def test_numbers_only_grow_and_old_ones_are_swept(storage):
     for number in (1, 2, 3):
-        with held(storage, "x", "run", sleep=never) as mine:
+        with hold(storage, "x", "run", sleep=never) as mine:
             assert mine.number == number
             mine.check()
     assert storage.list("leases/x") == ["leases/x/000000003.ended", "leases/x/000000003.json"]
@@ -44,7 +44,7 @@ def test_a_holder_that_renews_is_not_disturbed(storage):
     def sleep(_):
         storage.put("leases/x/000000007.beat", str(next(beats)).encode())
 
-    with pytest.raises(Busy, match=r"another run is running \(process 1 on other\)"), held(storage, "x", "run",
+    with pytest.raises(Busy, match=r"another run is running \(process 1 on other\)"), hold(storage, "x", "run",
                                                                                        sleep=sleep):
         pass
 
@@ -53,7 +53,7 @@ def test_a_silent_holder_is_followed_and_cannot_commit_when_it_wakes_up(storage)
     elsewhere(storage, 7)
     sleeper, waited = lease.Lease(storage, "x", 7), []
     sleeper.check()
-    with held(storage, "x", "run", ttl_s=60, sleep=waited.append) as mine:
+    with hold(storage, "x", "run", ttl_s=60, sleep=waited.append) as mine:
         assert mine.number == 8 and sum(waited) == 60
         with pytest.raises(LeaseLost, match="number 8 after our 7"):
             sleeper.check()
@@ -69,7 +69,7 @@ def test_a_holder_that_ends_while_we_wait_is_followed_at_once(storage):
         waited.append(seconds)
         storage.put("leases/x/000000007.ended", b"")
 
-    with held(storage, "x", "run", sleep=sleep) as mine:
+    with hold(storage, "x", "run", sleep=sleep) as mine:
         assert mine.number == 8 and len(waited) == 1
 
 
@@ -79,15 +79,15 @@ def test_of_two_that_follow_at_once_one_is_refused(tmp_path):
             LocalStorage(tmp_path).put(key, b"{}")
             return super().put_if_absent(key, data)
 
-    with pytest.raises(Busy, match="has just begun"), held(Overtaken(tmp_path), "x", "run"):
+    with pytest.raises(Busy, match="has just begun"), hold(Overtaken(tmp_path), "x", "run"):
         pass
 
 
 def test_a_killed_process_of_this_machine_is_followed_at_once(tmp_path):
-    code = ("import os, sys\nfrom pipeline.storage.lease import held\nfrom pipeline.storage import open_storage\n"
-            "with held(open_storage(sys.argv[1]), 'x', 'run'): os.kill(os.getpid(), 9)")
+    code = ("import os, sys\nfrom pipeline.storage.lease import hold\nfrom pipeline.storage import open_storage\n"
+            "with hold(open_storage(sys.argv[1]), 'x', 'run'): os.kill(os.getpid(), 9)")
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9
-    with held(LocalStorage(tmp_path), "x", "run", sleep=never) as mine:
+    with hold(LocalStorage(tmp_path), "x", "run", sleep=never) as mine:
         assert mine.number == 2
 
 
@@ -97,13 +97,13 @@ def test_a_store_without_conditional_writes_is_refused(tmp_path):
             self.put(key, data)
             return True
 
-    with pytest.raises(Unsafe, match="ignores conditional writes"), held(Careless(tmp_path), "x", "run"):
+    with pytest.raises(Unsafe, match="ignores conditional writes"), hold(Careless(tmp_path), "x", "run"):
         pass
 
 
 def test_the_holder_renews_by_itself(tmp_path):
     storage = LocalStorage(tmp_path)
-    with held(storage, "x", "run", ttl_s=0.04):
+    with hold(storage, "x", "run", ttl_s=0.04):
         until = time.monotonic() + 60
         while "leases/x/000000001.beat" not in storage.list("leases/x") and time.monotonic() < until:
             time.sleep(0.005)

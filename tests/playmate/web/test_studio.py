@@ -18,7 +18,7 @@ from pipeline.animate.provenance import inspect_media
 from pipeline.dub.plan import show
 from playmate.web import studio as studio_module
 from playmate.web.studio import DubWish, Limits, Studio, Wish
-from playmate.web.timeline import COLOURS, NO_EMOTION, emotion_texts, timeline_bar, wished, with_entry
+from playmate.web.timeline import COLOURS, NO_EMOTION, emotion_texts, shown_entries, timeline_bar, with_entry
 from tests.pipeline.animate.fakes import LABELS, FakeDetector, FakeEncoder, FakeGenerator, FakeSpace
 
 
@@ -149,9 +149,9 @@ def test_timeline_rows_become_emotions():
 
 
 def test_the_chosen_emotion_lasts_until_something_stands_on_the_timeline():
-    assert wished([], NO_EMOTION, 1) == []
-    assert wished([], "sad", 0.5) == [(0.0, "sad", 0.5)]
-    assert wished([(1.0, "happy", 1.0)], "sad", 0.5) == [(1.0, "happy", 1.0)]
+    assert shown_entries([], NO_EMOTION, 1) == []
+    assert shown_entries([], "sad", 0.5) == [(0.0, "sad", 0.5)]
+    assert shown_entries([(1.0, "happy", 1.0)], "sad", 0.5) == [(1.0, "happy", 1.0)]
     rows = with_entry(with_entry([], 2, "sad", 1), None, "happy", 0.5)
     assert rows == [(0.0, "happy", 0.5), (2.0, "sad", 1.0)]
     assert with_entry(rows, 2.0, "neutral", 1) == [(0.0, "happy", 0.5), (2.0, "neutral", 1.0)]

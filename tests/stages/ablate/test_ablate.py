@@ -12,7 +12,7 @@ import pytest
 
 from evaluation.ablation import clip as ablation_clip
 from evaluation.ablation import long_speech
-from evaluation.ablation.clip import AblationSettings, GridJob, measured
+from evaluation.ablation.clip import AblationSettings, GridJob, measurements
 from evaluation.ablation.grid import Setting, table
 from evaluation.jobs import parts as evaluation_parts
 from evaluation.jobs import workers
@@ -101,7 +101,7 @@ def test_tables_by_model_and_a_clip_that_fails_is_named(run):
 
 def measured_on(one: Clip, wrong_speech, grid, emotion: str, parts):
     job = GridJob(one, wrong_speech, "other", tuple(grid), emotion, "in use", None)
-    return measured(job.run(parts, SETTINGS, Path()))
+    return measurements(job.run(parts, SETTINGS, Path()))
 
 
 def test_emo_a_is_over_all_emotions_that_are_asked_for(tmp_path):

@@ -16,7 +16,7 @@ from models.motion.face_space import FaceNotFound
 from models.motion.motion import Motion
 from pipeline.storage import ObjectMissing
 from stages.extract.clip import ClipError
-from stages.extract.jobs import Batches, JobFile, batch_tables, make_batches, spooled
+from stages.extract.jobs import Batches, JobFile, batch_tables, make_batches, spool
 from stages.extract.plan import Clip
 from stages.extract.transfer import (
     PICTURES,
@@ -26,7 +26,7 @@ from stages.extract.transfer import (
     Medium,
     Outbox,
     decoded_row,
-    finished_row,
+    result_row,
 )
 
 
@@ -62,7 +62,7 @@ def test_jobs_come_back_from_the_file(tmp_path):
 
     clips = [clip(i) for i in range(1030)]  # more than one record batch
     path = tmp_path / "jobs" / "run.arrow"
-    with spooled(((c, [SPEECH] if i % 2 else [MOTION, SPEECH]) for i, c in enumerate(clips)), path) as frames:
+    with spool(((c, [SPEECH] if i % 2 else [MOTION, SPEECH]) for i, c in enumerate(clips)), path) as frames:
         assert frames.tolist() == [75 + i for i in range(1030)]
         jobs = JobFile(path).jobs(np.array([1029, 0], np.int32))
     assert [job.clip_id for job in jobs] == ["c1029", "c0"] and jobs[0].frames == 75 + 1029
@@ -83,7 +83,7 @@ def test_decoded_arrays_and_faults_are_carried():
     with pytest.raises(ClipError, match="bad file") as caught:
         media.waveform(Path("b.mp4"))
     assert (caught.value.code, caught.value.value) == ("not_wav", 2.0)
-    assert (media.lost(Path("b.mp4")), media.lost(Path("c.mp4"))) == (None, lost)
+    assert (media.fault_of(Path("b.mp4")), media.fault_of(Path("c.mp4"))) == (None, lost)
 
 
 def test_an_outbox_keeps_the_first_object_and_its_row_holds_all():
@@ -92,7 +92,7 @@ def test_an_outbox_keeps_the_first_object_and_its_row_holds_all():
     outbox.put("b", b"")
     with pytest.raises(ObjectMissing):
         outbox.size("c")
-    row = finished_row(outbox.objects, [{"clip_id": "x"}])
+    row = result_row(outbox.objects, [{"clip_id": "x"}])
     assert dict(zip(row["keys"][0].as_py(), row["data"][0].as_py(), strict=True)) == {"a": b"1", "b": b""}
 
 

@@ -145,18 +145,18 @@ def test_a_clip_is_given_up_after_three_deaths(tmp_path):
     notes = Attempts(tmp_path / "run", 60.0)
     for _ in range(2):
         died(notes, "clip")
-        assert notes.given_up("clip") is None
+        assert notes.reject_of("clip") is None
     died(notes, "clip")
-    assert (notes.given_up("clip").code, notes.given_up("clip").value) == ("crash", 3.0)
-    assert notes.given_up("cli") is None
+    assert (notes.reject_of("clip").code, notes.reject_of("clip").value) == ("crash", 3.0)
+    assert notes.reject_of("cli") is None
 
 
 def test_deaths_of_an_earlier_run_do_not_count(tmp_path):
     for _ in range(3):
         died(Attempts(tmp_path / "run", 60.0), "clip")
-    assert Attempts(tmp_path / "later", 60.0).given_up("clip") is None
+    assert Attempts(tmp_path / "later", 60.0).reject_of("clip") is None
     attempts.sweep(tmp_path)
-    assert Attempts(tmp_path / "run", 60.0).given_up("clip") is None
+    assert Attempts(tmp_path / "run", 60.0).reject_of("clip") is None
 
 
 def test_a_clip_that_takes_too_long_ends_its_process(tmp_path):
@@ -164,7 +164,7 @@ def test_a_clip_that_takes_too_long_ends_its_process(tmp_path):
             "with Attempts(Path(sys.argv[1]), 0.2).attempt('clip'): time.sleep(60)")
     for _ in range(3):
         assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 1
-    assert Attempts(tmp_path, 0.2).given_up("clip").code == "timeout"
+    assert Attempts(tmp_path, 0.2).reject_of("clip").code == "timeout"
     assert (tmp_path / "clip.0").read_text().startswith("Timeout")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from feature_store import reader
-from feature_store.garbage import published
+from feature_store.garbage import published_manifests
 from feature_store.reader import FeatureStore, open_store
 from feature_store.units import UnitDamaged
 from feature_store.verify import verify
@@ -106,7 +106,7 @@ def test_gc_spares_what_another_clone_has_committed(root, params, computed):
     made.write_corpus("avspeech", ["good"])  # another clone's data: other shards
     extract.main("avspeech", quiet)
     storage = open_storage(root)
-    assert len(published(storage)) == 2
+    assert len(published_manifests(storage)) == 2
     shutil.rmtree(FEATURES)
     storage.put("shards/motion-000-dead.parquet", b"x")
     found = upkeep.collect_garbage(extract.load_params(), True, quiet)

@@ -18,7 +18,7 @@ from stages.extract import attempts
 from stages.extract import compute as cluster
 from stages.extract import stage as extract
 from stages.extract.actor import ATTEMPTS, ExtractionActor, Work
-from stages.extract.jobs import spooled
+from stages.extract.jobs import spool
 from tests.stages.extract import made
 
 pytestmark = pytest.mark.processes
@@ -39,7 +39,7 @@ def started(params, monkeypatch) -> list[str]:
 def workers_that_die(jobs, params, store) -> Iterator[dict]:
     """As Ray does it: a block whose process died is given to a new one, until it comes back."""
     path = Path(".playmate/jobs.arrow")
-    with spooled(jobs, path) as frames:
+    with spool(jobs, path) as frames:
         work = Work(params, store, "run", os.getcwd(), path, made.make_extractor)
         for position in range(len(frames)):
             columns = None

@@ -15,7 +15,7 @@ from pipeline.core.config import Params, parse_params
 from pipeline.storage import ObjectMissing
 from stages.extract.actor import ExtractionActor, Work
 from stages.extract.gpu_actors import Decoder, Forward, Writer
-from stages.extract.jobs import spooled
+from stages.extract.jobs import spool
 from stages.extract.plan import Clip, kept_clips
 from tests.stages.extract import made
 
@@ -37,7 +37,7 @@ def work(params, tmp_path):
     def of(store: str, clips: list[Clip] | None = None) -> Work:
         path = tmp_path / f"{store}.arrow"
         jobs = [(clip, list(FAMILIES)) for clip in (clips or kept_clips("avspeech", PRINTS))]
-        contexts.append(spooled(jobs, path))
+        contexts.append(spool(jobs, path))
         contexts[-1].__enter__()
         return Work(params, str(tmp_path / store), "run", str(tmp_path), path, made.make_extractor)
 

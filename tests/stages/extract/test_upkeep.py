@@ -7,7 +7,7 @@ import pytest
 from feature_store.units import write_quarantine
 from pipeline.core.paths import FEATURES, WORK
 from pipeline.storage import open_storage
-from pipeline.storage.lease import Busy, exclusive, held
+from pipeline.storage.lease import Busy, exclusive, hold
 from playmate import store as upkeep
 from stages.extract import stage as extract
 from stages.extract.plan import kept_clips, limits_of
@@ -81,8 +81,8 @@ def test_gc_waits_for_nobody_and_touches_nothing_while_a_run_holds_the_store(sai
     with exclusive(WORK / "extract.lock", "extraction"), pytest.raises(Busy):
         upkeep.collect_garbage(params, True, said.append)
     beats = iter(range(99))
-    with held(open_storage(STORE), "extract", "extraction") as lease, pytest.raises(Busy):
-        upkeep.held(open_storage(STORE), "extract", "gc", sleep=lambda _: lease.renew(next(beats))).__enter__()
+    with hold(open_storage(STORE), "extract", "extraction") as lease, pytest.raises(Busy):
+        upkeep.hold(open_storage(STORE), "extract", "gc", sleep=lambda _: lease.renew(next(beats))).__enter__()
 
 
 def test_an_altered_shard_is_mended_from_the_units(said, computed):

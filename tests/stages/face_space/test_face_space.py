@@ -17,7 +17,7 @@ from pipeline.core.config import parse_params
 from pipeline.core.split_table import write_split
 from pipeline.media.film import write_video
 from stages.face_space import stage as face_space
-from stages.face_space.landmark import Person, solve, spread
+from stages.face_space.landmark import Person, pick_clips, solve
 from tests.chosen import keep_corpora
 from tests.needs import weight
 
@@ -28,15 +28,15 @@ def rows(*clips: tuple[str, str | None]) -> list[dict]:
 
 
 def test_clips_are_spread_over_people_and_their_emotions():
-    chosen = spread(rows(*[("a", "happy")] * 5, *[("a", "sad")] * 5, ("b", None), ("c", None)), 6)
+    chosen = pick_clips(rows(*[("a", "happy")] * 5, *[("a", "sad")] * 5, ("b", None), ("c", None)), 6)
     assert [(row["identity"], row["emotion"]) for row in chosen] == [
         ("a", "happy"), ("b", None), ("c", None), ("a", "sad"), ("a", "happy"), ("a", "sad")]
 
 
 def test_the_choice_does_not_depend_on_the_order_of_the_table():
     table = rows(*[("a", "happy")] * 3, *[("b", "sad")] * 3)
-    assert spread(table, 4) == spread(table[::-1], 4)
-    assert len(spread(table, 100)) == 6
+    assert pick_clips(table, 4) == pick_clips(table[::-1], 4)
+    assert len(pick_clips(table, 100)) == 6
 
 
 def person(seed: int, basis: np.ndarray, noise: float) -> Person:

@@ -11,7 +11,7 @@ import yaml
 from pipeline.components.face_space import face_space_identity, motion_identity
 from pipeline.core.config import parse_params
 from stages.face_space import liveportrait
-from stages.face_space.frozen import asked_for, fitted
+from stages.face_space.frozen import fit_digest, read_fit
 from stages.face_space.liveportrait import freeze
 from tests.chosen import change
 
@@ -33,16 +33,16 @@ def params(project, tmp_path, monkeypatch):
 
 
 def test_asking_is_for_the_keys_of_the_fit_and_a_number_of_ones_own(params):
-    landmark = asked_for(params())
-    assert asked_for(params(precision="bf16", stitching=False, render_batch=2)) == landmark
+    landmark = fit_digest(params())
+    assert fit_digest(params(precision="bf16", stitching=False, render_batch=2)) == landmark
     for key, value in (("ridge", 2.0), ("max_clips", 41), ("frame_stride", 1), ("refit", 1)):
-        assert asked_for(params(**{key: value})) != landmark, key
-    released = asked_for(params(**UNTRAINED))
-    assert asked_for(params(tune={"lr": 1.0}, **UNTRAINED)) == released   # no steps: nothing is tuned
-    tuned = asked_for(params(tune={"steps": 5}, **UNTRAINED))
-    assert asked_for(params(tune={"steps": 5, "log_every": 9, "trainer": {"workers": 2}}, **UNTRAINED)) == tuned
+        assert fit_digest(params(**{key: value})) != landmark, key
+    released = fit_digest(params(**UNTRAINED))
+    assert fit_digest(params(tune={"lr": 1.0}, **UNTRAINED)) == released   # no steps: nothing is tuned
+    tuned = fit_digest(params(tune={"steps": 5}, **UNTRAINED))
+    assert fit_digest(params(tune={"steps": 5, "log_every": 9, "trainer": {"workers": 2}}, **UNTRAINED)) == tuned
     for changed in ({"steps": 6}, {"lr": 1.0}):
-        assert asked_for(params(tune={"steps": 5} | changed, **UNTRAINED)) not in (tuned, released)
+        assert fit_digest(params(tune={"steps": 5} | changed, **UNTRAINED)) not in (tuned, released)
 
 
 def test_how_the_pictures_are_made_changes_pictures_and_no_motion(params):
@@ -85,9 +85,9 @@ def test_half_a_bundle_is_not_taken(params, damage):
     """A run that was killed between the two files left new tensors under an old description."""
     chosen = params(**UNTRAINED)
     freeze(chosen, lambda _: None)
-    assert fitted(FOLDER, asked_for(chosen))
+    assert read_fit(FOLDER, fit_digest(chosen))
     (FOLDER / damage).unlink() if damage.endswith("json") else (FOLDER / damage).write_bytes(b"new")
-    assert fitted(FOLDER, asked_for(chosen)) is None
+    assert read_fit(FOLDER, fit_digest(chosen)) is None
 
 
 def test_a_bundle_of_before_is_named(params):

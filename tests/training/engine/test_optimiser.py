@@ -32,7 +32,7 @@ def test_average_by_hand_and_applied_for_a_while():
     assert average.average["w"].item() == pytest.approx(0.1 * 1 + 0.9 * 2)
     average.update(1000)  # d = 0.5
     assert average.average["w"].item() == pytest.approx(0.5 * 1.9 + 0.5 * 2)
-    with average.applied():
+    with average.use():
         assert weight.item() == pytest.approx(1.95)
     assert weight.item() == 2.0
 

@@ -40,16 +40,16 @@ def test_equal_weights_of_dimensions_are_eq_7s_plain_mean_however_many_are_dead(
     motion_mask[:dead] = 0
     parts = loss_parts(prediction, target, torch.ones(2, 4, dtype=torch.bool), motion_mask)
     plain = (prediction - target)[..., dead:].square().mean(dim=(1, 2))
-    torch.testing.assert_close(objective("dimension", 1.0, 1.0).weighted(*parts, motion_mask), plain)
-    torch.testing.assert_close(objective("part", of_expression, of_pose).weighted(*parts, motion_mask), plain)
+    torch.testing.assert_close(objective("dimension", 1.0, 1.0).weigh(*parts, motion_mask), plain)
+    torch.testing.assert_close(objective("part", of_expression, of_pose).weigh(*parts, motion_mask), plain)
 
 
 def test_unequal_weights_of_dimensions_by_hand():
     motion_mask = torch.ones(9)  # two of expression, seven of pose
     motion_mask[1] = 0
-    loss = objective("dimension", 3.0, 1.0).weighted(torch.tensor(5.0), torch.tensor(2.0), motion_mask)
+    loss = objective("dimension", 3.0, 1.0).weigh(torch.tensor(5.0), torch.tensor(2.0), motion_mask)
     assert loss.item() == pytest.approx((3 * 1 * 5 + 1 * 7 * 2) / (3 * 1 + 1 * 7))
-    assert objective("part", 3.0, 1.0).weighted(torch.tensor(5.0), torch.tensor(2.0), motion_mask) == 17.0
+    assert objective("part", 3.0, 1.0).weigh(torch.tensor(5.0), torch.tensor(2.0), motion_mask) == 17.0
 
 
 def objective(weight_of: str, expression: float, pose: float) -> Objective:
