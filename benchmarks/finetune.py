@@ -36,8 +36,8 @@ def main() -> None:
     given = parser.parse_args()
     films = {path.stem: _seconds(path) for path in sorted(given.folder.iterdir()) if path.suffix.lower() in FILMS}
     films = {name: seconds for name, seconds in films.items() if seconds >= given.min_s}
-    columns = ("model", f"r left out at {', '.join(f'{share:.0%}' for share in SHARES)}", "taken", "tested, s", "base r",
-               "wrong speech", "new r", "wrong speech", "gain", "wall s", "core s")
+    columns = ("model", f"r left out at {', '.join(f'{share:.0%}' for share in SHARES)}", "taken", "tested, s",
+               "base r", "wrong speech", "new r", "wrong speech", "gain", "wall s", "core s")
     print(f"{SEEDS} seeds\n| {' | '.join(columns)} |", flush=True)
     for name, seconds in films.items():
         cut = 2 * seconds / 3
@@ -69,8 +69,8 @@ def _one(given: argparse.Namespace, model: str, rows: list[tuple[str, float, flo
     told = json.loads((models / model / "finetune.json").read_text())
     left_out = ", ".join(f"{mean(r):.3f}" for r in told["chosen"]["r"])
     print(f"| {model} | {left_out} | {told['chosen']['share']:.0%} | {told['seconds']:.0f} | {told['base_r']:.3f} | "
-          f"{told['base_r_wrong_speech']:.3f} | {told['r']:.3f} | {told['r_wrong_speech']:.3f} | {told['r'] - told['base_r']:+.3f} | {wall:.0f} | "
-          f"{core:.0f} |", flush=True)
+          f"{told['base_r_wrong_speech']:.3f} | {told['r']:.3f} | {told['r_wrong_speech']:.3f} | "
+          f"{told['r'] - told['base_r']:+.3f} | {wall:.0f} | {core:.0f} |", flush=True)
 
 
 def _seconds(path: Path) -> float:

@@ -182,8 +182,9 @@ def _write_steps(by_folds: bool) -> None:
     choose, what would validate trains."""
     frames = sum(row.frames for row in (_rows(TRAIN, VALIDATION) if by_folds else _rows(TRAIN)))
     fewest, most = STEPS
-    _set({("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0}
-         | ({VALIDATION_SHARE: 0.0} if by_folds else {}))
+    changes: dict[tuple[str, ...], float | str] = {
+        ("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0}
+    _set(changes | ({VALIDATION_SHARE: 0.0} if by_folds else {}))
 
 
 def _set(changes: dict[tuple[str, ...], float | str]) -> None:

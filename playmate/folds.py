@@ -23,7 +23,7 @@ from pipeline.core.paths import AUDIO_MODEL, SHIPPED
 from pipeline.core.split_table import TRAIN
 from pipeline.storage import open_storage
 from playmate.tuned_share import SHARES, Choice, choose_share, listen
-from stages.statistics import kept
+from stages.statistics import bundle_statistics
 from training.engine.context import PlainContext
 from training.motion.build import audio_job
 from training.motion.fit import RUNS
@@ -64,8 +64,8 @@ def choose_by_folds(params: Params, parts: Sequence[tuple[str, ...]], say: Calla
     for number, fold in enumerate(folds, start=1):
         say(f"training {number} of {len(folds)} that choose, without {sum(map(len, fold.left_out))} clips")
         tuned = train_fold(params, fold, store)
-        parts = [[store.load(clip_id) for clip_id in part] for part in fold.left_out]
-        heard.append(listen(base, tuned, parts, params.evaluate.max_lag_frames))
+        left_out = [[store.load(clip_id) for clip_id in part] for part in fold.left_out]
+        heard.append(listen(base, tuned, left_out, params.evaluate.max_lag_frames))
     return choose_share(np.concatenate(heard, axis=1))
 
 
@@ -85,4 +85,4 @@ def _statistics(params: Params, rows: Sequence[ClipRow], store: FeatureStore) ->
     section = params.statistics
     own = motion_statistics(((group_of(row, section.pose_group), clip_moments(store, row)) for row in rows),
                             section.min_std, section.pose_group)
-    return kept(SHIPPED, own, section.own_mean)
+    return bundle_statistics(SHIPPED, own, section.own_mean)
