@@ -36,6 +36,7 @@ from models.judges.vgg import VggFeatures
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime
 from models.liveportrait.space import LivePortraitFaceSpace
+from models.liveportrait.torch_space import torch_space
 from models.liveportrait.widths import PUBLISHED, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
@@ -112,7 +113,7 @@ def tuning_steps(bench: Bench) -> Iterator[Row]:
 
 
 def space_of(bench: Bench, runtime: Runtime) -> LivePortraitFaceSpace:
-    return LivePortraitFaceSpace(seeded_networks(bench.size.widths, 0), runtime, bench.device)
+    return torch_space(seeded_networks(bench.size.widths, 0), runtime, bench.device)
 
 
 def extraction(bench: Bench) -> Iterator[Row]:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import asdict, dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
 
@@ -34,9 +34,10 @@ from playmate.folds import choose_by_folds, parts_of
 from playmate.init import commit, make_project
 from playmate.profile import with_values, yaml_editor
 from playmate.tuned_share import Choice, choose_share, listen
+from stages.register.artifacts import PACKAGES, artifacts_of
 from stages.register.gates import Gate
 from stages.register.model_card import example_request, model_card
-from stages.register.stage import PACKAGES, lineage_tags, requirements
+from stages.register.stage import lineage_tags
 
 PARAMS = Path("params.yaml")
 VALUES = paths.PACKAGED / "finetune.yaml"
@@ -215,14 +216,15 @@ def _register(params: Params, figures: Figures, min_gain: float, say: Callable[[
     better = figures.word(min_gain) == BETTER
     gate = Gate("mouth_r_gain", min_gain, "min", figures.gain, better)
     metrics = {f"heldout_{key}": float(value) for key, value in asdict(figures).items()}
-    version, _ = register(Candidate(
-        name=name, digest=bundle_digest(paths.EMOTION_BUNDLE),
-        folders={"bundle": paths.EMOTION_BUNDLE, "face_space": paths.FACE_SPACE},
-        description=model_card(name, config, params, metrics, [gate]),
-        tags={**lineage_tags(params, config), "gates": "passed" if better else "refused", "gates_reason": gate.reason},
-        code=Path(served.__file__), packages=PACKAGES, signature=served.signature(),
-        example=example_request(config, params), metrics=metrics, requirements=requirements(),
-        documents=(PARAMS, Path("dvc.lock"))))
+    with tempfile.TemporaryDirectory() as scratch:
+        version, _ = register(Candidate(
+            name=name, digest=bundle_digest(paths.EMOTION_BUNDLE),
+            artifacts=partial(artifacts_of, paths.EMOTION_BUNDLE, Path(scratch), say),
+            description=model_card(name, config, params, metrics, [gate]),
+            tags={**lineage_tags(params, config), "gates": "passed" if better else "refused",
+                  "gates_reason": gate.reason},
+            code=Path(served.__file__), packages=PACKAGES, signature=served.signature(),
+            example=example_request(config, params), metrics=metrics, documents=(PARAMS, Path("dvc.lock"))))
     set_alias(name, "candidate", version)
     (set_alias if better else clear_alias)(name, "champion", version)
     say(f"registered as {name} version {version}, candidate{' and champion' if better else ''}")

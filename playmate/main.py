@@ -174,7 +174,7 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the exported bundle; may be BUNDLE itself")],
 ) -> None:
     """Write a model's generator as ONNX graphs, checked against PyTorch: `animate --model OUT` then runs without it."""
-    from pipeline.components.export import export_model
+    from pipeline.export.bundle import export_model
 
     for line in export_model(bundle, out):
         typer.echo(line)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 
 from pipeline.components.bundle import load_bundle, save_bundle
-from pipeline.components.export import export_bundle
 from pipeline.core.paths import EMOTION_BUNDLE, FACE_SPACE, SHIPPED
+from pipeline.export.bundle import export_bundle
 
 
 def main() -> None:

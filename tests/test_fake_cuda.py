@@ -21,6 +21,7 @@ from models.judges.vgg import VggFeatures
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime
 from models.liveportrait.space import LivePortraitFaceSpace
+from models.liveportrait.torch_space import torch_space
 from models.liveportrait.widths import NUM_KEYPOINTS, TOY
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics, Normalizer
@@ -42,7 +43,7 @@ FRAMES = np.zeros((37, 64, 64, 3), np.uint8)
 
 def liveportrait() -> LivePortraitFaceSpace:
     runtime = Runtime(precision="bf16", channels_last=True, batch=8)
-    return LivePortraitFaceSpace(seeded_networks(TOY, 0), runtime, which_device())
+    return torch_space(seeded_networks(TOY, 0), runtime, which_device())
 
 
 def generator(emotion: bool, conv_norm: str = "layer") -> MotionGenerator:
@@ -71,7 +72,7 @@ def test_a_tensor_left_on_the_cpu_raises():
 def test_liveportrait_extracts_and_renders():
     with fake_cuda():
         space = liveportrait()
-        assert {parameter.device.type for parameter in space.networks.parameters()} == {"cuda"}
+        assert {parameter.device.type for parameter in space.runner.networks.parameters()} == {"cuda"}
         motions = space.extract_many([FRAMES[:3], FRAMES[:9]])
         assert [motion.delta.shape for motion in motions] == [(3, NUM_KEYPOINTS, 3), (9, NUM_KEYPOINTS, 3)]
         points = np.zeros((11, NUM_KEYPOINTS, 3))

@@ -1,18 +1,17 @@
 """The `liveportrait` face space (paper 3.1): M for motion, F for appearance, W and G for pictures.
 
 Crops are expected as LivePortrait's rules cut them (`models.face.source_crop`). M answers for any picture, so no
-face is ever "not found" here: that is the detector's word, in preprocessing and before a portrait is cropped.
+face is ever "not found" here: that is the detector's word, in preprocessing and before a portrait is cropped. PyTorch
+runs the networks (`models.liveportrait.torch_space`), or ONNX Runtime (`models.liveportrait.graph_runner`).
 """
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from models.liveportrait.networks import HeadMotion, Networks
-from models.liveportrait.runtime import Runtime, ready
 from models.liveportrait.widths import INPUT_PX, NUM_KEYPOINTS, OUTPUT_PX
 from models.motion.camera import transform_keypoints
 from models.motion.face_space import Appearance
@@ -21,17 +20,31 @@ from models.motion.motion import Motion
 MOUTH = (6, 12, 14, 17, 19, 20)   # key points that the released code moves for its animation region "lip"
 
 
+class Runner(Protocol):
+    """Who runs F, M, W and G. Pictures are RGB uint8, `batch` of them at once."""
+
+    batch: int
+
+    def motion(self, pictures: np.ndarray) -> np.ndarray:
+        """M of pictures [batch, 256, 256, 3] -> rows [batch, 63 + 63 + 3 + 3 + 1]: x_c, delta, angles, t, s."""
+
+    def volume(self, picture: np.ndarray) -> Any:
+        """F of a picture [1, 256, 256, 3], in the form that `images` takes."""
+
+    def images(self, volume: Any, source: np.ndarray, driving: np.ndarray) -> np.ndarray:
+        """W and G: key points [1, K, 3] of the portrait and [<= batch, K, 3] of its frames, float32 -> uint8 [.., 512,
+        512, 3]."""
+
+
 class LivePortraitFaceSpace:
-    """The FaceSpace protocol over `networks`, which are made ready for inference in place."""
+    """The FaceSpace protocol over networks that `runner` runs."""
 
     name = "liveportrait"
     num_keypoints = NUM_KEYPOINTS
     knows_eyes = False
 
-    def __init__(self, networks: Networks, runtime: Runtime | None = None, device: str = "cpu"):
-        self.runtime, self.device = runtime or Runtime(), torch.device(device)
-        self.networks = ready(networks, self.runtime, self.device)
-        self._dtype = torch.bfloat16 if self.runtime.precision == "bf16" else torch.float32
+    def __init__(self, runner: Runner):
+        self.runner = runner
 
     def keypoints(self, motion: Motion, x_c: np.ndarray | None = None) -> np.ndarray:
         """x = s (x_c R + delta) + t without t_z -> [T, K, 3]."""
@@ -42,25 +55,22 @@ class LivePortraitFaceSpace:
         """frames [T, S, S, 3] uint8 -> Motion; x_c is the mean over the clip of M's canonical key points, t_z is 0."""
         return self.extract_many([frames])[0]
 
-    @torch.inference_mode()
     def extract_many(self, clips: list[np.ndarray]) -> list[Motion]:
-        """Motion of several clips in one pass. M always sees `runtime.batch` pictures, the last ones black if need be,
+        """Motion of several clips in one pass. M always sees `runner.batch` pictures, the last ones black if need be,
         so that a frame's numbers do not depend on what came with it."""
-        frames = np.concatenate([small(clip) for clip in clips])
+        frames, batch = np.concatenate([small(clip) for clip in clips]), self.runner.batch
         rows = []
-        for start in range(0, len(frames), self.runtime.batch):
-            piece = frames[start:start + self.runtime.batch]
-            whole = np.concatenate([piece, np.zeros_like(piece, shape=(self.runtime.batch - len(piece),
-                                                                      *piece.shape[1:]))])
-            rows.append(_flat(self.networks.head_motion(self._pictures(whole)))[:len(piece)])
+        for start in range(0, len(frames), batch):
+            piece = frames[start:start + batch]
+            whole = np.concatenate([piece, np.zeros_like(piece, shape=(batch - len(piece), *piece.shape[1:]))])
+            rows.append(self.runner.motion(whole)[:len(piece)])
         stops = np.cumsum([len(clip) for clip in clips])[:-1]
         return [as_motion(part) for part in np.split(np.concatenate(rows), stops)]
 
-    @torch.inference_mode()
     def appearance(self, image: np.ndarray) -> Appearance:
-        """image [S, S, 3] uint8, one source crop -> its motion and feature volume [1, C, D, 64, 64]."""
-        picture = self._pictures(small(np.asarray(image)[None]))
-        return Appearance(self.extract(np.asarray(image)[None]), self.networks.appearance(picture.to(self._dtype)))
+        """image [S, S, 3] uint8, one source crop -> its motion and what F sees in it."""
+        picture = np.asarray(image)[None]
+        return Appearance(self.extract(picture), self.runner.volume(small(picture)))
 
     def retarget(self, motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
         """The motion itself: M's key points of a portrait carry its looks."""
@@ -94,41 +104,18 @@ class LivePortraitFaceSpace:
         scaled[:, mouth] = share * delta[:, mouth] + (1 - share) * rest[mouth]
         return scaled
 
-    @torch.inference_mode()
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB, in batches."""
-        source = self._tensor(x_source)[None]
-        frames = np.empty((len(x_driving), OUTPUT_PX, OUTPUT_PX, 3), np.uint8)
-        for start in range(0, len(x_driving), self.runtime.batch):
-            driving = self._tensor(x_driving[start:start + self.runtime.batch])
-            frames[start:start + len(driving)] = self._render(appearance.content, source, driving)
+        source, driving = np.asarray(x_source, np.float32)[None], np.asarray(x_driving, np.float32)
+        frames = np.empty((len(driving), OUTPUT_PX, OUTPUT_PX, 3), np.uint8)
+        for start in range(0, len(driving), self.runner.batch):
+            piece = driving[start:start + self.runner.batch]
+            frames[start:start + len(piece)] = self.runner.images(appearance.content, source, piece)
         return frames
-
-    def _render(self, volume: Tensor, source: Tensor, driving: Tensor) -> np.ndarray:
-        count, batch = len(driving), self.runtime.batch
-        if self.runtime.compile and count < batch:  # one shape, or it would be compiled again
-            driving = driving[torch.arange(batch, device=self.device).clamp(max=count - 1)]
-        source = source.expand_as(driving)
-        if self.runtime.stitching:
-            driving = self.networks.retargeting.stitch(source, driving)
-        images = self.networks.image(volume.expand(len(driving), *volume.shape[1:]), source, driving)[:count]
-        return (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-
-    def _pictures(self, frames: np.ndarray) -> Tensor:
-        return torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float() / 255
-
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.as_tensor(np.asarray(values, np.float32), device=self.device)
-
-
-def _flat(motion: HeadMotion) -> np.ndarray:
-    """[B, 63 + 63 + 3 + 3 + 1]: x_c, delta, angles, t, s."""
-    values = (motion.x_c, motion.delta, motion.angles_deg, motion.t, motion.s)
-    return torch.cat([value.flatten(1) for value in values], 1).float().cpu().numpy()
 
 
 def as_motion(rows: np.ndarray) -> Motion:
-    """`_flat` rows [T, 133] of one clip -> Motion."""
+    """Rows [T, 133] of one clip, as `Runner.motion` gives them -> Motion."""
     x_c, delta, angles, t, s = np.split(rows, np.cumsum([63, 63, 3, 3]), axis=1)
     points = (-1, NUM_KEYPOINTS, 3)
     return Motion(x_c.astype(np.float64).mean(0).astype(np.float32).reshape(points[1:]), delta.reshape(points), angles,

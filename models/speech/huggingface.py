@@ -1,7 +1,6 @@
 """Wav2Vec2 and HuBERT through transformers, from a local checkpoint folder.
 
-Seven convolutions: receptive field 400 samples, hop 320. With 40 samples of padding on both sides, state j is
-centred on (j + 0.5) 20 ms and there are exactly 50 a second. Input is z-normalised per utterance.
+`models.speech.convolutions` says how their states lie in time; `models.speech.graph_states` runs them without PyTorch.
 """
 
 from __future__ import annotations
@@ -14,15 +13,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from models.speech.convolutions import FIRST_STATE_S, KERNELS, MARGIN, MOMENT_OUTPUTS, STRIDES, normalised
 from models.speech.encoder import STATE_SAMPLES, align, fitted
 from models.speech.pieces import STATES_PER_S, encode_in_pieces
 
-RECEPTIVE_FIELD = 400
-MARGIN = (RECEPTIVE_FIELD - STATE_SAMPLES) // 2
-FIRST_STATE_S = 0.01
 MODEL_TYPES = {"wav2vec2", "hubert"}
-KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
-MOMENT_OUTPUTS = 32000  # of the first convolution at once: ten seconds
 # of untrained networks: convolutions keep their published kernels and strides, so that states come at the same times
 TOY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
        "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
@@ -105,11 +100,6 @@ class FixedNorm(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.scale + self.shift
-
-
-def normalised(waveform: np.ndarray) -> np.ndarray:
-    """Zero mean, unit variance (with 1e-7 under the root, as Wav2Vec2 was trained) -> float32."""
-    return ((waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)).astype(np.float32)
 
 
 def load_network(folder: Path) -> torch.nn.Module:

@@ -20,7 +20,7 @@ FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors
 def make_face_space(kind: str, folder: Path, device: str) -> FaceSpace:
     """Load the face space whose bundle lies in `folder`, networks of PyTorch on `device`; raises WeightsError,
     FileNotFoundError, ValueError."""
-    described = _described(folder)
+    described = face_space_description(folder)
     if described["kind"] != kind:
         raise ValueError(f"{folder} holds the face space {described['kind']!r}, params.yaml asks for {kind!r}: run "
                          "`dvc repro face_space`")
@@ -37,12 +37,12 @@ def _liveportrait(folder: Path, described: dict, device: str) -> FaceSpace:
     from models.formats.state_dict import load_strictly, read_tensors
     from models.liveportrait.networks import Networks
     from models.liveportrait.runtime import Runtime
-    from models.liveportrait.space import LivePortraitFaceSpace
+    from models.liveportrait.torch_space import torch_space
     from models.liveportrait.widths import PUBLISHED, TOY
 
     networks = Networks(TOY if described["untrained"] else PUBLISHED)
     load_strictly(networks, read_tensors(folder / FACE_SPACE_TENSORS), FACE_SPACE_TENSORS)
-    return LivePortraitFaceSpace(networks, Runtime(**described["runtime"]), device)
+    return torch_space(networks, Runtime(**described["runtime"]), device)
 
 
 def make_networks(section: FaceSpaceParams, seed: int) -> Networks:
@@ -86,7 +86,7 @@ def face_space_near(bundle: Path) -> Path:
 
 def face_space_identity(folder: Path) -> dict:
     """What pictures depend on besides code: the bundle's own fingerprint; raises FileNotFoundError."""
-    described = _described(folder)
+    described = face_space_description(folder)
     return {"kind": described["kind"], "fingerprint": described["fingerprint"]}
 
 
@@ -96,13 +96,14 @@ def motion_identity(folder: Path) -> dict:
     How the networks run (precision of the renderer, stitching, layout) is no part of it: M computes in float32, and
     what batches and layouts move is rounding.
     """
-    described = _described(folder)
+    described = face_space_description(folder)
     if "motion" not in described:
         raise FileNotFoundError(f"{folder / FACE_SPACE_JSON} was written by older code: run `dvc repro face_space`")
     return {"kind": described["kind"], "motion": described["motion"]}
 
 
-def _described(folder: Path) -> dict:
+def face_space_description(folder: Path) -> dict:
+    """All of face_space.json; raises FileNotFoundError."""
     path = folder / FACE_SPACE_JSON
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: run `dvc repro face_space`")

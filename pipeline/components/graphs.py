@@ -2,10 +2,11 @@
 
     graphs.json            version of this layout, digest of the bundle, how far the graphs were from PyTorch
     audio.onnx, branches.onnx, emotion_branches.onnx    models/generation/graph_network.py; weights in model.safetensors
-    speech.onnx            models/speech/whisper.py; weights in speech.safetensors, or, where that is not there, in
-                           the file of the weights table, from which they are taken when it is loaded
+    speech.onnx            models/speech/whisper.py, models/speech/graph_states.py; weights in speech.safetensors, or,
+                           where Whisper's is not there, in the file of the weights table
 
-`pipeline.components.export` writes it.
+A face space whose networks were exported has a graphs.json, too, and the files of models/liveportrait/graph_runner.py.
+`pipeline.export` writes both.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from pathlib import Path
 from models.formats.onnx import providers_of
 from models.generation.generator import MotionGenerator
 from models.generation.graph_network import GraphNetwork
+from models.motion.face_space import FaceSpace
 from models.motion.normalization import MotionStatistics
 from models.speech.encoder import SpeechEncoder
+from models.speech.graph_states import GraphSpeechEncoder
 from models.speech.whisper import SPEECH, SPEECH_WEIGHTS, GraphWhisper, WhisperSpeechEncoder
 from models.speech.whisper_weights import read_whisper
 from pipeline.components.bundle import WEIGHTS, BundleError, bundle_digest, make_generator, read_config
+from pipeline.components.face_space import face_space_description
 from pipeline.components.speech import whisper_path
 from pipeline.core.data_params import Speech
 
@@ -28,7 +32,7 @@ GRAPHS, VERSION = "graphs.json", 1
 
 
 def has_graphs(folder: Path) -> bool:
-    """Whether a bundle was exported."""
+    """Whether a bundle, or LivePortrait's face space, was exported."""
     return (Path(folder) / GRAPHS).is_file()
 
 
@@ -52,9 +56,24 @@ def graph_generator(folder: Path, provider: str) -> MotionGenerator:
 
 def graph_speech_encoder(folder: Path, section: Speech, provider: str) -> SpeechEncoder:
     """The speech encoder of an exported bundle; raises WeightsError, ValueError."""
+    if section.kind != "whisper":
+        return GraphSpeechEncoder(folder / SPEECH, folder / SPEECH_WEIGHTS, section.kind, section.piece_s,
+                                  section.overlap_s, providers_of(provider))
     weights = None if (folder / SPEECH_WEIGHTS).is_file() else read_whisper(whisper_path(section)).up_to(section.layer)
     states = GraphWhisper(folder / SPEECH, providers_of(provider), weights)
     return WhisperSpeechEncoder(states, section.layer, section.piece_s, section.overlap_s)
+
+
+def graph_face_space(folder: Path, provider: str) -> FaceSpace:
+    """LivePortrait's exported face space; raises BundleError for graphs of another one, ValueError."""
+    from models.liveportrait.graph_runner import GraphRunner
+    from models.liveportrait.space import LivePortraitFaceSpace
+
+    described, graphs = face_space_description(folder), json.loads((folder / GRAPHS).read_text())
+    if (graphs.get("version"), graphs.get("face_space")) != (VERSION, described["fingerprint"]):
+        raise BundleError(f"{folder}: its graphs were made from another face space, or by other code: export it again; "
+                          f"without {GRAPHS} PyTorch runs it")
+    return LivePortraitFaceSpace(GraphRunner(folder, described["runtime"]["batch"], providers_of(provider)))
 
 
 def check_graphs(folder: Path) -> None:

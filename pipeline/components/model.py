@@ -9,10 +9,11 @@ from models.face.face import FaceDetector
 from models.generation.talking_head import TalkingHead
 from models.judges.voice import VoiceActivity
 from models.speech.encoder import SpeechEncoder
+from models.speech.whisper import SPEECH_WEIGHTS as SPEECH_TENSORS
 from pipeline.components.bundle import BundleConfig, bundle_digest, load_bundle, read_config
 from pipeline.components.detector import OF_SPACE, portrait_detector
 from pipeline.components.face_space import face_space_near, make_face_space
-from pipeline.components.graphs import graph_generator, graph_speech_encoder, has_graphs
+from pipeline.components.graphs import graph_face_space, graph_generator, graph_speech_encoder, has_graphs
 from pipeline.components.speech import SPEECH_WEIGHTS, make_speech_encoder
 from pipeline.compute.device import which_device
 from pipeline.core.data_params import Speech
@@ -38,8 +39,9 @@ def load_head(folder: Path, face_space_folder: Path | None = None, device: str =
 
     Raises BundleError, WeightsError, FileNotFoundError, ValueError.
     """
-    config = read_config(folder)
-    space = make_face_space(config.face_space, face_space_folder or face_space_near(folder), device)
+    config, place = read_config(folder), face_space_folder or face_space_near(folder)
+    drawn_by_graphs = config.face_space == "liveportrait" and has_graphs(place)
+    space = graph_face_space(place, provider) if drawn_by_graphs else make_face_space(config.face_space, place, device)
     if has_graphs(folder):
         return TalkingHead(space, graph_generator(folder, provider))
     if provider != "cpu":
@@ -53,9 +55,11 @@ def load_model(folder: Path, face_space_folder: Path | None = None, detector: st
     on the GPU that is there; raises what `load_head` raises, and ValueError for an unknown detector."""
     config = read_config(folder)
     exported, speech = has_graphs(folder), Speech(**config.speech)
-    device = "cpu" if exported and config.face_space == "landmark" else which_device()  # asking it loads PyTorch
+    place = face_space_folder or face_space_near(folder)
+    # asking for the device loads PyTorch
+    device = "cpu" if exported and (config.face_space == "landmark" or has_graphs(place)) else which_device()
     encoder = graph_speech_encoder(folder, speech, provider) if exported else make_speech_encoder(speech, device)
-    return Model(load_head(folder, face_space_folder, device, provider), encoder,
+    return Model(load_head(folder, place, device, provider), encoder,
                  portrait_detector(detector, config.face_space), version_name(config, folder),
                  VoiceActivity(weight_path("silero_vad")))
 
@@ -64,7 +68,7 @@ def weights_of(folder: Path) -> list[str]:
     """Rows of the weights table that `load_model` opens for a bundle."""
     config = read_config(folder)
     landmark, speech = config.face_space == "landmark", Speech(**config.speech)
-    with_speech = speech.checkpoint is None and not has_graphs(folder)
+    with_speech = speech.checkpoint is None and not (folder / SPEECH_TENSORS).is_file()
     faces = ["scrfd", "face_landmarker"] if landmark else [OF_SPACE[config.face_space]]
     return ["silero_vad", *faces, *([SPEECH_WEIGHTS[speech.kind]] if with_speech else [])]
 

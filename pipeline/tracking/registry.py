@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -35,12 +35,20 @@ ALIASES = ("champion", "candidate")
 
 
 @dataclass(frozen=True)
+class Artifacts:
+    """Folders of a version by name ("bundle", "face_space"), and the packages that loading it needs, with versions."""
+
+    folders: dict[str, Path]
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """What is to be registered under `name`; folders by artifact name ("bundle", "face_space")."""
+    """What is to be registered under `name`; `artifacts` are asked for where `digest` is not registered yet."""
 
     name: str
     digest: str
-    folders: dict[str, Path]
+    artifacts: Callable[[], Artifacts]
     description: str
     tags: dict[str, str]
     code: Path               # the served model, as MLflow loads it
@@ -48,7 +56,6 @@ class Candidate:
     signature: Any           # its mlflow.models.ModelSignature
     example: dict[str, Any]  # a request; bytes are kept as base64
     metrics: dict[str, float] = field(default_factory=dict)
-    requirements: tuple[str, ...] = ()
     documents: tuple[Path, ...] = ()  # files that explain the run: parameters, the report
     evaluation: tuple[Path, ...] = ()  # per-clip rows, their protocol, films: what versions are compared by
 
@@ -202,17 +209,17 @@ def _log(client, candidate: Candidate, root: Path) -> str:
     mlflow = load_mlflow()
     import pandas as pd
 
-
     uri = tracking_uri(root)
     experiment = experiment_id(client, EXPERIMENT, artifact_root(uri, root))
     with TemporaryDirectory() as scratch, _addressed(mlflow, uri), mlflow.start_run(
             experiment_id=experiment, run_name=candidate.name, tags=candidate.tags):
+        made = candidate.artifacts()
         info = mlflow.pyfunc.log_model(
             name=_plain(candidate.name), python_model=str(candidate.code), signature=candidate.signature,
             input_example=pd.DataFrame([candidate.example]),
-            artifacts={name: str(folder) for name, folder in candidate.folders.items()},
+            artifacts={name: str(folder) for name, folder in made.folders.items()},
             code_paths=[*map(str, candidate.packages), str(_named(Path(scratch)))],
-            pip_requirements=list(candidate.requirements), model_config={"allowed_root": None, "credentials": True})
+            pip_requirements=list(made.requirements), model_config={"allowed_root": None, "credentials": True})
         mlflow.log_metrics(candidate.metrics)
         for document in candidate.documents:
             mlflow.log_artifact(str(document), "documents")

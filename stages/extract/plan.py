@@ -21,7 +21,7 @@ from pipeline.media import crops
 from pipeline.storage import Storage
 
 # what computes a family, by kind; beside ours torch is not among the libraries: its versions move features by rounding
-MOTION_CODE = {"landmark": "models.landmark.space", "liveportrait": "models.liveportrait.space"}
+MOTION_CODE = {"landmark": "models.landmark.space", "liveportrait": "models.liveportrait.torch_space"}
 MOTION_LIBRARIES = {"landmark": (crops.LIBRARY, "mediapipe"), "liveportrait": (crops.LIBRARY,)}
 SPEECH_CODE = {"whisper": "models.speech.whisper", "wav2vec2": "models.speech.huggingface",
                "hubert": "models.speech.huggingface"}

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import pipeline
 from evaluation.results.files import round_floats
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config
 from pipeline.core import paths
@@ -23,19 +24,13 @@ from pipeline.core.fingerprint import file_sha256
 from pipeline.core.stage import run_as_stage
 from pipeline.serve import model as served
 from pipeline.tracking.lineage import code_revision, data_version, file_digests, tree_digest
-from pipeline.tracking.registry import Candidate, clear_alias, register, set_alias
+from pipeline.tracking.registry import Artifacts, Candidate, clear_alias, register, set_alias
+from stages.register.artifacts import PACKAGES, artifacts_of
 from stages.register.gates import Gate, check_gates, numbers
 from stages.register.model_card import example_request, model_card
 from stages.register.previous import Changes, changes_since_last, keep_evaluation
 
 METRICS = "metrics.json"
-PACKAGES = tuple(Path(pipeline.__path__[0]).parent / name for name in ("models", "pipeline"))
-REQUIRED = ("ai-edge-litert", "av", "c2pa-python", "cryptography", "huggingface-hub", "insightface", "mediapipe",
-            "mlflow", "numpy", "onnx", "onnxruntime", "opencv-python-headless", "pillow-heif", "psutil", "pydantic",
-            "pypi-simple", "pyyaml", "requests", "safetensors", "scipy", "soundfile", "torch", "transformers")
-# insightface and mediapipe bring builds of OpenCV that share the headless one's folder: all of one version, so that it
-# does not matter which of them is unpacked last
-SAME_OPENCV = ("opencv-python", "opencv-contrib-python")
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,10 @@ def main(say: Callable[[str], None] = print) -> None:
     metrics = read_metrics()
     name = params.register_.name
     changes = changes_since_last(name, bundle_digest(paths.EMOTION_BUNDLE), params)
-    rows = {plan.name: _register(plan, params, metrics, changes, say) for plan in plans(params, metrics)}
+    with TemporaryDirectory() as scratch:
+        carried = cache(partial(artifacts_of, scratch=Path(scratch), say=say))   # two of the models are one bundle
+        rows = {plan.name: _register(plan, params, metrics, changes, partial(carried, plan.bundle), say)
+                for plan in plans(params, metrics)}
     keep_evaluation(name, rows[name].version, rows[name].bundle_digest)
     told = {model: asdict(row) for model, row in rows.items()}
     told[name]["changes"] = round_floats(asdict(changes))
@@ -113,17 +111,17 @@ def lineage_tags(params: Params, config: BundleConfig) -> dict[str, str]:
 
 
 def _register(plan: Plan, params: Params, metrics: dict[str, float], changes: Changes,
-              say: Callable[[str], None]) -> Registered:
+              artifacts: Callable[[], Artifacts], say: Callable[[str], None]) -> Registered:
     config, digest = read_config(plan.bundle), bundle_digest(plan.bundle)
     passed = all(gate.passed for gate in plan.gates)
     reason = "; ".join(gate.reason for gate in plan.gates) or "no gate is set"
     tags = {**lineage_tags(params, config), "gates": "passed" if passed else "refused", "gates_reason": reason}
     version, new = register(Candidate(
-        name=plan.name, digest=digest, folders={"bundle": plan.bundle, "face_space": paths.FACE_SPACE},
+        name=plan.name, digest=digest, artifacts=artifacts,
         description=model_card(plan.name, config, params, metrics, plan.gates,
                                changes if plan.name == params.register_.name else None), tags=tags,
         code=Path(served.__file__), packages=PACKAGES, signature=served.signature(),
-        example=example_request(config, params), metrics=metrics, requirements=requirements(),
+        example=example_request(config, params), metrics=metrics,
         documents=_documents(plan, params), evaluation=_evaluation(plan, params)))
     set_alias(plan.name, "candidate", version)
     (set_alias if passed else clear_alias)(plan.name, "champion", version)
@@ -147,19 +145,6 @@ def _evaluation(plan: Plan, params: Params) -> tuple[Path, ...]:
     if plan.name == params.register_.name:
         names.append("videos")
     return tuple(path for path in (paths.EVALUATION / name for name in names) if path.exists())
-
-
-def requirements() -> tuple[str, ...]:
-    """What serving a model needs, in the versions that are installed here."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    pins = []
-    for name in REQUIRED:
-        try:
-            pins.append(f"{name}=={version(name)}")
-        except PackageNotFoundError:  # an option that this environment does without
-            continue
-    return (*pins, *(f"{name}=={version('opencv-python-headless')}" for name in SAME_OPENCV))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from models.liveportrait.film import MOUTH, REACH, LivePortraitFilm, lower_face
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime
-from models.liveportrait.space import LivePortraitFaceSpace
+from models.liveportrait.torch_space import torch_space
 from models.liveportrait.widths import TOY
 from models.motion.film_space import PixelSquare
 
@@ -17,7 +17,7 @@ SQUARE = PixelSquare(60, 40, 256)
 
 @pytest.fixture(scope="module")
 def film() -> LivePortraitFilm:
-    return LivePortraitFilm(LivePortraitFaceSpace(seeded_networks(TOY, 1), Runtime(batch=1, stitching=False)))
+    return LivePortraitFilm(torch_space(seeded_networks(TOY, 1), Runtime(batch=1, stitching=False)))
 
 
 def test_the_mouth_is_the_released_codes_lip_region(film):

@@ -9,12 +9,13 @@ import torch
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime
 from models.liveportrait.space import LivePortraitFaceSpace
+from models.liveportrait.torch_space import torch_space
 from models.liveportrait.widths import TOY
 
 
 @pytest.fixture(scope="module")
 def space() -> LivePortraitFaceSpace:
-    return LivePortraitFaceSpace(seeded_networks(TOY, 1), Runtime(batch=3, stitching=False))
+    return torch_space(seeded_networks(TOY, 1), Runtime(batch=3, stitching=False))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def frames(picture) -> np.ndarray:
 def test_motion_is_what_the_network_says(space, frames):
     motion = space.extract(frames)
     with torch.inference_mode():
-        head = space.networks.head_motion(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)
+        head = space.runner.networks.head_motion(torch.from_numpy(frames).permute(0, 3, 1, 2) / 255)
     assert np.allclose(motion.delta, head.delta, atol=1e-6)
     assert np.allclose(motion.x_c, head.x_c.mean(0), atol=1e-6)
     assert np.allclose(motion.angles_deg, head.angles_deg, atol=1e-4)
@@ -37,7 +38,7 @@ def test_key_points_are_equation_one_of_one_picture(space, frames):
     """With one frame the mean of x_c is M's own, so the NumPy side and the torch side must agree."""
     motion = space.extract(frames[:1])
     with torch.inference_mode():
-        wanted = space.networks.head_motion(torch.from_numpy(frames[:1]).permute(0, 3, 1, 2) / 255).keypoints()
+        wanted = space.runner.networks.head_motion(torch.from_numpy(frames[:1]).permute(0, 3, 1, 2) / 255).keypoints()
     assert np.allclose(space.keypoints(motion), wanted, atol=1e-5)
 
 
@@ -65,7 +66,7 @@ def test_rendering_in_batches_and_at_once(space, frames):
 @pytest.mark.nightly
 def test_compiled_networks_give_the_same_motion_and_pictures(space, frames):
     """The last batch is filled up, so that nothing is compiled twice."""
-    compiled = LivePortraitFaceSpace(seeded_networks(TOY, 1), Runtime(batch=3, stitching=False, compile=True))
+    compiled = torch_space(seeded_networks(TOY, 1), Runtime(batch=3, stitching=False, compile=True))
     motion, found = space.extract(frames), compiled.extract(frames)
     assert np.allclose(found.vector(), motion.vector(), atol=1e-4)
     x, appearance = space.keypoints(motion), space.appearance(frames[0])
@@ -92,7 +93,7 @@ def test_stitching_is_applied_where_it_is_on(frames):
     networks = seeded_networks(TOY, 1)
     torch.nn.init.zeros_(networks.retargeting.stitching.mlp[-1].weight)
     networks.retargeting.stitching.mlp[-1].bias.data = torch.cat([torch.zeros(63), torch.tensor([0.2, 0.0])])
-    spaces = {on: LivePortraitFaceSpace(networks, Runtime(stitching=on)) for on in (False, True)}
+    spaces = {on: torch_space(networks, Runtime(stitching=on)) for on in (False, True)}
     appearance = spaces[True].appearance(frames[0])
     x = spaces[True].keypoints(appearance.motion)
     shifted = spaces[False].render(appearance, x[0], x + np.float32([0.2, 0, 0]))

@@ -20,6 +20,8 @@ from models.generation.request import SampleSettings
 from models.motion.normalization import MotionStatistics, Normalizer
 from models.transformer.motion_transformer import ModelShape, MotionTransformer
 from pipeline.components.bundle import BundleConfig, bundle_digest, read_config, save_bundle
+from pipeline.components.graphs import check_graphs, has_graphs
+from pipeline.components.model import weights_of
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.config import load_params
@@ -68,8 +70,8 @@ def work(tmp_path, monkeypatch, project, empty_mlflow) -> Path:
     return tmp_path
 
 
-def run() -> dict:
-    register.main(say=lambda text: None)
+def run(say=lambda text: None) -> dict:
+    register.main(say=say)
     return json.loads(paths.REGISTRATION.read_text())
 
 
@@ -89,8 +91,10 @@ def test_versions_aliases_gates_and_lineage(work):
     assert "consent" in found["description"] and "mouth_r | 0.8" in found["description"]
 
     write_json(paths.EVALUATION / "metrics.json", {**GOOD, "mouth_r": None})  # not measured: no number in JSON
-    toy_bundle(paths.EMOTION_BUNDLE, "emotion", 3, yaml.safe_load(Path("params.yaml").read_text())["speech"])
-    second = run()
+    speech = yaml.safe_load(Path("params.yaml").read_text())["speech"]
+    toy_bundle(paths.EMOTION_BUNDLE, "emotion", 3, {**speech, "checkpoint": "nowhere"})
+    said: list[str] = []
+    second = run(said.append)
     assert second["playmate"]["version"] == "2" and not second["playmate"]["champion"]
     assert second["playmate"]["gates"]["mouth_r"] == {"passed": False, "reason": "mouth_r was not measured"}
     assert second["playmate-audio"]["champion"] and second["playmate-audio"]["version"] == "1"
@@ -100,8 +104,19 @@ def test_versions_aliases_gates_and_lineage(work):
 
     folder = download("models:/playmate@champion")
     assert bundle_digest(folder / "bundle") == made_from["bundle_digest"]
+    check_graphs(folder / "bundle")
+    assert not (folder / "bundle" / "speech.safetensors").exists()   # fetched by its checksum where it is missing
+    assert weights_of(folder / "bundle") == weights_of(paths.AUDIO_BUNDLE)
+    assert not {"torch", "transformers"} & pinned(folder)
     assert (folder / "face_space" / "face_space.json").is_file()
     assert not list(work.rglob("*.pkl"))
+    candidate = download("models:/playmate@candidate")   # its speech encoder is not here: as PyTorch runs it
+    assert not has_graphs(candidate / "bundle") and {"torch", "transformers"} <= pinned(candidate)
+    assert sum("emotion/bundle is registered without graphs, PyTorch runs it: " in line for line in said) == 1
+
+
+def pinned(folder: Path) -> set[str]:
+    return {line.split("==")[0] for line in (folder.parent / "requirements.txt").read_text().split()}
 
 
 def test_a_model_that_is_not_registered_is_named(work):

@@ -6,13 +6,9 @@ there: nothing is kept twice.
 
 from __future__ import annotations
 
-import json
 import shutil
-import struct
-import warnings
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,48 +19,39 @@ from models.generation.graph_network import AUDIO, EMOTIONAL, PLAIN
 from models.generation.request import Request
 from models.motion.motion import RHO_DIM
 from models.speech.level import TARGET_RMS
-from models.speech.log_mel import BANDS
-from models.speech.whisper import SPEECH, SPEECH_WEIGHTS
-from models.speech.whisper_network import TorchWhisper, WhisperEncoder
-from models.speech.whisper_weights import read_whisper
+from models.speech.whisper import SPEECH_WEIGHTS
 from models.transformer.branches import AudioRows, EmotionBranches, PlainBranches
 from pipeline.components.bundle import CONFIG, WEIGHTS, BundleConfig, bundle_digest, load_bundle, read_config
 from pipeline.components.face_space import face_space_near
 from pipeline.components.graphs import GRAPHS, VERSION, graph_generator, graph_speech_encoder
-from pipeline.components.speech import make_speech_encoder, whisper_path
-from pipeline.core.atomic import write_bytes, write_json
+from pipeline.core.atomic import write_json
 from pipeline.core.data_params import Speech
+from pipeline.export.face_space import export_face_space
+from pipeline.export.graph import OPSET, ExportError, write_graph
+from pipeline.export.speech import exact_encoder, write_speech
 
-OPSET = 18
 SOLVERS = ("ddim", "ddpm", "dpmpp")
 TOLERANCE = 1e-4  # largest difference from PyTorch, in standard deviations
 TRIED_SPEECH_S = 6  # seconds of noise that both encoders hear
-STORED_TYPES = {"F16": 10, "F32": 1}  # safetensors' names and ONNX's numbers
-
-
-class ExportError(ValueError):
-    """A bundle cannot be exported, or its graphs compute something else than PyTorch."""
 
 
 def export_bundle(bundle: Path, out: Path, speech_weights: bool = True) -> dict[str, float]:
     """Write the exported bundle `out`, which may be `bundle` itself -> largest differences from PyTorch, by what was
     compared, in standard deviations.
 
-    `speech_weights`: the speech encoder's weights, too; without them they are looked up where `playmate weights` keeps
-    them. Raises BundleError, WeightsError, and ExportError where the speech encoder is none that can be exported, or a
-    difference is above 1e-4; then there is no `graphs.json`, and `out` is run by PyTorch.
+    `speech_weights`: Whisper's weights, too; without them they are looked up where `playmate weights` keeps them.
+    Raises BundleError, WeightsError, and ExportError where a difference is above 1e-4; then there is no `graphs.json`,
+    and `out` is run by PyTorch.
     """
     config = read_config(bundle)
     section = Speech(**config.speech)
-    if section.kind != "whisper":
-        raise ExportError(f"{bundle}: its speech encoder is {section.kind}, and only whisper's is exported")
     out.mkdir(parents=True, exist_ok=True)
     (out / GRAPHS).unlink(missing_ok=True)
     if bundle.resolve() != out.resolve():
         for name in (CONFIG, WEIGHTS):
             shutil.copyfile(bundle / name, out / name)
     _write_generator(out, config)
-    _write_speech(out, section)
+    write_speech(out, section)
     describe = {"version": VERSION, "playmate": installed_version("playmate-pipeline"), "bundle": bundle_digest(out),
                 "opset": OPSET}
     write_json(out / GRAPHS, describe)
@@ -73,7 +60,7 @@ def export_bundle(bundle: Path, out: Path, speech_weights: bool = True) -> dict[
         (out / GRAPHS).unlink()
         raise ExportError(f"{bundle}: the graphs are not what PyTorch computes: " + ", ".join(
             f"{name} differs by {value:.1e} of a deviation" for name, value in found.items() if value > TOLERANCE))
-    if not speech_weights:
+    if not speech_weights and section.kind == "whisper":
         (out / SPEECH_WEIGHTS).unlink()
     return found
 
@@ -83,11 +70,11 @@ def export_model(bundle: Path, out: Path) -> list[str]:
     read_config(bundle)   # what is no bundle has no face space either
     space = face_space_near(bundle)
     differ = export_bundle(bundle, out)
-    if not (out / "face_space").exists():
-        shutil.copytree(space, out / "face_space")
+    drawn = export_face_space(space, out / "face_space")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) / 2**20
-    return [f"{out}: {size:.1f} MB", "largest differences from PyTorch, in standard deviations: "
+    said = [f"{out}: {size:.1f} MB", "largest differences from PyTorch, in standard deviations: "
             + ", ".join(f"{name} {value:.1e}" for name, value in differ.items())]
+    return said + [f"LivePortrait's: {', '.join(f'{name} {value:.1e}' for name, value in drawn.items())}"] * bool(drawn)
 
 
 def _write_generator(out: Path, config: BundleConfig) -> None:
@@ -113,76 +100,7 @@ def _write_generator(out: Path, config: BundleConfig) -> None:
             "audio": {0: "2B", 1: "L"}, "identity": {0: "B"}, "previous": {0: "B"}, "emotion": {0: "B", 1: "L"}}
     for name, module, inputs in graphs:
         output = "audio_rows" if name == AUDIO else "branches"
-        _write_graph(out / name, module, inputs, axes, output, out / WEIGHTS)
-
-
-class _SpeechGraph(nn.Module):
-    """Hidden state `layer` alone: what lies behind it is not exported."""
-
-    def __init__(self, model: WhisperEncoder, layer: int):
-        super().__init__()
-        self.model, self.layer = model, layer
-
-    def forward(self, mel: Tensor, first: Tensor) -> Tensor:
-        return self.model(mel, self.layer, first)
-
-
-def _write_speech(out: Path, section: Speech) -> None:
-    from safetensors.numpy import save
-
-    path = whisper_path(section)
-    network = TorchWhisper(path, section.layer).network
-    write_bytes(out / SPEECH_WEIGHTS, save(read_whisper(path).up_to(section.layer)))
-    inputs = {"mel": torch.zeros(1, BANDS, 200), "first": torch.tensor([0])}
-    _write_graph(out / SPEECH, _SpeechGraph(network, section.layer), inputs, {"mel": {2: "2S"}}, "states",
-                 out / SPEECH_WEIGHTS, prefix="model.")
-
-
-def _write_graph(path: Path, module: nn.Module, inputs: dict[str, Tensor], axes: dict[str, dict[int, str]],
-                 output: str, weights: Path, prefix: str = "") -> None:
-    """`weights`: the safetensors file whose tensors are the module's, less `prefix`, and where the graph shall read
-    them."""
-    import onnx
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sizes that are constants, and that it is the older of two exporters
-        torch.onnx.export(module.eval(), tuple(inputs.values()), str(path), dynamo=False, opset_version=OPSET,
-                          input_names=list(inputs), output_names=[output], do_constant_folding=False,
-                          dynamic_axes={name: of for name, of in axes.items() if name in inputs})
-    graph = onnx.load(str(path))
-    _weights_outside(graph.graph, weights, prefix)
-    write_bytes(path, graph.SerializeToString(deterministic=True))
-
-
-def _weights_outside(graph: Any, weights: Path, prefix: str) -> None:
-    """Let the initializers that lie in a safetensors file be read from there; float16 ones are cast when loaded.
-
-    Format: https://github.com/huggingface/safetensors, 8 bytes with the length of the header, the header as JSON, data.
-    """
-    from onnx import TensorProto, helper
-
-    with weights.open("rb") as file:
-        length, = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    casts = []
-    for tensor in graph.initializer:
-        entry = header.get(tensor.name.removeprefix(prefix))
-        if entry is None:
-            continue
-        start, stop = entry["data_offsets"]
-        name, kind = tensor.name.removeprefix(prefix), STORED_TYPES[entry["dtype"]]
-        consumed = tensor.name
-        tensor.Clear()
-        tensor.name = name if kind == TensorProto.FLOAT else f"{name}.stored"
-        tensor.data_type, tensor.data_location = kind, TensorProto.EXTERNAL
-        tensor.dims.extend(entry["shape"])
-        for key, value in (("location", weights.name), ("offset", 8 + length + start), ("length", stop - start)):
-            tensor.external_data.add(key=key, value=str(value))
-        if tensor.name != consumed:
-            casts.append(helper.make_node("Cast", [tensor.name], [consumed], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+        write_graph(out / name, module, inputs, axes, output, out / WEIGHTS)
 
 
 def differences(folder: Path, config: BundleConfig, section: Speech) -> dict[str, float]:
@@ -192,10 +110,10 @@ def differences(folder: Path, config: BundleConfig, section: Speech) -> dict[str
     frames = 25 * TRIED_SPEECH_S
     waveform = TARGET_RMS * random.standard_normal(640 * frames).astype(np.float32)
     ours, theirs = (encoder.encode(waveform, frames) for encoder in (
-        graph_speech_encoder(folder, section, "cpu"), make_speech_encoder(section)))
+        graph_speech_encoder(folder, section, "cpu"), exact_encoder(section)))
     found = {"speech": float((np.abs(ours - theirs).max(0) / theirs.std(0).clip(1e-3)).max())}
     shape, pair = config.model, (graph_generator(folder, "cpu"), load_bundle(folder).generator("cpu"))
-    speech = np.resize(theirs, (int(2.5 * shape.window), shape.speech_dim))
+    speech = np.resize(theirs, (int(2.5 * shape.window), shape.speech_dim)).astype(np.float32)
     mean, std = pair[0].network.faces
     x_c = (mean + 0.5 * std * random.standard_normal(mean.shape)).astype(np.float32).reshape(-1, 3)
     for solver in SOLVERS:
