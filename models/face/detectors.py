@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from models.face.face import Face, landmark_box, outline_box
-from models.face.landmarker import without_matplotlib
+from models.face.landmarker import media_pipe
 from models.formats.onnx import one_thread, providers
 from models.formats.tflite import quiet_native_stderr
 
@@ -128,13 +128,12 @@ class MediaPipeDetector:
     """
 
     def __init__(self, model: Path, faces: int = 4):
-        with without_matplotlib():
-            from mediapipe.tasks.python import BaseOptions, vision
-
+        vision = media_pipe()
         with quiet_native_stderr():
             self._task = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=str(model)), running_mode=vision.RunningMode.IMAGE,
-                num_faces=faces, min_face_detection_confidence=MIN_SCORE, min_face_presence_confidence=MIN_SCORE))
+                base_options=vision.base_options_lib.BaseOptions(model_asset_path=str(model)), num_faces=faces,
+                running_mode=vision.running_mode_lib.VisionTaskRunningMode.IMAGE,
+                min_face_detection_confidence=MIN_SCORE, min_face_presence_confidence=MIN_SCORE))
             self._look(np.zeros((64, 64, 3), np.uint8), np.zeros(2))   # its networks start with the first picture
 
     def detect(self, image: np.ndarray) -> list[Face]:
@@ -149,9 +148,8 @@ class MediaPipeDetector:
         return faces
 
     def _look(self, image: np.ndarray, offset: np.ndarray) -> list[Face]:
-        import mediapipe
-
-        result = self._task.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(image)))
+        pictures = media_pipe().image_lib
+        result = self._task.detect(pictures.Image(pictures.ImageFormat.SRGB, np.ascontiguousarray(image)))
         size = np.array([image.shape[1], image.shape[0]], np.float64)
         clouds = [np.array([(p.x, p.y) for p in face]) * size - offset for face in result.face_landmarks]
         return [_face_of_landmarks(cloud) for cloud in clouds]

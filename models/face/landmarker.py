@@ -7,15 +7,15 @@ in the units of x. Every clip is tracked by its own instance, so that a result d
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 
+from models.formats.bare import bare
 from models.formats.tflite import quiet_native_stderr
 
 NUM_POINTS = 478
@@ -73,33 +73,27 @@ class FaceLandmarker:
         return Landmarks(points, scores, names, np.isfinite(points[:, 0, 0]))
 
 
-@contextlib.contextmanager
-def without_matplotlib() -> Iterator[None]:
-    """For MediaPipe's import: it asks for matplotlib, for a plot that nobody here draws, at a third of the time to the
-    first frame. An empty module stands in for it meanwhile, unless the real one is there."""
-    placed = {name: ModuleType(name) for name in ("matplotlib", "matplotlib.pyplot")}
-    if "matplotlib" in sys.modules or "mediapipe" in sys.modules:
-        placed = {}
-    else:
-        vars(placed["matplotlib"])["pyplot"] = placed["matplotlib.pyplot"]
-    sys.modules.update(placed)
-    try:
-        yield
-    finally:
-        for name in placed:
-            del sys.modules[name]
+@cache
+def media_pipe() -> ModuleType:
+    """MediaPipe's module for face landmarks, with its library loaded."""
+    parts = ("mediapipe", "tasks", "python", "vision")
+    with bare(*(".".join(parts[:count]) for count in range(1, len(parts) + 1))):
+        from mediapipe.tasks.python.vision import face_landmarker
+
+        face_landmarker.mediapipe_c_bindings_lib.load_raw_library()   # found by the packages' names
+    return face_landmarker
 
 
 class FaceTracker:
     """One MediaPipe instance in VIDEO mode with a clock of its own."""
 
     def __init__(self, path: Path, min_confidence: float, fps: float):
-        with without_matplotlib():
-            from mediapipe.tasks.python import BaseOptions, vision
+        vision = media_pipe()
         with quiet_native_stderr():
             options = vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_path=str(path)),
-                running_mode=vision.RunningMode.VIDEO, num_faces=1, output_face_blendshapes=True,
+                base_options=vision.base_options_lib.BaseOptions(model_asset_path=str(path)),
+                running_mode=vision.running_mode_lib.VisionTaskRunningMode.VIDEO, num_faces=1,
+                output_face_blendshapes=True,
                 min_face_detection_confidence=min_confidence, min_face_presence_confidence=min_confidence,
                 min_tracking_confidence=min_confidence)
             self._task = vision.FaceLandmarker.create_from_options(options)
@@ -112,9 +106,7 @@ class FaceTracker:
 
     def look(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]] | None:
         """Points [478, 3] as fractions of the picture, scores [52] and their names; None without a face."""
-        import mediapipe
-
-        image = mediapipe.Image(mediapipe.ImageFormat.SRGB, frame)
+        image = media_pipe().image_lib.Image(media_pipe().image_lib.ImageFormat.SRGB, frame)
         result = self._task.detect_for_video(image, round(self._looks * CLOCK_STRETCH * 1000 / self._fps))
         self._looks += 1
         if not result.face_landmarks:

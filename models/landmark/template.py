@@ -52,17 +52,17 @@ def _to_camera_axes(vertices: np.ndarray) -> np.ndarray:
 
 
 def _mesh(message: bytes) -> tuple[np.ndarray, np.ndarray]:
-    floats: list[float] = []
-    indices: list[int] = []
+    numbers, indices = bytearray(), list[int]()
     mesh = next(value for field, value in _fields(message) if field == 1 and isinstance(value, bytes))
     for field, value in _fields(mesh):
         if field == 3 and isinstance(value, bytes):
-            floats += np.frombuffer(value, "<f4").tolist()  # one number, or many packed
+            numbers += value  # one, or many packed
         if field == 4:
             indices += [value] if isinstance(value, int) else _varints(value)
+    floats = np.frombuffer(numbers, "<f4").astype(np.float64)
     if len(floats) != NUM_VERTICES * 5 or len(indices) % 3 or max(indices, default=-1) >= NUM_VERTICES:
         raise ValueError(f"{len(floats)} coordinates, {len(indices)} triangle corners")
-    return np.array(floats), np.array(indices)
+    return floats, np.array(indices)
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -85,6 +85,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
+    if data[at] < 0x80:   # as nearly all are
+        return data[at], at + 1
     value = shift = 0
     while shift < 64:
         byte = data[at]

@@ -36,14 +36,13 @@ from pipeline.animate.speech import Speech, read_speech
 from pipeline.animate.style import style_of
 from pipeline.compute.prefetch import prefetch
 from pipeline.core.atomic import check_not_read
-from pipeline.media.film import write_video
-from pipeline.media.lettering import VisibleMark
 
 if TYPE_CHECKING:
     from pipeline.animate.credentials import Credentials
+    from pipeline.media.lettering import VisibleMark
 
 CRF = 18
-RENDER_FRAMES = 10  # rendered at once: the first of them wait for the others
+RENDER_FRAMES = 10  # rendered at once
 AS_GENERATED = Direction()
 DIRECTED = frozenset(one.name for one in fields(Direction))  # keywords of `animate` that direct
 
@@ -166,6 +165,8 @@ class Animator:
         what `animate` raises, and CredentialsError.
         """
         from pipeline.animate.provenance import generation_facts, metadata_tags, signing
+        from pipeline.media.film import write_video
+        from pipeline.media.lettering import VisibleMark
 
         check_not_read(Path(out), [portrait, speech, options.get("pose"), options.get("like")])
         asked = {name: value for name, value in options.items() if name in DIRECTED}
@@ -200,10 +201,13 @@ class Animator:
                paste_back: bool = False) -> Iterator[np.ndarray]:
         """Frames of motion vectors [n, 3K + 7], as `animate` gives them."""
         paste = PasteBack(portrait.picture, portrait.matrix, len(portrait.crop)) if paste_back else None
+        count = 1   # of the first frame, which waits for no other
         for vectors in motions:
-            for start in range(0, len(vectors), RENDER_FRAMES):
-                for frame in self.head.frames(portrait.source, vectors[start:start + RENDER_FRAMES]):
+            start = 0
+            while start < len(vectors):
+                for frame in self.head.frames(portrait.source, vectors[start:start + count]):
                     yield frame if paste is None else paste(frame)
+                start, count = start + count, RENDER_FRAMES
 
     def _rendered(self, portrait: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails

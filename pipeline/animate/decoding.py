@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +17,15 @@ import numpy as np
 from models.face.driving_crop import Square, cut
 from models.judges.voice import VoiceActivity
 from models.motion.clock import SAMPLE_RATE_HZ
-from pipeline.animate.picture import PortraitError, read_picture
+from pipeline.animate.decoded import FILM, FILM_ONE, PICTURES, WAVEFORM, FilmWish, PortraitError, SpeechFacts
+from pipeline.animate.picture import read_picture
 from pipeline.media.container import MediaError, open_media
 from pipeline.media.film import film_rate_hz
 from pipeline.media.sound import Piece, Resampler, SpeechShare, Tally, choose_track, mono, pieces
 from pipeline.media.video import Limits, Upright, check_size, steady, timed_frames, video_stream
 
 LOOK_PX = 640           # longer side of the pictures that a detector sees
-FILM_ONE = 16383.0      # of the film's int16: decoders give samples beyond 1
 SCALED_AT_ONCE = 2**20
-WAVEFORM, FILM, PICTURES = "waveform.f32", "film.s16", "pictures.npy"
-
-
-@dataclass(frozen=True)
-class SpeechFacts:
-    """What the files in the task's folder hold: `WAVEFORM` float32 [samples], `FILM` int16 [M, channels]."""
-
-    samples: int
-    peak: float
-    film_rate_hz: int
-    channels: int
-    has_film: bool            # else the film lets hear the waveform
-    track: int
-    tracks: int
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FilmWish:
-    """Which pictures of a video are wanted: every `every`-th of the grid i / fps, `limit` frames of the grid at most;
-    whole and small, or cut to `square` at `crop_px`."""
-
-    media: str
-    fps: int
-    limit: int
-    every: int
-    max_side_px: int
-    square: tuple[float, float, float] | None = None
-    crop_px: int = 0
 
 
 def make_worker(settings: dict[str, Any]) -> Decoder:

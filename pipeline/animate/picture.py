@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 from PIL import Image, ImageCms, UnidentifiedImageError
+
+from pipeline.animate.decoded import PortraitError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "HEIF")
 MAX_PIXELS = 100_000_000
@@ -27,13 +29,6 @@ DAMAGED = (OSError, ValueError, SyntaxError, struct.error, AttributeError, Overf
            IndexError, ZeroDivisionError)   # that Pillow and its parsers of metadata raise
 PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
-pillow_heif.register_heif_opener(thumbnails=False)
-
-
-class PortraitError(ValueError):
-    """A portrait cannot be animated; the message says why and what to do."""
-
-
 def read_picture(source: Path | str | bytes | np.ndarray) -> np.ndarray:
     """Decode a picture, upright, opaque, at most `MAX_SIDE_PX` wide or high -> RGB uint8 [H, W, 3].
 
@@ -42,6 +37,7 @@ def read_picture(source: Path | str | bytes | np.ndarray) -> np.ndarray:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
+    _know_heif()
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     if isinstance(file, Path) and not file.is_file():
         raise PortraitError("the portrait does not exist or is not a file")
@@ -60,6 +56,13 @@ def read_picture(source: Path | str | bytes | np.ndarray) -> np.ndarray:
         raise PortraitError(f"the portrait cannot be read: {error.strerror}") from error
     except DAMAGED as error:
         raise PortraitError(f"the portrait is damaged: {error}") from error
+
+
+@cache
+def _know_heif() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False)
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 from models.face.face import Face, FaceDetector, roll_deg
-from pipeline.animate.picture import PortraitError, read_picture
+from pipeline.animate.decoded import PortraitError
 from pipeline.animate.uploads import Refused, decoded_portrait
-from pipeline.media.lettering import draw_outlined
 
 TURNED = {1: "90 degrees to the left", 2: "180 degrees", 3: "90 degrees to the right"}
 YELLOW = (255, 210, 0)
@@ -27,6 +26,8 @@ def read_portrait(source: Path | str | bytes | np.ndarray) -> np.ndarray:
     """A picture as `pipeline.animate.picture.read_picture` reads it, files in a process of their own -> RGB uint8
     [H, W, 3]; raises PortraitError."""
     if isinstance(source, np.ndarray):
+        from pipeline.animate.picture import read_picture
+
         return read_picture(source)
     try:
         return decoded_portrait(source)
@@ -86,6 +87,8 @@ def draw_numbers(image: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
 
 def draw_boxes(image: np.ndarray, boxes: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
     """A copy of the picture [H, W, 3] with numbered boxes [4] in its pixels."""
+    from pipeline.media.lettering import draw_outlined
+
     drawn = np.ascontiguousarray(image).copy()
     thick = max(2, max(image.shape[:2]) // 300)
     for number, box in boxes:

@@ -13,7 +13,7 @@ from models.face.face import FaceDetector
 from models.motion.camera import angles_from_rotation, rotation_from_angles
 from models.motion.face_space import FaceNotFound, FaceSpace
 from models.motion.motion import Motion
-from pipeline.animate.decoding import FilmWish
+from pipeline.animate.decoded import FilmWish
 from pipeline.animate.portrait import by_size
 from pipeline.animate.uploads import FilmReader, Refused
 

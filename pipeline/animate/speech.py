@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.motion.clock import SAMPLE_RATE_HZ
-from pipeline.animate.decoding import FILM_ONE
+from pipeline.animate.decoded import FILM_ONE
 from pipeline.animate.uploads import Refused, decoded_speech
-from pipeline.media.film import Soundtrack
+
+if TYPE_CHECKING:
+    from pipeline.media.film import Soundtrack
 
 MIN_DURATION_S = 0.2
 MAX_DURATION_S = 4 * 3600.0
@@ -43,6 +46,8 @@ class Speech:
 
     def soundtrack(self) -> Soundtrack:
         """The film's sound; it starts and ends with the waveform."""
+        from pipeline.media.film import Soundtrack
+
         if self.film is None:
             return Soundtrack(SAMPLE_RATE_HZ, 1, (part[None] for part in _blocks(self.waveform)))
         return Soundtrack(self.film_rate_hz, self.film.shape[1],

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.animate.decoding import FILM, PICTURES, WAVEFORM, FilmWish, SpeechFacts
+from pipeline.animate.decoded import FILM, PICTURES, WAVEFORM, FilmWish, SpeechFacts
 from pipeline.compute.guard import Failure, GuardedWorker
 from pipeline.weights.table import WeightsError, weight_path
 

@@ -10,8 +10,6 @@ from models.face.face import FaceDetector
 from pipeline.weights.table import WeightsError, weight_path
 
 DETECTORS = ("insightface", "buffalo_l", "mediapipe")  # as in `preprocess.measure.detector`
-PORTRAIT_PX = 640   # a portrait is looked at once, so the larger picture costs nothing
-OF_SPACE = {"liveportrait": "buffalo_l"}  # LivePortrait comes with it; everything else: the embedded SCRFD
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,3 @@ def make_detector(name: str, size_px: int, files: DetectorFiles | None = None, d
     if name == "mediapipe":
         return MediaPipeDetector(files.network)
     return InsightFaceDetector(files.network, size_px, files.landmarks, device)
-
-
-def portrait_detector(name: str | None, face_space: str) -> FaceDetector:
-    """The detector of portraits: the one of this name, or the one that fits the face space."""
-    return make_detector(name or OF_SPACE.get(face_space, "insightface"), PORTRAIT_PX)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from models.motion.face_space import FaceSpace
 from pipeline.core import paths
-from pipeline.core.model_params import FaceSpace as FaceSpaceParams
 from pipeline.weights.table import WeightsError, weight_path
 
 if TYPE_CHECKING:
     from models.liveportrait.networks import Networks
+    from pipeline.core.model_params import FaceSpace as FaceSpaceParams
 
 FACE_SPACE_JSON, FACE_SPACE_TENSORS = "face_space.json", "face_space.safetensors"
 

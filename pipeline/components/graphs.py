@@ -12,7 +12,9 @@ A face space whose networks were exported has a graphs.json, too, and the files 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.formats.onnx import providers_of
 from models.generation.generator import MotionGenerator
@@ -23,12 +25,34 @@ from models.speech.encoder import SpeechEncoder
 from models.speech.graph_states import GraphSpeechEncoder
 from models.speech.whisper import SPEECH, SPEECH_WEIGHTS, GraphWhisper, WhisperSpeechEncoder
 from models.speech.whisper_weights import read_whisper
-from pipeline.components.bundle import WEIGHTS, BundleError, bundle_digest, make_generator, read_config
+from pipeline.components.bundle import WEIGHTS, BundleConfig, BundleError, bundle_digest, make_generator, read_config
 from pipeline.components.face_space import face_space_description
 from pipeline.components.speech import whisper_path
-from pipeline.core.data_params import Speech
+
+if TYPE_CHECKING:
+    from pipeline.core.data_params import Speech
 
 GRAPHS, VERSION = "graphs.json", 1
+
+
+@dataclass(frozen=True)
+class SpeechOptions:
+    """The `speech` section of an exported bundle, as in `pipeline.core.data_params.Speech`: it was checked before it
+    was trained with, and pydantic would take longer to import than the graphs to load."""
+
+    kind: str
+    checkpoint: str | None
+    layer: int
+    piece_s: float
+    overlap_s: float
+
+
+def speech_options(config: BundleConfig) -> SpeechOptions:
+    """Raises BundleError for other keys."""
+    try:
+        return SpeechOptions(**config.speech)
+    except TypeError as error:
+        raise BundleError(f"the section `speech` of the bundle cannot be used: {error}") from error
 
 
 def has_graphs(folder: Path) -> bool:
@@ -54,12 +78,13 @@ def graph_generator(folder: Path, provider: str) -> MotionGenerator:
     return make_generator(config, network, statistics)
 
 
-def graph_speech_encoder(folder: Path, section: Speech, provider: str) -> SpeechEncoder:
+def graph_speech_encoder(folder: Path, section: Speech | SpeechOptions, provider: str) -> SpeechEncoder:
     """The speech encoder of an exported bundle; raises WeightsError, ValueError."""
     if section.kind != "whisper":
         return GraphSpeechEncoder(folder / SPEECH, folder / SPEECH_WEIGHTS, section.kind, section.piece_s,
                                   section.overlap_s, providers_of(provider))
-    weights = None if (folder / SPEECH_WEIGHTS).is_file() else read_whisper(whisper_path(section)).up_to(section.layer)
+    weights = None if (folder / SPEECH_WEIGHTS).is_file() else read_whisper(
+        whisper_path(section.checkpoint)).up_to(section.layer)
     states = GraphWhisper(folder / SPEECH, providers_of(provider), weights)
     return WhisperSpeechEncoder(states, section.layer, section.piece_s, section.overlap_s)
 

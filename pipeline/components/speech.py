@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.speech.encoder import SpeechEncoder
-from pipeline.core.data_params import UNTRAINED, Speech
 from pipeline.core.fingerprint import code_of, file_sha256
 from pipeline.weights.table import WeightsError, weight_path, weight_sha256
+
+if TYPE_CHECKING:   # pydantic takes a while to import, and an exported bundle does without
+    from pipeline.core.data_params import Speech
 
 SPEECH_WEIGHTS = {"whisper": "whisper_tiny_en", "wav2vec2": "wav2vec2_base_960h", "hubert": "hubert_base_ls960"}
 CHECKPOINT_SUFFIXES = {".json", ".safetensors", ".bin"}
@@ -19,7 +22,8 @@ def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
     if section.kind == "whisper":
         from models.speech.whisper import WhisperSpeechEncoder
 
-        return WhisperSpeechEncoder(whisper_path(section), section.layer, section.piece_s, section.overlap_s, device)
+        return WhisperSpeechEncoder(whisper_path(section.checkpoint), section.layer, section.piece_s, section.overlap_s,
+                                    device)
     from models.speech.huggingface import HuggingFaceSpeechEncoder, untrained_network
 
     source = untrained_network(section.kind) if section.untrained else _checkpoint(section)
@@ -29,9 +33,11 @@ def make_speech_encoder(section: Speech, device: str = "cpu") -> SpeechEncoder:
 def speech_identity(section: Speech) -> dict:
     """What the features depend on besides code: parameters and the sha256 of the weights; raises WeightsError."""
     if section.kind == "whisper":
-        path, pinned = whisper_path(section), weight_sha256(SPEECH_WEIGHTS["whisper"])
+        path, pinned = whisper_path(section.checkpoint), weight_sha256(SPEECH_WEIGHTS["whisper"])
         weights = {"whisper": pinned if section.checkpoint is None else file_sha256(path)}
     elif section.untrained:
+        from pipeline.core.data_params import UNTRAINED
+
         weights = {UNTRAINED: code_of("models.speech.huggingface")}
     else:
         files = sorted(_checkpoint(section).iterdir())
@@ -39,9 +45,9 @@ def speech_identity(section: Speech) -> dict:
     return {**section.model_dump(exclude={"checkpoint"}), "weights": weights}
 
 
-def whisper_path(section: Speech) -> Path:
-    """The file of Whisper's weights; raises WeightsError."""
-    return Path(section.checkpoint) if section.checkpoint else weight_path(SPEECH_WEIGHTS["whisper"])
+def whisper_path(checkpoint: str | None) -> Path:
+    """The file of Whisper's weights, by default that of the table; raises WeightsError."""
+    return Path(checkpoint) if checkpoint else weight_path(SPEECH_WEIGHTS["whisper"])
 
 
 def _checkpoint(section: Speech) -> Path:

@@ -30,7 +30,8 @@ OUTPUTS = ("code", "embedded", "sources", "crops", "split", "face_space", "featu
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # `defer_build`: whoever needs one section does not wait for the validators of all
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Corpus(Section):

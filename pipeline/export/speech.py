@@ -56,7 +56,7 @@ class _Mel(nn.Module):
 def _write_whisper(out: Path, section: Speech) -> None:
     from safetensors.numpy import save
 
-    path = whisper_path(section)
+    path = whisper_path(section.checkpoint)
     network = TorchWhisper(path, section.layer).network
     write_bytes(out / SPEECH_WEIGHTS, save(read_whisper(path).up_to(section.layer)))
     inputs = {"mel": torch.zeros(1, BANDS, 200), "first": torch.tensor([0])}

@@ -9,6 +9,7 @@ import pytest
 from models.face.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice, tiles
 from models.face.driving_crop import driving_square
 from models.face.face import YAW_SLOPE, landmark_box, outline_box, yaw_deg
+from models.face.scrfd import ScrfdDetector, distinct
 from models.formats.onnx import OnnxNetwork, providers
 from tests.models.liveportrait.test_crop import landmarks
 from tests.needs import weight
@@ -77,6 +78,34 @@ def test_detectors_agree_on_a_real_face(detector):
 def test_a_face_that_fills_the_picture_and_none(detector):
     assert len(detector.detect(np.ascontiguousarray(astronaut()[60:210, 150:300]))) == 1
     assert detector.detect(np.full((200, 300, 3), 128, np.uint8)) == []
+
+
+@pytest.mark.media
+def test_scrfd_alone_is_insightfaces_number_for_number():
+    """Pictures wide and high, with a margin and without a face, with many faces, and faces that hide each other."""
+    faces = astronaut()
+    near = faces.copy()
+    near[:, 40:] = np.where(np.arange(472)[:, None] > 160, faces[:, :-40], near[:, 40:])
+    pictures = [faces, np.hstack([faces, faces[:, ::-1]]), np.tile(cv2.resize(faces, (150, 150)), (4, 3, 1)), near,
+                np.ascontiguousarray(faces[60:210, 150:300]), np.full((200, 300, 3), 128, np.uint8)]
+    theirs, ours = InsightFaceDetector(weight("scrfd"), 640), ScrfdDetector(weight("scrfd"), 640)
+    for picture, count in zip(pictures, (1, 2, 12, 1, 1, 0), strict=True):
+        wanted, found = theirs.detect(picture), ours.detect(picture)
+        assert len(found) == len(wanted) == count
+        for face, other in zip(found, wanted, strict=True):
+            assert np.array_equal(face.box, other.box) and np.array_equal(face.points, other.points)
+            assert face.score == other.score
+
+
+def test_of_two_boxes_in_one_place_the_more_certain_one_is_kept_by_hand():
+    """10 x 10 pixels, ends included: 6 x 10 of them shared are 60 of 140 (0.43), 5 x 10 are 50 of 150 (0.33)."""
+    boxes = np.float32([[0, 0, 9, 9], [4, 0, 13, 9], [5, 0, 14, 9], [40, 40, 49, 49]])
+    assert distinct(boxes) == [0, 2, 3] and distinct(boxes[:0]) == []
+
+
+def test_scrfd_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="wanted is an SCRFD of 320 px"):
+        ScrfdDetector(weight("scrfd"), 320)
 
 
 def test_a_face_that_is_small_in_its_picture(detector):

@@ -14,7 +14,8 @@ from PIL import Image
 from models.face.face import Face
 from models.face.source_crop import CROP_PX, crop_matrix, crop_portrait, face_square, landmark_square
 from pipeline.animate import picture
-from pipeline.animate.picture import PortraitError, read_picture
+from pipeline.animate.decoded import PortraitError
+from pipeline.animate.picture import read_picture
 from pipeline.animate.portrait import by_size, choose_face, draw_numbers, find_faces, read_portrait, rivals
 
 MEDIA = Path(__file__).parents[2] / "media_cases"

@@ -15,7 +15,7 @@ from PIL import Image
 from models.generation.talking_head import TalkingHead
 from pipeline.animate import uploads
 from pipeline.animate.animator import Animator
-from pipeline.animate.decoding import FilmWish
+from pipeline.animate.decoded import FilmWish
 from pipeline.animate.speech import read_speech
 from pipeline.animate.uploads import FilmReader, Refused
 from pipeline.media.film import write_video

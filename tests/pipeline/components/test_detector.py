@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.components import detector
-from pipeline.components.detector import detector_files, portrait_detector
+from pipeline.components import detector, model
+from pipeline.components.detector import detector_files
+from pipeline.components.model import portrait_detector
 from pipeline.weights.table import WeightsError
 
 
@@ -31,7 +32,10 @@ def test_a_pack_needs_its_detector_and_its_landmarks(pack):
 
 
 @pytest.mark.parametrize(("name", "space", "made"), [
-    (None, "landmark", "insightface"), (None, "liveportrait", "buffalo_l"), ("mediapipe", "liveportrait", "mediapipe")])
+    (None, "landmark", "scrfd"), ("insightface", "liveportrait", "scrfd"), (None, "liveportrait", "buffalo_l"),
+    ("mediapipe", "liveportrait", "mediapipe")])
 def test_portraits_are_looked_at_by_what_fits_the_face_space(monkeypatch, name, space, made):
-    monkeypatch.setattr(detector, "make_detector", lambda *wanted: wanted)
+    monkeypatch.setattr(detector, "weight_path", lambda weight: weight)
+    monkeypatch.setattr(model, "make_detector", lambda *wanted: wanted)
+    monkeypatch.setattr(model, "ScrfdDetector", lambda *wanted: wanted)
     assert portrait_detector(name, space) == (made, 640)
