@@ -71,8 +71,11 @@ def painting_order(mesh: Mesh, vertices: np.ndarray) -> np.ndarray:
 @cache
 def delaunay():
     """SciPy's triangulation, `scipy.spatial.Delaunay`."""
-    with bare("scipy.spatial", "scipy.linalg"):
-        from scipy.spatial._qhull import Delaunay
+    try:
+        with bare("scipy.spatial", "scipy.linalg"):
+            from scipy.spatial._qhull import Delaunay
+    except ImportError:   # the module is SciPy's own business: in a release that has moved it the start takes longer
+        from scipy.spatial import Delaunay
 
     return Delaunay
 
