@@ -34,8 +34,8 @@ from pipeline.storage.local import LocalStorage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext, WorkerContext
 from training.engine.feed import Feed
+from training.engine.memory import keep_freed_memory
 from training.engine.optimiser import OptimiserSettings
-from training.engine.worker import keep_freed_memory
 from training.motion.batches import BatchSettings, make_batch
 from training.motion.clips import StoredClips, TrainingClip
 from training.motion.job import Job

@@ -19,10 +19,11 @@ from pipeline.storage import open_storage
 from training.engine.checkpoint import CheckpointStore
 from training.engine.context import PlainContext
 from training.engine.loop import State
+from training.engine.memory import keep_freed_memory
 from training.engine.plan import RunPlan
 from training.engine.progress import Watch, newest_row
 from training.engine.stops import TrainingStopped, clear_stops, load_stops, stop_message
-from training.engine.worker import WorkerTask, keep_freed_memory, run_worker, train_tracked
+from training.engine.worker import WorkerTask, run_worker, train_tracked
 
 MAX_FAILURES = 3  # of workers; preempted nodes do not count
 

@@ -7,9 +7,9 @@ sample takes is in training/engine/context.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,11 @@ from torch import Tensor
 
 from models.motion.motion import RHO_DIM
 from training.engine.context import clip_order, share_of
+from training.engine.memory import ReusedMemory
 from training.motion.clips import TrainingClip
+from training.motion.seeds import generators
+
+_speech_memory = ReusedMemory()
 
 
 @dataclass(frozen=True)
@@ -85,25 +89,49 @@ class Batch:
 def make_batch(clips: Sequence[TrainingClip], settings: BatchSettings, seed: int, step: int, rank: int = 0,
                world_size: int = 1) -> Batch:
     """The share of `rank` in the batch of `step`."""
-    order = clip_order(seed, step, settings.batch, len(clips))
+    order = clip_order(seed, step, settings.batch, len(clips)).tolist()
     offset = np.random.default_rng([seed, step]).random()
     share = share_of(settings.batch, rank, world_size)
     levels = [(i / settings.batch + offset) % 1.0 for i in share]
-    return draw_samples([clips[order[i]] for i in share], settings,
-                        [np.random.default_rng([seed, step, i]) for i in share], levels)
+    return draw_samples([clips[order[i]] for i in share], settings, generators(seed, step, share), levels)
 
 
-def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms: Sequence[np.random.Generator],
+def draw_samples(clips: Sequence[TrainingClip], settings: BatchSettings, randoms: Iterable[np.random.Generator],
                  noise_levels: Sequence[float]) -> Batch:
-    """One sample a clip, each from its own generator; `noise_levels` in [0, 1) pick the diffusion times."""
-    rows, noises = _blank(len(clips), settings, clips[0]), []
-    for row, (clip, random, level) in enumerate(zip(clips, randoms, noise_levels, strict=True)):
-        noises.append(int(random.integers(2**32)))
-        _draw_sample(rows, row, clip, settings, random, level)
-    made = {name: torch.from_numpy(value) for name, value in rows.items()}
-    shape = (settings.previous + settings.window, clips[0].motion.shape[1])
-    previous_noise, noise = draw_noise(noises, shape).split([settings.previous, settings.window], dim=1)
-    return Batch([clip.clip_id for clip in clips], noise=noise, previous_noise=previous_noise, **made)
+    """One sample a clip, each from its own generator, which is used before the next is asked for;
+    `noise_levels` in [0, 1) pick the diffusion times.
+
+    What is random is drawn sample by sample, rows of motion and speech are copied once, and all else is made for the
+    whole batch.
+    """
+    count, previous, frames = len(clips), settings.previous, settings.previous + settings.window
+    motion = np.empty((count, frames, clips[0].motion.shape[1]), np.float32)
+    speech = _speech_memory.empty((count, frames, clips[0].speech.shape[1]), clips[0].speech.dtype)
+    jitter = np.empty((count, clips[0].x_c.size), np.float32)
+    drawn = []
+    for row, (clip, random) in enumerate(zip(clips, randoms, strict=True)):
+        one = _draw(clip, settings, random, jitter[row])
+        _copy_window(clip, one, previous, motion[row], speech[row])
+        if random.random() < settings.free_pose:
+            used = slice(0 if one.has_previous else previous, previous + one.length)
+            motion[row, used, -RHO_DIM:] = _pose_of_another_moment(clip, used.stop - used.start, random)
+        drawn.append(one)
+    identity = np.stack([clip.x_c.reshape(-1) for clip in clips]) + np.float32(settings.identity_noise) * jitter
+    emotion = np.zeros((count, 1, settings.num_emotions + 1), np.float32)
+    emotion[np.arange(count), 0, [one.emotion for one in drawn]] = 1
+    before, after = torch.from_numpy(motion).split([previous, settings.window], dim=1)
+    noise = draw_noise([one.noise for one in drawn], motion.shape[1:])
+    previous_noise, noise = noise.split([previous, settings.window], dim=1)
+    until = previous + np.array([one.length for one in drawn])
+    return Batch(
+        [clip.clip_id for clip in clips], motion=after, noise=noise, previous=before, previous_noise=previous_noise,
+        time=torch.tensor([int(level * settings.diffusion_steps) for level in noise_levels]),
+        speech=torch.from_numpy(speech), identity=torch.from_numpy(identity), emotion=torch.from_numpy(emotion),
+        previous_time=torch.tensor([one.previous_time for one in drawn]),
+        has_previous=torch.tensor([one.has_previous for one in drawn]),
+        mask=torch.from_numpy(np.arange(frames) < until[:, None]),
+        drop_audio=torch.tensor([one.drop_audio for one in drawn]),
+        drop_identity=torch.tensor([one.drop_identity for one in drawn]))
 
 
 def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
@@ -114,49 +142,49 @@ def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
     return noise
 
 
-def _blank(count: int, settings: BatchSettings, clip: TrainingClip) -> dict[str, np.ndarray]:
-    """Zeros for `count` samples, to be written in place: copying them together later would cost as much again."""
-    window, previous, dims = settings.window, settings.previous, clip.motion.shape[1]
-    floats = {"motion": (window, dims), "previous": (previous, dims), "identity": (clip.x_c.size,),
-              "emotion": (1, settings.num_emotions + 1)}
-    return {**{name: np.zeros((count, *shape), np.float32) for name, shape in floats.items()},
-            "speech": np.zeros((count, previous + window, clip.speech.shape[1]), clip.speech.dtype),
-            "mask": np.zeros((count, previous + window), bool),
-            **{name: np.zeros(count, bool) for name in ("has_previous", "drop_audio", "drop_identity")},
-            **{name: np.zeros(count, np.int64) for name in ("time", "previous_time")}}
+class _Drawn(NamedTuple):
+    """What chance made of one sample."""
+
+    noise: int  # the seed of its noise
+    has_previous: bool
+    start: int  # of its window in the clip
+    length: int
+    drop_audio: bool
+    drop_identity: bool
+    previous_time: int
+    emotion: int  # -1: the null class, the last
 
 
-def _draw_sample(rows: dict[str, np.ndarray], row: int, clip: TrainingClip, settings: BatchSettings,
-                 random: np.random.Generator, noise_level: float) -> None:
-    """Write one sample into `rows`; the order of the draws is part of what a seed means."""
-    window, previous = settings.window, settings.previous
-    has_previous = len(clip) > previous and random.random() >= settings.start_share
-    first = previous if has_previous else 0
-    start = int(random.integers(first, max(first, len(clip) - window) + 1))
-    length = min(window, len(clip) - start)
-    if random.random() < settings.truncate_share:
+def _draw(clip: TrainingClip, settings: BatchSettings, random: np.random.Generator, jitter: np.ndarray) -> _Drawn:
+    """The order of the draws is part of what a seed means. `jitter` [3K] is written: few people are in most training
+    sets, and a new face must not be a far one."""
+    noise, frames, chance = int(random.integers(2**32)), len(clip.motion), random.random
+    has_previous = frames > settings.previous and chance() >= settings.start_share
+    first = settings.previous if has_previous else 0
+    start = int(random.integers(first, max(first, frames - settings.window) + 1))
+    length = min(settings.window, frames - start)
+    if chance() < settings.truncate_share:
         length = int(random.integers(1, length + 1))
-    of_emotion = random.random()
-    rows["drop_identity"][row] = random.random() < settings.drop_identity
+    of_emotion = chance()
+    drop_identity = chance() < settings.drop_identity
     noised = settings.previous_noise_t_max > 0
-    rows["previous_time"][row] = random.integers(settings.previous_noise_t_max) if noised else -1
-    rows["drop_audio"][row], without_emotion = dropped_conditions(settings, random.random(), of_emotion)
-    rows["emotion"][row, 0, -1 if without_emotion else clip.emotion] = 1  # index -1 is the null class, last
-    rows["time"][row] = int(noise_level * settings.diffusion_steps)
-    rows["has_previous"][row] = has_previous
-    jitter = random.standard_normal(clip.x_c.size, np.float32)  # few people are in most training sets: a new face
-    rows["identity"][row] = clip.x_c.reshape(-1) + np.float32(settings.identity_noise) * jitter  # must not be a far one
-    rows["mask"][row, :previous + length] = True
-    rows["motion"][row, :length] = clip.motion[start:start + length]
-    rows["speech"][row, previous:previous + length] = clip.speech[start:start + length]
-    if has_previous:
-        rows["previous"][row] = clip.motion[start - previous:start]
-        rows["speech"][row, :previous] = clip.speech[start - previous:start]
-    if random.random() < settings.free_pose:
-        pose = _pose_of_another_moment(clip, (previous if has_previous else 0) + length, random)
-        rows["motion"][row, :length, -RHO_DIM:] = pose[-length:]
-        if has_previous:
-            rows["previous"][row, :, -RHO_DIM:] = pose[:previous]
+    previous_time = int(random.integers(settings.previous_noise_t_max)) if noised else -1
+    drop_audio, without_emotion = dropped_conditions(settings, chance(), of_emotion)
+    random.standard_normal(dtype=np.float32, out=jitter)
+    return _Drawn(noise, has_previous, start, length, drop_audio, drop_identity, previous_time,
+                  -1 if without_emotion else clip.emotion)
+
+
+def _copy_window(clip: TrainingClip, one: _Drawn, previous: int, motion: np.ndarray, speech: np.ndarray) -> None:
+    """Write motion [P + W, D] and speech [P + W, A] of a sample: zeros before its start, where it has nothing before,
+    and behind its end."""
+    led = previous if one.has_previous else 0
+    used, rows = slice(previous - led, previous + one.length), slice(one.start - led, one.start + one.length)
+    motion[used], speech[used] = clip.motion[rows], clip.speech[rows]
+    if led < previous:
+        motion[:previous], speech[:previous] = 0, 0
+    if used.stop < len(motion):
+        motion[used.stop:], speech[used.stop:] = 0, 0
 
 
 def _pose_of_another_moment(clip: TrainingClip, frames: int, random: np.random.Generator) -> np.ndarray:

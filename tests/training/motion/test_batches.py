@@ -5,6 +5,7 @@ import torch
 from tests.training.toy import clips
 from training.engine.context import clip_order, share_of
 from training.motion.batches import BatchSettings, draw_noise, draw_samples, dropped_conditions, make_batch
+from training.motion.seeds import generators
 
 
 def settings(**changes) -> BatchSettings:
@@ -149,3 +150,27 @@ def test_a_free_pose_is_the_clips_own_of_another_moment_and_leaves_the_rest():
         moved += not np.array_equal(plain["motion"], free["motion"])
         assert not free["motion"][length:].any()
     assert moved > 40 and 10 < backwards < 50
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32, 2**70 + 3, 2**200])
+@pytest.mark.parametrize("step", [0, 11, 2**33])
+def test_a_samples_generator_is_numpys_for_seed_step_and_index(seed, step):
+    indices = [0, 5, 6, 2**32 - 1]
+    for random, index in zip(generators(seed, step, indices), indices, strict=True):
+        numpys = np.random.default_rng([seed, step, index])
+        assert random.bit_generator.state == numpys.bit_generator.state
+        assert random.integers(5) == numpys.integers(5)     # leaves half a number behind, which the next must not see
+
+
+def test_a_batch_in_memory_that_was_used_before_is_that_in_fresh_memory():
+    """Windows cut short or without previous motion leave rows that only the batch before has written."""
+    data, cut = clips(frames=40), settings(truncate_share=0.9, start_share=0.5)
+    held = [make_batch(data, cut, 0, step).speech for step in range(4)]
+    places, wanted = [speech.data_ptr() for speech in held], [speech.clone() for speech in held]
+    assert len(set(places)) == 4
+    part = held[0][2:]
+    del held
+    for step in reversed(range(4)):
+        again = make_batch(data, cut, 0, step).speech
+        assert again.data_ptr() in places[1:] and torch.equal(again, wanted[step])
+    assert torch.equal(part, wanted[0][2:])     # a view keeps its memory from being used
