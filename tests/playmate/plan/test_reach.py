@@ -25,7 +25,7 @@ def test_a_stage_reaches_all_that_it_depends_on_and_no_more(folder):
 
 def test_targets_are_those_of_dvcs_own_command_line(folder):
     """A stand-in for dvc starts a process that asks; its words are what `ps` would show."""
-    ask = "from playmate.plan.reach import *; print(*reached(load_stages()))"
+    ask = "from playmate.plan.reach import *; print(*targeted_stages(load_stages()))"
     dvc = folder / "dvc"
     dvc.write_text(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {ask!r}], check=True)\n")
 
