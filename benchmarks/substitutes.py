@@ -75,7 +75,7 @@ def main() -> None:
     if chosen.emotions:
         pairings.append(emotions(chosen.emotions, judges))
     value = round_floats({"films": len(films), "frames": sum(len(film.seen.frames) for film in films),
-                     "rows": [pairing.row() for pairing in pairings]}, 4)
+                          "rows": [pairing.row() for pairing in pairings]}, 4)
     write_json(PATH, value)
     print(markdown(value))
 

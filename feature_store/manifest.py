@@ -114,7 +114,7 @@ def find_uncommitted(folder: Path) -> list[Path]:
 
 
 def remove_uncommitted(folder: Path) -> list[str]:
-    """Delete what `uncommitted` finds; return the names."""
+    """Delete what `find_uncommitted` finds; return the names."""
     foreign = find_uncommitted(folder)
     for path in foreign:
         path.unlink()

@@ -59,8 +59,8 @@ def main(say: Callable[[str], None] = print) -> None:
     spec = ModelSpec(paths.FACE_SPACE.resolve(), paths.EMOTION_BUNDLE.resolve(), FPS, tuple(section.metrics),
                      JobSettings.of(section), sync)
     jobs: list[Job] = [*clip_jobs(clips), *emotion_jobs(clips, section), *pose_jobs(clips, section),
-            *seed_jobs(clips, section), *dial_jobs(clips, section, params.face_space.kind == "landmark"),
-            *true_emotion_jobs(store, section, params.seed)]
+                       *seed_jobs(clips, section), *dial_jobs(clips, section, params.face_space.kind == "landmark"),
+                       *true_emotion_jobs(store, section, params.seed)]
     tasks = make_tasks(jobs, spec, WORK.resolve())
     failures = run_missing(tasks, spec, params, Actors("evaluate", section.workers, section.gpus_per_actor), say)
     _write(tasks, failures, training, params, store.fingerprints)

@@ -15,7 +15,7 @@ ANGLES = slice(4, 7)  # of rho
 
 
 def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
-             rest: np.ndarray) -> Iterator[np.ndarray]:
+           rest: np.ndarray) -> Iterator[np.ndarray]:
     """Windows [n, 3K + 7] of motion, one after the other, with head, mouth and eyes as the request's curves say.
 
     The blinks themselves are drawn later (models/motion/blinks.py); here the model's own give way to them.

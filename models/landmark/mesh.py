@@ -8,7 +8,6 @@ point of the face oval does beyond the rigid head (a jaw that drops pulls the sk
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
@@ -16,6 +15,12 @@ import numpy as np
 from models.face.points import FACE_OVAL
 from models.formats.bare import bare
 from models.landmark.template import Template
+
+try:
+    with bare("scipy.spatial", "scipy.linalg"):
+        from scipy.spatial._qhull import Delaunay
+except ImportError:   # the module is SciPy's own business: in a release that has moved it the start takes longer
+    from scipy.spatial import Delaunay
 
 GRID_STEP = 0.1  # half crop widths between outer vertices
 MARGIN = 0.35  # the grid reaches this far over the edge of the picture
@@ -68,18 +73,6 @@ def painting_order(mesh: Mesh, vertices: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(mesh.num_outer), order + mesh.num_outer])
 
 
-@cache
-def delaunay():
-    """SciPy's triangulation, `scipy.spatial.Delaunay`."""
-    try:
-        with bare("scipy.spatial", "scipy.linalg"):
-            from scipy.spatial._qhull import Delaunay
-    except ImportError:   # the module is SciPy's own business: in a release that has moved it the start takes longer
-        from scipy.spatial import Delaunay
-
-    return Delaunay
-
-
 def _drawn_in(face: np.ndarray, template: Template) -> np.ndarray:
     """The face with its sides drawn in onto the cheek: skin, not hair, stretches when a side turns to view.
 
@@ -90,7 +83,7 @@ def _drawn_in(face: np.ndarray, template: Template) -> np.ndarray:
     moved = np.flatnonzero(side > 0)
     farther_in = template.vertices[moved, :2] * np.stack([1 - 0.1 * side[moved], np.ones(len(moved))], -1)
     drawn = face.copy()
-    found = delaunay()(template.vertices[:, :2])
+    found = Delaunay(template.vertices[:, :2])
     triangle = found.find_simplex(farther_in)
     inside, affine = triangle >= 0, found.transform[triangle]
     two = np.einsum("nij,nj->ni", affine[:, :2], farther_in - affine[:, 2])
@@ -121,7 +114,7 @@ def _outer_depth(face: np.ndarray, distance: np.ndarray) -> np.ndarray:
 def _outer_triangles(vertices: np.ndarray) -> np.ndarray:
     """Delaunay triangles over the oval and the outer vertices, those inside the oval left out."""
     members = np.concatenate([np.array(FACE_OVAL), np.arange(468, len(vertices))])
-    triangles = members[delaunay()(vertices[members, :2]).simplices]
+    triangles = members[Delaunay(vertices[members, :2]).simplices]
     oval = vertices[list(FACE_OVAL), :2].astype(np.float32)
     centres = vertices[triangles, :2].mean(1)
     outside = [cv2.pointPolygonTest(oval, (float(x), float(y)), False) <= 0 for x, y in centres]

@@ -29,6 +29,7 @@ DAMAGED = (OSError, ValueError, SyntaxError, struct.error, AttributeError, Overf
            IndexError, ZeroDivisionError)   # that Pillow and its parsers of metadata raise
 PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
+
 def read_picture(source: Path | str | bytes | np.ndarray) -> np.ndarray:
     """Decode a picture, upright, opaque, at most `MAX_SIDE_PX` wide or high -> RGB uint8 [H, W, 3].
 

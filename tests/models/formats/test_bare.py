@@ -51,7 +51,7 @@ def test_what_is_not_there_is_named_and_nothing_is_left(package):
 def test_the_mesh_is_triangulated_by_scipys_own():
     from scipy.spatial import Delaunay
 
-    from models.landmark.mesh import delaunay
+    from models.landmark import mesh
 
     points = np.random.default_rng(0).random((50, 2))
-    assert np.array_equal(delaunay()(points).simplices, Delaunay(points).simplices)
+    assert np.array_equal(mesh.Delaunay(points).simplices, Delaunay(points).simplices)

@@ -44,8 +44,8 @@ def test_a_holder_that_renews_is_not_disturbed(storage):
     def sleep(_):
         storage.put("leases/x/000000007.beat", str(next(beats)).encode())
 
-    with pytest.raises(Busy, match=r"another run is running \(process 1 on other\)"), hold(storage, "x", "run",
-                                                                                       sleep=sleep):
+    with pytest.raises(Busy, match=r"another run is running \(process 1 on other\)"), hold(
+            storage, "x", "run", sleep=sleep):
         pass
 
 

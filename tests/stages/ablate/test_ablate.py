@@ -48,7 +48,7 @@ def clip(folder, name: str, seed: int) -> Clip:
 def run(tmp_path, project, monkeypatch):
     params = load_params(project / "params.yaml")
     section = params.ablate.model_copy(update={"audio_scales": [1.0], "emotion_scales": [2.0], "long_s": 6.0,
-                                                 "gpus_per_actor": 0.5})
+                                               "gpus_per_actor": 0.5})
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     clips = [clip(tmp_path, "a", 0), replace(clip(tmp_path, "b", 1), crop=str(tmp_path / "broken.mp4"))]
     parts = replace(fake_parts(), head=TalkingHead(FakeSpace(), Generator()))
