@@ -47,6 +47,7 @@ class ReusedMemory:
             memory = free.pop()
         except IndexError:
             memory = np.empty(*kind)
-        lent = memory.view()
+        # a view of a view names the array below both, so what is waited for must not be a view of an array
+        lent = np.frombuffer(memory.data, memory.dtype)
         weakref.finalize(lent, free.append, memory).atexit = False
-        return lent
+        return lent.reshape(memory.shape)
