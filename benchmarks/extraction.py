@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from models.speech.level import levelled
+from models.speech.level import bring_to_level
 from pipeline.core.config import Params, load_params
 from pipeline.media.crops import read_crop, read_wav
 from pipeline.storage import open_storage
@@ -67,7 +67,7 @@ def against_bare(clips: list[Clip], params: Params, repeats: int = 7) -> None:
 def _bare(extractor: ClipExtractor, decoded: list[tuple]) -> None:
     for pictures, speech in decoded:
         extractor.space.extract(pictures)
-        extractor.encoder.encode(levelled(speech), len(pictures))
+        extractor.encoder.encode(bring_to_level(speech), len(pictures))
 
 
 def _cpu(work: Callable[[], object]) -> float:

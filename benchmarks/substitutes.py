@@ -26,7 +26,7 @@ from evaluation.metrics.lip_sync import fill_gaps, fit_speech_to_mouth, mouth_sy
 from evaluation.metrics.motion import mouth_correlation
 from evaluation.report.substitutes import PATH, markdown
 from evaluation.results.files import round_floats
-from models.speech.level import levelled
+from models.speech.level import bring_to_level
 from pipeline.components.speech import make_speech_encoder
 from pipeline.core.atomic import write_json
 from pipeline.core.config import load_params
@@ -91,7 +91,7 @@ def read_films(paths: Sequence[Path], judges: Judges) -> list[Film]:
             sound = read_wav(path.with_suffix(".wav"))
         seen = measure.look_at(face_only(frames, judges), judges)
         films.append(Film(path.stem, seen, None if sound is None else encoder.encode(
-            levelled(sound[:len(frames) * 640]), len(frames)).astype(np.float64)))
+            bring_to_level(sound[:len(frames) * 640]), len(frames)).astype(np.float64)))
         print(f"{path.stem}: {len(frames)} frames, {seen.curves.found_share:.0%} with a face", flush=True)
     reader.close()
     return films

@@ -100,7 +100,7 @@ def animate(portraits: Sequence[Path], speeches: Sequence[Path], out: Path, mode
     videos += [settings.direction.like] if isinstance(settings.direction.like, Path) else []
     for place in places:
         check_writable(place, [*portraits, *speeches, *videos])
-    console.print(f"reading {_counted(portraits, 'portrait')} and {_counted(speeches, 'speech')}", highlight=False)
+    console.print(f"reading {_count_of(portraits, 'portrait')} and {_count_of(speeches, 'speech')}", highlight=False)
     pictures = _read(portraits, _picture, several)
     sounds = _read(speeches, lambda path: read_speech(path, track=settings.track), several)
     console.print("loading the model", highlight=False)
@@ -151,7 +151,7 @@ def check_writable(path: Path, inputs: Sequence[Path]) -> None:
         raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _counted(paths: Sequence[Path], what: str) -> str:
+def _count_of(paths: Sequence[Path], what: str) -> str:
     plural = {"portrait": "portraits", "speech": "speeches"}
     return f"{len(paths)} {what if len(paths) == 1 else plural[what]}"
 

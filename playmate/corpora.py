@@ -75,9 +75,9 @@ class Found:
 
     def lines(self) -> list[str]:
         """What does not fit the table, in words."""
-        said = [f"not taken: {_counted(self.rejects)}"] if self.rejects else []
+        said = [f"not taken: {_counts_in_words(self.rejects)}"] if self.rejects else []
         if self.broken:
-            said.append(f"of {self.looked_at} files whose header was read: {_counted(self.broken)}")
+            said.append(f"of {self.looked_at} files whose header was read: {_counts_in_words(self.broken)}")
         return said + self.notes
 
 
@@ -93,7 +93,7 @@ def check_path(path: str, params: Params, sample: int) -> list[Found]:
     """
     found = []
     for name, reader, place in _datasets(path):
-        result = check_corpus(name, _suggested(reader, place), params.preprocess, sample)
+        result = check_corpus(name, _suggest(reader, place), params.preprocess, sample)
         if reader == CLIPS and result.emotions:
             result.said = result.said.model_copy(update={"use": ["audio", "emotion"]})
         found.append(result)
@@ -121,7 +121,7 @@ def _datasets(path: str) -> list[tuple[str, str, str]]:
     return [(name, reader, place)]
 
 
-def _suggested(reader: str, place: str) -> Corpus:
+def _suggest(reader: str, place: str) -> Corpus:
     """What params.yaml would say of it; raises CorpusError where no corpus may lie."""
     project = os.path.abspath(WORK.parent)
     inside = not place.startswith(REMOTE) and os.path.commonpath([place, project]) == project
@@ -255,5 +255,5 @@ def size_text(count: float) -> str:
     return f"{count / GB:,.1f} GB" if count < 1000 * GB else f"{count / GB / 1000:,.1f} TB"
 
 
-def _counted(counts: Counter) -> str:
+def _counts_in_words(counts: Counter) -> str:
     return ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))

@@ -25,7 +25,7 @@ def run(command: Callable[[], object]) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _ended)
+        signal.signal(number, _end_by_signal)
     try:
         command()
     except KeyboardInterrupt:
@@ -39,9 +39,9 @@ def run(command: Callable[[], object]) -> None:
 
 def exit_code(error: Exception) -> int | None:
     """1 or 2 for an error that a user can do something about; None for a mistake of ours."""
-    if isinstance(error, (ValueError, *NAMES_WRONG, *_loaded(WRONG))):
+    if isinstance(error, (ValueError, *NAMES_WRONG, *_imported_classes(WRONG))):
         return WRONG_INPUT
-    failed = isinstance(error, (OSError, MemoryError, *_loaded(RUN_FAILED))) or _extra(error) is not None
+    failed = isinstance(error, (OSError, MemoryError, *_imported_classes(RUN_FAILED))) or _extra(error) is not None
     return FAILED if failed else None
 
 
@@ -50,7 +50,7 @@ def _extra(error: Exception) -> str | None:
     return EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
 
 
-def _loaded(names: tuple[str, ...]) -> list[type[Exception]]:
+def _imported_classes(names: tuple[str, ...]) -> list[type[Exception]]:
     """Classes of those modules that were imported: no other can have been raised, and importing takes seconds."""
     found = ((sys.modules.get(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names)
     return [getattr(module, name) for module, name in found if module is not None]
@@ -66,7 +66,7 @@ def in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _ended(number: int, frame: FrameType | None) -> None:
+def _end_by_signal(number: int, frame: FrameType | None) -> None:
     print(f"playmate: ended by {signal.Signals(number).name}", file=sys.stderr)
     sys.exit(128 + number)
 

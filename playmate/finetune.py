@@ -141,7 +141,7 @@ def measure(params: Params) -> Figures:
     clips = _clips(params, TEST)
     if not clips:
         raise ValueError("no clip was held out for tests: data/split/split.json and data/crops/*/clips.parquet say why")
-    base, new = (_heard(bundle, clips, params) for bundle in (paths.SHIPPED, paths.EMOTION_BUNDLE))
+    base, new = (_follow(bundle, clips, params) for bundle in (paths.SHIPPED, paths.EMOTION_BUNDLE))
     return Figures(len(clips), sum(row.frames for row in new) / FPS, len({row.identity for row in new}),
                    *means(base), *means(new))
 
@@ -157,7 +157,7 @@ def _rows(*splits: str) -> list[ClipRow]:
     return open_store(list(load_params().corpora)).clips(set[str]().union(*(clips_of(split, name) for name in splits)))
 
 
-def _heard(bundle: Path, clips: Sequence[ClipFeatures], params: Params) -> list[MouthRow]:
+def _follow(bundle: Path, clips: Sequence[ClipFeatures], params: Params) -> list[MouthRow]:
     return list(follow(load_bundle(bundle).generator(), clips, SEEDS, params.evaluate.max_lag_frames))
 
 

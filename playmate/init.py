@@ -82,7 +82,7 @@ def pipeline_of_a_package(text: str) -> str:
     code = values["stages"]["code"]
     code["deps"] = [one for one in code["deps"] if "/" in one]   # not the packages
     code["always_changed"] = True
-    return _written(editor, values)
+    return _dump(editor, values)
 
 
 def with_corpora(text: str, found: Sequence[Found], say: Callable[[str], None]) -> str:
@@ -104,7 +104,7 @@ def with_corpora(text: str, found: Sequence[Found], say: Callable[[str], None]) 
             values["train_emotion"]["steps"] = 0
             say("no clip is labelled with an emotion: the emotions of the model that training starts from are kept "
                 "(train_emotion.steps 0)")
-    made = _written(editor, values)
+    made = _dump(editor, values)
     parse_params(yaml_editor().load(made), "params.yaml")
     return made
 
@@ -134,7 +134,7 @@ def _flow(corpus: Corpus) -> Any:
     return line
 
 
-def _written(editor: Any, values: Any) -> str:
+def _dump(editor: Any, values: Any) -> str:
     text = io.StringIO()
     editor.dump(values, text)
     return text.getvalue()

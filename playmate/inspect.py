@@ -56,7 +56,7 @@ def story(row: dict[str, Any], params: Params, root: Path = Path()) -> dict[str,
         return {"split": "none: rejected clips go no further"}
     split = _split(row, root)
     return {"split": split or f"not split yet: `dvc repro {paths.SPLIT.name}`", "features": _features(row, root),
-            "used for": ", ".join(_uses(row, split, params)) or "nothing", "evaluated": _evaluated(row, root)}
+            "used for": ", ".join(_uses(row, split, params)) or "nothing", "evaluated": _evaluation_line(row, root)}
 
 
 def _outcome(row: dict[str, Any]) -> str:
@@ -120,7 +120,7 @@ def _uses(row: dict[str, Any], split: str | None, params: Params) -> list[str]:
     return ["evaluation"] if split == "test" else []
 
 
-def _evaluated(row: dict[str, Any], root: Path) -> str:
+def _evaluation_line(row: dict[str, Any], root: Path) -> str:
     path = root / paths.EVALUATION / "clips.parquet"
     if not path.is_file():
         return "no evaluation yet"

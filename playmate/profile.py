@@ -68,7 +68,7 @@ def with_values(path: Path, given: Path) -> tuple[str, list[str]]:
         if keys[-1] not in section:
             raise ParamsError(f"{given.parent.name}/{given.name} names {'.'.join(keys)}, which {path} does not have")
         if section[keys[-1]] != value:
-            changes.append(f"{'.'.join(keys)}: {_shown(section[keys[-1]])} -> {_shown(value)}")
+            changes.append(f"{'.'.join(keys)}: {_as_text(section[keys[-1]])} -> {_as_text(value)}")
             section[keys[-1]] = value
     written = io.StringIO()
     editor.dump(values, written)
@@ -96,5 +96,5 @@ def yaml_editor():
     return editor
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return "null" if value is None else str(value)

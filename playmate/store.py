@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 def verify_all(corpora: list[str], say: Say) -> bool:
     """Check every byte of these corpora (all that are committed where none is named); True where all is well."""
-    folders = [FEATURES / corpus for corpus in corpora] or _committed()
+    folders = [FEATURES / corpus for corpus in corpora] or _stores()
     if not folders:
         raise FileNotFoundError(f"{FEATURES} holds no manifest: run `dvc repro extract`")
     well = True
@@ -42,9 +42,9 @@ def collect_garbage(params: Params, delete: bool, say: Say) -> list[garbage.Garb
     with exclusive(WORK / "extract.lock", "extraction"):
         storage = open_storage(store_location(params))
         with hold(storage, LEASE, "extraction") as lease:
-            manifests = [read_manifest(folder) for folder in _committed()]
+            manifests = [read_manifest(folder) for folder in _stores()]
             found, copies = garbage.find(storage, manifests, fingerprints(params)), _idle_copies(manifests)
-            total = _listed(found, copies, say)
+            total = _list(found, copies, say)
             if delete:
                 lease.check()
                 garbage.remove(storage, found)
@@ -61,7 +61,7 @@ def _idle_copies(manifests: list[Manifest]) -> list[Path]:
     return [path for path in sorted(FETCHED.glob("*.parquet")) if path.name not in named]
 
 
-def _listed(found: list[garbage.Garbage], copies: list[Path], say: Say) -> float:
+def _list(found: list[garbage.Garbage], copies: list[Path], say: Say) -> float:
     """Say every item; return their megabytes."""
     lines = [(item.name, item.why, item.bytes / 1e6) for item in found]
     lines += [(str(path), "copy of a shard that no manifest names", path.stat().st_size / 1e6) for path in copies]
@@ -82,5 +82,5 @@ def retry(params: Params, say: Say) -> int:
     return len(keys)
 
 
-def _committed() -> list[Path]:
+def _stores() -> list[Path]:
     return sorted(path.parent for path in FEATURES.glob(f"*/{NAME}"))

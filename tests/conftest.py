@@ -32,6 +32,11 @@ def pytest_configure() -> None:
     settings.load_profile("project")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs first: what is short fills the gap that is left when one of two processes is done."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The project folder."""

@@ -57,7 +57,7 @@ class GridJob(OfClip):
         frames = read_crop(Path(clip.crop), range(len(clip)))
         portrait = parts.head.portrait(frames[0])
         true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-        found = [_measured(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
+        found = [_measure(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
                  for setting in self.grid]
         return Result({"measured": [one.row for one in found]}, {}, {
             f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
@@ -75,8 +75,8 @@ def with_model(parts: Parts, bundle: Path | None) -> Parts:
         parts, head=TalkingHead(parts.head.space, load_bundle(bundle).generator(parts.device)))
 
 
-def _measured(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measure.Seen, setting: Setting,
-              asked: str, parts: Parts, settings: AblationSettings) -> Measured:
+def _measure(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measure.Seen, setting: Setting,
+             asked: str, parts: Parts, settings: AblationSettings) -> Measured:
     scales, emotion = {"audio_scale": setting.audio_scale}, None
     if setting.emotion_scale is not None:
         scales["emotion_scale"] = setting.emotion_scale

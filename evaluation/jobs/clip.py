@@ -103,10 +103,10 @@ class ClipJob(OfClip):
 
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Generate, render and measure; videos go to `folder`. Raises FaceNotFound, ValueError."""
-        return _measured(self, parts, settings, folder)
+        return _measure(self, parts, settings, folder)
 
 
-def _measured(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+def _measure(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
     clip, judges = job.clip, parts.judges
     frames = read_crop(Path(clip.crop), range(len(clip)))
     waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]

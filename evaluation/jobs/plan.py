@@ -53,7 +53,7 @@ def emotion_jobs(clips: list[Clip], section: Evaluate) -> list[EmotionJob]:
     emotions = list(dict.fromkeys([NEUTRAL, *section.emotions]))
     people = list({clip.identity: clip for clip in reversed(clips)}.values())[::-1]
     chosen = [*people, *(clip for clip in clips if clip not in people)][:section.emotion_clips]
-    return [EmotionJob(_shortened(clip, frames), emotion) for clip in chosen for emotion in emotions]
+    return [EmotionJob(_shorten(clip, frames), emotion) for clip in chosen for emotion in emotions]
 
 
 def pose_jobs(clips: list[Clip], section: Evaluate) -> list[PoseJob]:
@@ -62,19 +62,19 @@ def pose_jobs(clips: list[Clip], section: Evaluate) -> list[PoseJob]:
         return []
     frames = round(section.emotion_duration_s * FPS)
     other = clips[1].motion if len(clips) > 1 else clips[0].motion[::-1]
-    return [PoseJob(_shortened(clips[0], frames), pose, np.ascontiguousarray(other[:frames, -7:])) for pose in POSES]
+    return [PoseJob(_shorten(clips[0], frames), pose, np.ascontiguousarray(other[:frames, -7:])) for pose in POSES]
 
 
 def seed_jobs(clips: list[Clip], section: Evaluate) -> list[SeedJob]:
     """The first clip with `seeds` seeds, its own the first."""
     frames = round(section.emotion_duration_s * FPS)
-    return [SeedJob(_shortened(clip, frames), offset) for clip in clips[:1] for offset in range(section.seeds)]
+    return [SeedJob(_shorten(clip, frames), offset) for clip in clips[:1] for offset in range(section.seeds)]
 
 
 def dial_jobs(clips: list[Clip], section: Evaluate, knows_eyes: bool) -> list[DialJob]:
     """The first clip with every dial at its values; those of the eyes where the face space `knows_eyes`."""
     frames = round(section.dials.duration_s * FPS)
-    return [DialJob(_shortened(clip, frames), dial, value) for clip in clips[:1]
+    return [DialJob(_shorten(clip, frames), dial, value) for clip in clips[:1]
             for dial, value in section.dials.shown if knows_eyes or dial not in ("blink", "gaze")]
 
 
@@ -94,7 +94,7 @@ def true_emotion_jobs(store: FeatureStore, section: Evaluate, seed: int) -> list
             if row.clip_id in picked or (row.identity in people and emotion == NEUTRAL)]
 
 
-def _shortened(clip: Clip, frames: int) -> Clip:
+def _shorten(clip: Clip, frames: int) -> Clip:
     return Clip(**{**vars(clip), "motion": clip.motion[:frames], "speech": clip.speech[:frames]})
 
 

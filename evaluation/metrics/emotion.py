@@ -49,7 +49,7 @@ def true_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def emotion_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> dict[str, Interval]:
     """Agreement, chance and gain over videos with an emotion that the classifier knows; neutral does not count."""
-    rows = _counted(rows)
+    rows = _rows_that_count(rows)
     if not rows:
         return {}
     asked, seen = [row["emotion"] for row in rows], [row["seen"] for row in rows]
@@ -63,7 +63,7 @@ def emotion_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> di
 
 def shift_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int, name: str) -> dict[str, Interval]:
     """Agreement by shift and its chance level over `emotion_rows` or `true_rows`."""
-    rows = [row for row in _counted(rows) if row["seen_shift"] is not None]
+    rows = [row for row in _rows_that_count(rows) if row["seen_shift"] is not None]
     if not rows:
         return {}
     asked, seen = [row["emotion"] for row in rows], [row["seen_shift"] for row in rows]
@@ -90,7 +90,7 @@ def chance_agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed
     return statistic_interval(indices, chance, draws, seed)
 
 
-def _counted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows_that_count(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["emotion"] != NEUTRAL and row.get(P + row["emotion"]) is not None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.face.face import aligned
+from models.face.face import align_face
 
 # the same five among the landmarks: each eye as the middle of its corners, nose tip, mouth corners
 _EYES = ((33, 133), (362, 263))
@@ -33,7 +33,7 @@ def five_points(points_px: np.ndarray) -> np.ndarray:
 def align(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Frame [H, W, 3] and its landmarks [478, 3] -> the face [112, 112, 3] in ArcFace's alignment."""
     height, width = frame.shape[:2]
-    return aligned(frame, five_points(to_pixels(points, width, height)))
+    return align_face(frame, five_points(to_pixels(points, width, height)))
 
 
 def face_box(frame: np.ndarray, points: np.ndarray, scale: float) -> np.ndarray:

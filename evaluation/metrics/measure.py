@@ -109,7 +109,7 @@ def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges, str
     Frame features are taken of every `stride`-th frame, clip features (FVD) of all.
     """
     height, width = reference.shape[1:3]
-    sized = np.stack([_resized(frame, width, height) for frame in made])
+    sized = np.stack([_resize(frame, width, height) for frame in made])
     numbers: dict[str, float] = {}
     features: dict[str, np.ndarray] = {}
     if judges.lpips is not None:
@@ -157,7 +157,7 @@ def blinks_per_min(curves: FaceCurves, fps: float) -> float:
     return count_blinks(curves.eyes, fps) / (len(curves) / fps / 60)
 
 
-def _resized(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resize(frame: np.ndarray, width: int, height: int) -> np.ndarray:
     if frame.shape[:2] == (height, width):
         return frame
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

@@ -96,8 +96,9 @@ def by_emotion(rows: list[dict[str, Any]]) -> list[EmotionRow]:
         known = [row for row in group if row.get("probability") is not None]
         table.append(EmotionRow(
             name, len(group), _mean([row.get("shift") for row in known]),
-            _seen([row.get("seen_shift") for row in known], name), _seen([row.get("seen") for row in known], name),
-            _seen([row.get("emo_a_seen") for row in group], name)))
+            _count_seen([row.get("seen_shift") for row in known], name),
+            _count_seen([row.get("seen") for row in known], name),
+            _count_seen([row.get("emo_a_seen") for row in group], name)))
     return table
 
 
@@ -106,7 +107,7 @@ def _mean(numbers: list[float | None]) -> float | None:
     return float(np.mean(found)) if found else None
 
 
-def _seen(labels: list[str | None], name: str) -> Seen | None:
+def _count_seen(labels: list[str | None], name: str) -> Seen | None:
     found = [label for label in labels if label is not None]
     return Seen(found.count(name), len(found)) if found else None
 

@@ -68,7 +68,7 @@ def protocol_of_pairs(clips: Sequence[dict[str, Any]], section: Evaluate) -> dic
 def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], draws: int, seed: int,
             ) -> list[Difference]:
     """Compare per-clip rows (`clip_id`, `status`, metrics); raises ValueError where no clip is measured in both."""
-    left, right = _measured(first), _measured(second)
+    left, right = _measured_rows(first), _measured_rows(second)
     both = sorted(left.keys() & right.keys())
     if not both:
         raise ValueError("the two evaluations have no measured clip in common: nothing can be compared")
@@ -78,7 +78,7 @@ def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], d
         pairs = [(a, b) for a, b in values if _is_number(a) and _is_number(b)]
         if pairs and any(a != b for a, b in pairs):
             found.append(_difference(name, [a for a, _ in pairs], [b for _, b in pairs], draws, seed))
-    return _judged(found)
+    return _judge(found)
 
 
 def differing_protocol(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
@@ -109,7 +109,7 @@ def _difference(name: str, first: Sequence[float], second: Sequence[float], draw
     return Difference(name, gap.n, float(np.mean(first)), float(np.mean(second)), gap.value, gap.low, gap.high, p, "")
 
 
-def _judged(found: list[Difference]) -> list[Difference]:
+def _judge(found: list[Difference]) -> list[Difference]:
     adjusted = holm([one.p for one in found])
     return [Difference(**{**vars(one), "p": p, "verdict": _verdict(one, p)})
             for one, p in zip(found, adjusted, strict=True)]
@@ -126,7 +126,7 @@ def _verdict(one: Difference, p: float) -> str:
     return "better" if (one.gap > 0) == (better == "higher") else "worse"
 
 
-def _measured(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _measured_rows(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["clip_id"]: row for row in rows if row.get("status", MEASURED) == MEASURED}
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolated_x0
+from models.diffusion.sampler import Solver, ddim_step, ddpm_step, extrapolate_x0
 from models.diffusion.schedule import Target, to_x0
 
 
@@ -94,7 +94,7 @@ class Denoiser:
             if given is not None:
                 x = np.where(given.known, given.steps[index], x)
             level, next_level = self.levels[index], self.next_levels[index]
-            guided = _guided(predict(x, time), conditions, (index + 0.5) / len(self.times))
+            guided = _guide(predict(x, time), conditions, (index + 0.5) / len(self.times))
             x0 = to_x0(guided, x, level, self.target) * mask
             x0 = x0.clip(-self.limit, self.limit)
             if self.solver != "ddpm":
@@ -110,14 +110,14 @@ class Denoiser:
     def _ahead(self, x0: np.ndarray, before: np.ndarray | None, index: int) -> np.ndarray:
         if self.solver == "ddim" or before is None:
             return x0
-        return extrapolated_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
+        return extrapolate_x0(x0, before, self.levels[index - 1], self.levels[index], self.next_levels[index])
 
-    def noised_path(self, motion: np.ndarray, noise: np.ndarray) -> list[np.ndarray]:
+    def noise_path(self, motion: np.ndarray, noise: np.ndarray) -> list[np.ndarray]:
         """The path of known normalised motion [B, W, D] under noise [B, W, D]; it ends at the motion itself."""
         return [*(level**0.5 * motion + (1 - level) ** 0.5 * noise for level in self.levels), motion]
 
 
-def _guided(branches: np.ndarray, given: Conditions, share: float) -> np.ndarray:
+def _guide(branches: np.ndarray, given: Conditions, share: float) -> np.ndarray:
     """The guided prediction [B, W, D] of the step in whose middle `share` of sampling is done.
 
     Where it is not guided w_a and w_e are 1: the prediction with all conditions (guidance in an interval of noise

@@ -52,7 +52,7 @@ def ddpm_step(x_t: np.ndarray, x0: np.ndarray, ab_t: float, ab_s: float, noise: 
     return mean + sqrt((1 - ab_s) / (1 - ab_t) * (1 - alpha)) * noise
 
 
-def extrapolated_x0(x0: np.ndarray, x0_before: np.ndarray, ab_before: float, ab_t: float, ab_s: float) -> np.ndarray:
+def extrapolate_x0(x0: np.ndarray, x0_before: np.ndarray, ab_before: float, ab_t: float, ab_s: float) -> np.ndarray:
     """DPM-Solver++ (2M) of Lu et al. 2022, algorithm 2: what a DDIM step from `ab_t` to `ab_s` takes for x_0.
 
     `x0_before` was predicted at the noisier `ab_before`; x_0 is taken as linear in half the log of the signal-to-noise

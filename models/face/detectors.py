@@ -28,7 +28,7 @@ EYE_CORNERS = ([33, 133], [362, 263])
 NOSE_TIP, MOUTH_CORNERS = 1, (61, 291)
 
 
-def padded_twice(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pad_twice(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture with half its size in black around it, and the offset [2] to take off again."""
     height, width = image.shape[:2]
     y, x = height // 2, width // 2
@@ -58,7 +58,7 @@ class InsightFaceDetector:
 
     def detect(self, image: np.ndarray) -> list[Face]:
         found = self._look(image, np.zeros(2))
-        return found or self._look(*padded_twice(image))
+        return found or self._look(*pad_twice(image))
 
     def _look(self, image: np.ndarray, offset: np.ndarray) -> list[Face]:
         boxes, points = self._network.detect(np.ascontiguousarray(image[:, :, ::-1]), input_size=self._size)
@@ -138,7 +138,7 @@ class MediaPipeDetector:
 
     def detect(self, image: np.ndarray) -> list[Face]:
         found = self._look(image, np.zeros(2))
-        return found or self._look(*padded_twice(image)) or self._in_tiles(image)
+        return found or self._look(*pad_twice(image)) or self._in_tiles(image)
 
     def _in_tiles(self, image: np.ndarray) -> list[Face]:
         faces: list[Face] = []

@@ -118,7 +118,7 @@ def roll_deg(points: np.ndarray) -> float:
     return float(np.degrees(np.arctan2(up[0], -up[1])))
 
 
-def aligned(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+def align_face(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     """A picture [H, W, 3] and a face's five points in it [5, 2] -> the face [112, 112, 3] in ArcFace's alignment."""
     return cv2.warpAffine(image, similarity_2d(points, TEMPLATE_PX), (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
 

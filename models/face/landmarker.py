@@ -48,7 +48,7 @@ class FaceLandmarker:
 
     def detect_video(self, frames: np.ndarray, fps: float) -> Landmarks:
         """Track the face of frames [T, H, W, 3] uint8 RGB; several faces: the most prominent one."""
-        frames = _checked(frames)
+        frames = _check(frames)
         landmarks = self._track(frames, fps, pad=0.0)
         if landmarks.found[0]:
             return landmarks
@@ -65,9 +65,9 @@ class FaceLandmarker:
         scores = np.full((count, NUM_BLENDSHAPES), np.nan, np.float32)
         names: tuple[str, ...] = ()
         with contextlib.closing(self.tracker(fps)) as tracker:
-            tracker.warm_up(_padded(frames[0], pad))
+            tracker.warm_up(_pad(frames[0], pad))
             for index, frame in enumerate(frames):
-                found = tracker.look(_padded(frame, pad))
+                found = tracker.look(_pad(frame, pad))
                 if found is not None:
                     points[index], scores[index], names = _to_crop(found[0], frame, pad), found[1], found[2]
         return Landmarks(points, scores, names, np.isfinite(points[:, 0, 0]))
@@ -120,14 +120,14 @@ class FaceTracker:
         self._task.close()
 
 
-def _checked(frames: np.ndarray) -> np.ndarray:
+def _check(frames: np.ndarray) -> np.ndarray:
     frames = np.ascontiguousarray(frames)
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) == 0:
         raise ValueError(f"frames must be [T, H, W, 3] uint8, got {frames.dtype} {frames.shape}")
     return frames
 
 
-def _padded(frame: np.ndarray, pad: float) -> np.ndarray:
+def _pad(frame: np.ndarray, pad: float) -> np.ndarray:
     if pad == 0:
         return frame
     y, x = (round(pad * side) for side in frame.shape[:2])

@@ -27,7 +27,7 @@ def read_variables(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
             found = _read(file, size, prefix)
         except (struct.error, UnicodeDecodeError, ValueError) as error:
             raise ValueError(f"{path} is not a CTranslate2 model of version {VERSION}: {error}") from error
-    return _dequantised(found)
+    return _dequantise(found)
 
 
 def _read(file: BinaryIO, size: int, prefix: str) -> dict[str, np.ndarray]:
@@ -69,7 +69,7 @@ def _values(name: str, shape: tuple[int, ...], kind: int, data: bytes) -> np.nda
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _dequantised(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _dequantise(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     scales = {name: found[f"{name}_scale"] for name in found if f"{name}_scale" in found}
     values = {}
     for name, value in found.items():

@@ -43,12 +43,12 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], name: str) 
     broken = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     problems = {"missing": sorted(wanted.keys() - tensors.keys()), "unexpected": sorted(tensors.keys() - wanted.keys()),
                 "wrong shape": shapes, "not finite": sorted(broken)}
-    said = [f"{kind}: {_listed(keys)}" for kind, keys in problems.items() if keys]
+    said = [f"{kind}: {_list(keys)}" for kind, keys in problems.items() if keys]
     if said:
         raise CheckpointError(f"{name} does not fit the network; " + "; ".join(said))
     network.load_state_dict(tensors)
 
 
-def _listed(keys: list[str]) -> str:
+def _list(keys: list[str]) -> str:
     more = len(keys) - SHOWN
     return ", ".join(keys[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -26,7 +26,7 @@ def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
     for window in windows:
         delta, rho = window[:, :-RHO_DIM].reshape(len(window), -1, 3), window[:, -RHO_DIM:]
         if curves.pose_scale is not None:
-            rho = scaled_pose(rho, own, at_frames(curves.pose_scale, frame, len(window)))
+            rho = scale_pose(rho, own, at_frames(curves.pose_scale, frame, len(window)))
         if curves.mouth_scale is not None:
             delta = space.scale_mouth(delta, rest, at_frames(curves.mouth_scale, frame, len(window)))
         if curves.blinks_per_min is not None:
@@ -38,7 +38,7 @@ def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
         yield np.concatenate([delta.reshape(len(window), -1), rho], axis=1).astype(window.dtype)
 
 
-def scaled_pose(rho: np.ndarray, own: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def scale_pose(rho: np.ndarray, own: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Poses [T, 7] whose deviation from the portrait's own [7] is scaled by [T]: own + scale (rho - own).
 
     Exactly `rho` where the scale is 1 and exactly `own` where it is 0, the pose of `still`.

@@ -97,7 +97,7 @@ class MotionGenerator:
         first = tracks[0]
         if first.pose is not None:
             known = np.stack([track.known[None] for track in tracks])
-            path = denoiser.noised_path(_stack([track.window_given(frames) for track in tracks]), noise)
+            path = denoiser.noise_path(_stack([track.window_given(frames) for track in tracks]), noise)
             motion, _ = denoiser.run(self._with_emotion(plain, tracks, frames), noise, step_noise,
                                      KnownPath(known, path))
             return self._scatter(tracks, motion, None)

@@ -60,14 +60,14 @@ class TalkingHead:
         """Whole motion vectors [T, 3K + 7], directed and with blinks, all in the same network passes; raises what
         `generate_batch` raises."""
         made = self.generator.generate_batch(requests, **settings)
-        return [next(self._finished(request, iter([motion]))) for request, motion in zip(requests, made, strict=True)]
+        return [next(self._finish(request, iter([motion]))) for request, motion in zip(requests, made, strict=True)]
 
     def stream(self, request: Request, **settings: Any) -> Iterator[np.ndarray]:
         """One motion, directed and with blinks, window by window [<= W, 3K + 7], in memory that does not grow with the
         speech."""
-        return self._finished(request, self.generator.stream(request, **settings))
+        return self._finish(request, self.generator.stream(request, **settings))
 
-    def _finished(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def _finish(self, request: Request, windows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         curves = request.curves
         if not (curves.blinks_per_min is None and curves.gaze is None) and not self.space.knows_eyes:
             raise ValueError(f"blinks and gaze cannot be directed in the face space {self.space.name}: which of its "

@@ -94,13 +94,13 @@ class Track:
 
     def take(self, motion: np.ndarray, emotional: np.ndarray | None) -> None:
         """Keep what is new in a generated window [frames, D]."""
-        self.result = self._joined(self.plain, motion)
+        self.result = self._join(self.plain, motion)
         self.plain = last_rows(self.plain, self.result)
         if emotional is not None:
-            self.result = self._joined(self.emotional, emotional)
+            self.result = self._join(self.emotional, emotional)
             self.emotional = last_rows(self.emotional, self.result)
 
-    def _joined(self, before: np.ndarray, window: np.ndarray) -> np.ndarray:
+    def _join(self, before: np.ndarray, window: np.ndarray) -> np.ndarray:
         """The new frames of a window [frames, D], led over from the last frame of `before`."""
         new = window[self.repeated:self.repeated + self.length]
         if not self.repeated:

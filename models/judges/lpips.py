@@ -42,11 +42,11 @@ class Lpips:
         """Two [T, H, W, 3] uint8 RGB of the same shape -> distances [T]."""
         if first.shape != second.shape:
             raise ValueError(f"LPIPS compares pictures of one shape, got {first.shape} and {second.shape}")
-        return in_batches(self.network, ((_signed(first[part], self.device), _signed(second[part], self.device))
+        return in_batches(self.network, ((_to_signed(first[part], self.device), _to_signed(second[part], self.device))
                                          for part in slices(len(first), _BATCH))).reshape(-1)
 
 
-def _signed(frames: np.ndarray, device: str) -> Tensor:
+def _to_signed(frames: np.ndarray, device: str) -> Tensor:
     """uint8 [T, H, W, 3] -> [T, 3, H, W] in [-1, 1]: with [0, 1] the network answers without complaint, wrongly."""
     return channels_first(frames, device) / 127.5 - 1.0
 

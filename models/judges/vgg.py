@@ -106,7 +106,7 @@ def feature_distance(first: list[Tensor], second: list[Tensor], form: Literal["m
     return torch.stack(parts).mean(0)
 
 
-def resized(images: Tensor, side_px: int) -> Tensor:
+def resize(images: Tensor, side_px: int) -> Tensor:
     """[B, 3, H, W] -> [B, 3, side_px, side_px], averaged where it shrinks."""
     if images.shape[-1] == side_px == images.shape[-2]:
         return images

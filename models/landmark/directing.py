@@ -16,7 +16,7 @@ _CORNERS = positions(EYE_CORNERS).reshape(2, 2)  # right eye, left eye
 _TO_CAMERA = np.array([0.0, 0.0, -1.0])
 
 
-def scaled_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def scale_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Delta [T, K, 3] of which the mouth's points are scaled by [T].
 
     x_c has its lips shut, so delta is the mouth's displacement from rest: an opening grows or shrinks, and lips that
@@ -32,7 +32,7 @@ def scaled_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def held_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def hold_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Delta [T, K, 3] whose lids are open by at least `HELD_OPEN` of what they are with the mean delta [K, 3]."""
     least = HELD_OPEN * ((x_c + rest)[LOWER] - (x_c + rest)[UPPER])[:, 1]  # [6]
     points = x_c + delta
@@ -43,7 +43,7 @@ def held_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarra
     return held
 
 
-def held_gaze(x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
+def hold_gaze(x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
               own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Delta [T, K, 3] (head frame, face widths) whose irises turn against the head by `share` [T]: 0 as in delta, 1
     eyes that look where those of the portrait do, which is taken for the camera.

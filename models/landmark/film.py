@@ -32,7 +32,7 @@ from models.landmark.interpolation import interpolation_matrix
 from models.landmark.mouth import Mouth, mouth_plane, paint_mouth, prepare_mouth
 from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
 from models.landmark.retarget import lip_closing
-from models.landmark.shutting import parted
+from models.landmark.shutting import uncross
 from models.landmark.space import LandmarkFaceSpace, close_lips
 from models.motion.camera import angles_from_rotation
 from models.motion.clock import FPS
@@ -81,14 +81,14 @@ class LandmarkFilm:
         """As `LandmarkFaceSpace.motion` has x_c, of rows that come in parts."""
         total, count = np.zeros((NUM_KEYPOINTS, 3)), 0
         for rows in parts:
-            _, unposed = self.space.unposed(_points(rows))
+            _, unposed = self.space.unpose(_points(rows))
             explained = (rows[:, -NUM_BLENDSHAPES:] @ self.space.basis).reshape(-1, NUM_KEYPOINTS, 3)
             total, count = total + (unposed[:, KEYPOINTS] - explained).sum(0), count + len(rows)
         return close_lips(total / count)
 
     def motion(self, rows: np.ndarray, x_c: np.ndarray, square: PixelSquare) -> Motion:
         """Delta in face widths in the head's frame, pose in half widths of the square."""
-        (s, rotation, t), unposed = self.space.unposed(_points(rows))
+        (s, rotation, t), unposed = self.space.unpose(_points(rows))
         half, middle = square.side / 2, square.from_crop(np.zeros(3))
         return Motion(x_c.astype(np.float32), (unposed[:, KEYPOINTS] - x_c).astype(np.float32),
                       angles_from_rotation(rotation).astype(np.float32),
@@ -105,32 +105,32 @@ class LandmarkFilm:
         points = _points(row[None])[0]
         patch, corner = _patch(picture, points)
         plane = self._plane(points, x_c)
-        return prepare_mouth(patch, points[:468, :2] - corner, _shifted(plane, corner))
+        return prepare_mouth(patch, points[:468, :2] - corner, _shift(plane, corner))
 
     def redraw(self, picture: np.ndarray, row: np.ndarray, x_c: np.ndarray, delta: np.ndarray, inside: Mouth,
                share: float) -> None:
         """Warp the lower face, then paint what the lips leave free."""
         points = _points(row[None])[0]
-        (s, rotation, t), unposed = self.space.unposed(points[None])
+        (s, rotation, t), unposed = self.space.unpose(points[None])
         wanted = x_c + delta
         wanted = wanted + _closing(wanted)
         moved = np.where(self.mouth[:, None], share * (wanted - unposed[0][list(KEYPOINTS)]), 0)  # [K, 3]
         near = (points - points.mean(0)) / s[0]  # in face widths, or the system is badly scaled
         matrix = interpolation_matrix(self.space.template.vertices, near[list(KEYPOINTS)], near[:468])
         face = points[:468] + self._freedom[:, None] * (matrix @ (s[0] * (moved @ rotation[0])))
-        face = parted(face, _LIPS, down=rotation[0][1, :2])
+        face = uncross(face, _LIPS, down=rotation[0][1, :2])
         patch, corner = _patch(picture, points)
-        patch = _warped(patch, points[:468] - [*corner, 0], face - [*corner, 0], self.space.template.triangles)
+        patch = _warp(patch, points[:468] - [*corner, 0], face - [*corner, 0], self.space.template.triangles)
         chin = s[0] * ((x_c[_CHIN] + share * delta[_CHIN] + (1 - share) * (unposed[0][KEYPOINTS[_CHIN]] - x_c[_CHIN])
                         ) @ rotation[0]) + t[0]
         closed = s[0] * (x_c[_CHIN] @ rotation[0]) + t[0]
-        paint_mouth(inside, patch, face[:, :2] - corner, _shifted(self._plane(points, x_c), corner),
+        paint_mouth(inside, patch, face[:, :2] - corner, _shift(self._plane(points, x_c), corner),
                     (chin - closed)[:2], share)
         _put(picture, patch, corner)
 
     def _plane(self, points: np.ndarray, x_c: np.ndarray) -> np.ndarray:
         """The plane of the teeth in face widths -> pixels of the film."""
-        (s, rotation, t), _ = self.space.unposed(points[None])
+        (s, rotation, t), _ = self.space.unpose(points[None])
         return mouth_plane(x_c[_LIP_MIDDLES].mean(0), float(s[0, 0]), rotation[0], t[0])
 
 
@@ -180,12 +180,12 @@ def _put(picture: np.ndarray, patch: np.ndarray, corner: np.ndarray) -> None:
         picture[top:bottom, left:right] = patch[top - y:bottom - y, left - x:right - x]
 
 
-def _shifted(affine: np.ndarray, corner: np.ndarray) -> np.ndarray:
+def _shift(affine: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """An affine [2, 3] into the film -> into a patch of it."""
     return affine - np.array([[0, 0, corner[0]], [0, 0, corner[1]]])
 
 
-def _warped(patch: np.ndarray, source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _warp(patch: np.ndarray, source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """patch [S, S, 3] whose face moves from `source` to `target` [468, 3]; where none moves it stays as it is."""
     ring = _ring(source)
     oval, outer = np.array(FACE_OVAL), 468 + np.arange(len(FACE_OVAL))

@@ -43,7 +43,7 @@ class Mesh:
 
 def build_mesh(face: np.ndarray, template: Template) -> Mesh:
     """face [468, 3] in crop coordinates, and the canonical face."""
-    face = _drawn_in(face, template)
+    face = _draw_in(face, template)
     outer = _outer_grid(face)
     distance = np.linalg.norm(outer[:, None] - face[None, FACE_OVAL, :2], axis=-1)  # [O, 36]
     unit = np.linalg.norm(face[454, :2] - face[234, :2])
@@ -73,7 +73,7 @@ def painting_order(mesh: Mesh, vertices: np.ndarray) -> np.ndarray:
     return np.concatenate([np.arange(mesh.num_outer), order + mesh.num_outer])
 
 
-def _drawn_in(face: np.ndarray, template: Template) -> np.ndarray:
+def _draw_in(face: np.ndarray, template: Template) -> np.ndarray:
     """The face with its sides drawn in onto the cheek: skin, not hair, stretches when a side turns to view.
 
     A side's vertex moves to where the portrait has the skin that lies a little farther in on the canonical face.

@@ -39,10 +39,10 @@ def window_of(points: np.ndarray, size: int, margin: int) -> Window | None:
 
 def smooth_outline(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Closed outline [N, 2] through two edges [n, 2] that share both ends, by Catmull-Rom splines."""
-    return np.concatenate([_rounded(upper), _rounded(lower)[-2:0:-1]])
+    return np.concatenate([_round(upper), _round(lower)[-2:0:-1]])
 
 
-def _rounded(edge: np.ndarray, parts: int = 4) -> np.ndarray:
+def _round(edge: np.ndarray, parts: int = 4) -> np.ndarray:
     padded = np.concatenate([2 * edge[:1] - edge[1:2], edge, 2 * edge[-1:] - edge[-2:-1]])
     a, b, c, d = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
     u = (np.arange(parts) / parts)[None, :, None]

@@ -26,7 +26,7 @@ from models.landmark.mesh import Mesh, build_mesh, move_mesh, painting_order
 from models.landmark.mouth import Mouth, mouth_plane, paint_mouth, prepare_mouth
 from models.landmark.pose import fit_similarity
 from models.landmark.raster import backward_affines, draw_triangle_ids, slivers_first
-from models.landmark.shutting import parted
+from models.landmark.shutting import uncross
 from models.landmark.template import Template
 from models.motion.motion import Motion
 
@@ -100,7 +100,7 @@ def render(portrait: Portrait, x_source: np.ndarray, x_driving: np.ndarray) -> n
 def _frame(portrait: Portrait, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     mesh, head = portrait.mesh, _head_move(portrait, source, target)
     face = mesh.vertices[:468] + portrait.spread @ (target - source)
-    face = parted(face, _LID_PAIRS, down=head.pose[1][1, :2])
+    face = uncross(face, _LID_PAIRS, down=head.pose[1][1, :2])
     vertices = move_mesh(mesh, face, head.apply(mesh.vertices))
     frame = _warp_person(portrait, vertices)
     pixels = to_pixels(face)

@@ -70,25 +70,25 @@ def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
     delta[:, UPPER] -= UPPER_LID_SHARE * gap
     delta[:, LOWER] += (1 - UPPER_LID_SHARE) * gap
     delta[:, BROWS] += BROW_SHARE * (portrait.delta[0] - rest)[BROWS]
-    delta[:, SMILING] += kept_smile(points, portrait, rest)
+    delta[:, SMILING] += keep_smile(points, portrait, rest)
     inwards = lip_closing(points)
     delta[:, UPPER_LIP] += inwards
     delta[:, UPPER_RIM] += inwards
     delta[:, LOWER_LIP] -= inwards
     delta[:, LOWER_RIM] -= inwards
     angles_deg = motion.angles_deg.copy()
-    angles_deg[:, 1] = held_yaw(angles_deg[:, 1], float(portrait.angles_deg[0, 1]))
+    angles_deg[:, 1] = hold_yaw(angles_deg[:, 1], float(portrait.angles_deg[0, 1]))
     return replace(motion, delta=delta, angles_deg=angles_deg)
 
 
-def held_yaw(yaw_deg: np.ndarray, own_deg: float) -> np.ndarray:
+def hold_yaw(yaw_deg: np.ndarray, own_deg: float) -> np.ndarray:
     """Generated yaw [T] of a face whose picture has `own_deg`: less of what turns it towards the front."""
     turn = yaw_deg - own_deg
     turned = np.clip((abs(own_deg) - TURNED_DEG[0]) / (TURNED_DEG[1] - TURNED_DEG[0]), 0, 1)
     return own_deg + np.where(turn * own_deg < 0, 1 - turned * (1 - TURNED_SHARE), 1) * turn
 
 
-def kept_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.ndarray:
+def keep_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.ndarray:
     """What the portrait's own smile adds to generated points [T, K, 3] -> [T, len(SMILING), 3]; it opens no lips."""
     own, at_rest = (_shut(portrait.x_c + delta) for delta in (portrait.delta[0], rest))
     own_width, rest_width = _width(own), _width(at_rest)

@@ -24,7 +24,7 @@ _LIDS = tuple((positions(upper), positions(lower)) for upper, lower in (
 UPPER_SHARE = 0.92  # of a blink is the upper lid's
 
 
-def parted(face: np.ndarray, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], down: np.ndarray) -> np.ndarray:
+def uncross(face: np.ndarray, pairs: Sequence[tuple[Sequence[int], Sequence[int]]], down: np.ndarray) -> np.ndarray:
     """Face points [468, 3] of which no edge crosses its opposite: where one would, both meet halfway along `down` [2].
 
     `pairs`: upper and lower contours with shared ends.

@@ -23,7 +23,7 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from models.landmark.directing import held_gaze, held_lids, scaled_mouth
+from models.landmark.directing import hold_gaze, hold_lids, scale_mouth
 from models.landmark.pose import fit_head
 from models.landmark.render import prepare, render
 from models.landmark.retarget import LOWER, UPPER, retarget
@@ -68,14 +68,14 @@ class LandmarkFaceSpace:
 
     def motion(self, landmarks: Landmarks) -> Motion:
         """Motion of landmarks without gaps (as from `landmarks`)."""
-        (s, rotation, t), unposed = self.unposed(landmarks.points)
+        (s, rotation, t), unposed = self.unpose(landmarks.points)
         unposed = unposed[:, KEYPOINTS]
         explained = (landmarks.blendshapes.astype(np.float64) @ self.basis).reshape(unposed.shape)
         x_c = close_lips((unposed - explained).mean(0))
         return Motion(x_c.astype(np.float32), (unposed - x_c).astype(np.float32),
                       angles_from_rotation(rotation).astype(np.float32), t.astype(np.float32), s.astype(np.float32))
 
-    def unposed(self, points: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    def unpose(self, points: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
         """points [T, 478, 3] -> (s [T, 1], R [T, 3, 3], t [T, 3] with t_z = 0), unposed points [T, 478, 3]."""
         s, rotation, t, unposed = fit_head(self.template, points)
         return (s, rotation, t), unposed
@@ -104,11 +104,11 @@ class LandmarkFaceSpace:
     def hold_gaze(self, x_c: np.ndarray, delta: np.ndarray, angles_deg: np.ndarray, own_delta: np.ndarray,
                   own_angles_deg: np.ndarray, share: np.ndarray) -> np.ndarray:
         """Irises that turn against the head."""
-        return held_gaze(x_c, delta, angles_deg, own_delta, own_angles_deg, share)
+        return hold_gaze(x_c, delta, angles_deg, own_delta, own_angles_deg, share)
 
     def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
         """Lids that a blink of the model's own would shut."""
-        return held_lids(x_c, delta, rest)
+        return hold_lids(x_c, delta, rest)
 
     def lid_opening(self, points: np.ndarray) -> np.ndarray:
         """Mean gap of three columns of each eye, in face widths."""
@@ -116,7 +116,7 @@ class LandmarkFaceSpace:
 
     def scale_mouth(self, delta: np.ndarray, rest: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Around shut lips, which are delta 0 here."""
-        return scaled_mouth(delta, scale)
+        return scale_mouth(delta, scale)
 
     def render(self, appearance: Appearance, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
         """x_source [K, 3], x_driving [T, K, 3] -> frames [T, 512, 512, 3] uint8 RGB."""
@@ -146,12 +146,12 @@ def fill_gaps(landmarks: Landmarks, max_gap: int) -> Landmarks:
         raise FaceNotFound(frame, "no face found" if not found.any() else f"face lost for over {max_gap} frames")
     times, known = np.arange(len(found)), np.flatnonzero(found)
 
-    def interpolated(values: np.ndarray) -> np.ndarray:
+    def interpolate(values: np.ndarray) -> np.ndarray:
         flat = values.reshape(len(values), -1)
         columns = [np.interp(times, known, flat[known, column]) for column in range(flat.shape[1])]
         return np.stack(columns, -1).reshape(values.shape).astype(values.dtype)
 
-    return Landmarks(interpolated(landmarks.points), interpolated(landmarks.blendshapes), landmarks.names, found)
+    return Landmarks(interpolate(landmarks.points), interpolate(landmarks.blendshapes), landmarks.names, found)
 
 
 def first_long_gap(found: np.ndarray, max_gap: int) -> int | None:

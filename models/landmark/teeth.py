@@ -53,7 +53,7 @@ def draw_upper(pixels_per_unit: float, colours: MouthColours) -> np.ndarray:
     canvas = _Canvas(pixels_per_unit, colours)
     canvas.polygon(_band(_UPPER, TOP, _UPPER_EDGE - 0.045), GUM)
     canvas.row(_UPPER, _UPPER_EDGE, upwards=True)
-    return canvas.finished(darkest=0.42)
+    return canvas.finish(darkest=0.42)
 
 
 def draw_lower(pixels_per_unit: float, colours: MouthColours) -> np.ndarray:
@@ -62,7 +62,7 @@ def draw_lower(pixels_per_unit: float, colours: MouthColours) -> np.ndarray:
     canvas.tongue()
     canvas.polygon(_band(_LOWER, _LOWER_EDGE + 0.035, BOTTOM), GUM)
     canvas.row(_LOWER, _LOWER_EDGE, upwards=False)
-    return canvas.finished(darkest=0.35) * np.array([0.8, 0.8, 0.8, 1], np.float32)
+    return canvas.finish(darkest=0.35) * np.array([0.8, 0.8, 0.8, 1], np.float32)
 
 
 def to_drawing(pixels_per_unit: float) -> np.ndarray:
@@ -103,7 +103,7 @@ class _Canvas:
             ellipse = np.stack([0.13 * shrink * np.cos(angle), 0.03 + 0.062 * shrink * np.sin(angle)], -1)
             self.polygon(ellipse, TONGUE, light)
 
-    def finished(self, darkest: float) -> np.ndarray:
+    def finish(self, darkest: float) -> np.ndarray:
         """Softened, darker towards the sides, in final size."""
         soft = cv2.GaussianBlur(self.picture, (0, 0), 0.006 * self.scale)
         picture = cv2.resize(soft, (self.width, self.height), interpolation=cv2.INTER_AREA)

@@ -90,7 +90,7 @@ class DenseMotionNetwork(nn.Module):
         volume = functional.relu(self.norm(self.compress(volume)))
         grid = identity_grid(tuple(volume.shape[2:]), kp_driving)
         flows = sparse_flows(grid, kp_driving, kp_source)  # [B, 22, D, H, W, 3]
-        features = torch.cat([heat(grid, kp_driving, kp_source)[:, :, None], sampled(volume, flows)], 2)
+        features = torch.cat([heat(grid, kp_driving, kp_source)[:, :, None], sample_at(volume, flows)], 2)
         features = self.hourglass(features.flatten(1, 2).to(volume.dtype))
         weights = self.mask(features).to(flows.dtype).softmax(1)  # [B, 22, D, H, W]
         deformation = torch.einsum("bfdhwc,bfdhw->bdhwc", flows, weights)
@@ -104,14 +104,14 @@ def sparse_flows(grid: Tensor, kp_driving: Tensor, kp_source: Tensor) -> Tensor:
     return grid + shift
 
 
-def sampled(volume: Tensor, flows: Tensor) -> Tensor:
+def sample_at(volume: Tensor, flows: Tensor) -> Tensor:
     """volume [B, C, D, H, W] at flows [B, N, D, H, W, 3] -> [B, N, C, D, H, W]."""
     batch, count = flows.shape[:2]
     repeated = volume[:, None].expand(-1, count, -1, -1, -1, -1).flatten(0, 1)
-    return moved(repeated, flows.flatten(0, 1)).unflatten(0, (batch, count))
+    return sample(repeated, flows.flatten(0, 1)).unflatten(0, (batch, count))
 
 
-def moved(volume: Tensor, grid: Tensor) -> Tensor:
+def sample(volume: Tensor, grid: Tensor) -> Tensor:
     """Sample volume [B, C, D, H, W] at grid [B, D, H, W, 3]; float32: bf16 would be a quarter cell off."""
     return functional.grid_sample(volume.float(), grid.float(), align_corners=False).to(volume.dtype)
 
@@ -136,6 +136,6 @@ class WarpingModule(nn.Module):
 
     def forward(self, feature_3d: Tensor, kp_driving: Tensor, kp_source: Tensor) -> dict[str, Tensor]:
         deformation, occlusion = self.dense_motion_network(feature_3d, kp_driving, kp_source)
-        features = moved(feature_3d, deformation).flatten(1, 2)
+        features = sample(feature_3d, deformation).flatten(1, 2)
         out = self.fourth(self.third(features)) * occlusion
         return {"out": out, "occlusion_map": occlusion, "deformation": deformation}

@@ -17,6 +17,6 @@ KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 MOMENT_OUTPUTS = 32000  # of the first convolution at once: ten seconds
 
 
-def normalised(waveform: np.ndarray) -> np.ndarray:
+def normalise(waveform: np.ndarray) -> np.ndarray:
     """Zero mean, unit variance (with 1e-7 under the root, as Wav2Vec2 was trained) -> float32."""
     return ((waveform - waveform.mean()) / np.sqrt(waveform.var() + 1e-7)).astype(np.float32)

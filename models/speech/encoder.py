@@ -27,7 +27,7 @@ class SpeechEncoder(Protocol):
         """
 
 
-def fitted(waveform: np.ndarray, frames: int) -> np.ndarray:
+def fit_length(waveform: np.ndarray, frames: int) -> np.ndarray:
     """Cut or continue by silence: [N] -> [640 frames] float32; raises ValueError for anything but finite mono."""
     waveform = np.asarray(waveform, np.float32)
     if waveform.ndim != 1 or frames < 1 or not np.isfinite(waveform).all():

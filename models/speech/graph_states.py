@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from models.formats.onnx import open_graph
-from models.speech.convolutions import FIRST_STATE_S, KERNELS, MARGIN, MOMENT_OUTPUTS, STRIDES, normalised
-from models.speech.encoder import STATE_SAMPLES, align, fitted
+from models.speech.convolutions import FIRST_STATE_S, KERNELS, MARGIN, MOMENT_OUTPUTS, STRIDES, normalise
+from models.speech.encoder import STATE_SAMPLES, align, fit_length
 from models.speech.pieces import encode_in_pieces
 
 FIRST = "feature_extractor.conv_layers.0"   # its tensors in the file of weights
@@ -31,7 +31,7 @@ class GraphSpeechEncoder:
 
     def encode(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """[N] -> [frames, dim]; long speech in pieces, normalised by the whole."""
-        padded = np.pad(normalised(fitted(waveform, frames)), MARGIN)
+        padded = np.pad(normalise(fit_length(waveform, frames)), MARGIN)
         given = {} if self._norm is None else self._norm(padded)
 
         def piece(start: int, stop: int) -> np.ndarray:

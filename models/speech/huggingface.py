@@ -13,8 +13,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 
-from models.speech.convolutions import FIRST_STATE_S, KERNELS, MARGIN, MOMENT_OUTPUTS, STRIDES, normalised
-from models.speech.encoder import STATE_SAMPLES, align, fitted
+from models.speech.convolutions import FIRST_STATE_S, KERNELS, MARGIN, MOMENT_OUTPUTS, STRIDES, normalise
+from models.speech.encoder import STATE_SAMPLES, align, fit_length
 from models.speech.pieces import STATES_PER_S, encode_in_pieces
 
 MODEL_TYPES = {"wav2vec2", "hubert"}
@@ -41,7 +41,7 @@ class HuggingFaceSpeechEncoder:
     @torch.inference_mode()
     def encode(self, waveform: np.ndarray, frames: int) -> np.ndarray:
         """[N] -> [frames, dim]; long speech in pieces, normalised by the whole."""
-        padded = np.pad(normalised(fitted(waveform, frames)), MARGIN)
+        padded = np.pad(normalise(fit_length(waveform, frames)), MARGIN)
         states = frames * 640 // STATE_SAMPLES
         if states <= round(self._piece_s * STATES_PER_S):
             return align(self._states(padded, states), FIRST_STATE_S, frames)

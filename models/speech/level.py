@@ -57,7 +57,7 @@ def _mean_db(counts: np.ndarray, power: np.ndarray) -> float:
     return float(10 * np.log10((counts * power).sum() / counts.sum()))
 
 
-def levelled(waveform: np.ndarray) -> np.ndarray:
+def bring_to_level(waveform: np.ndarray) -> np.ndarray:
     """A whole waveform [N] at the level that networks are given."""
     meter = LevelMeter()
     meter.hear(waveform)

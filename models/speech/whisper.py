@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from models.formats.onnx import open_graph
-from models.speech.encoder import STATE_SAMPLES, align, fitted
+from models.speech.encoder import STATE_SAMPLES, align, fit_length
 from models.speech.level import without_offset
 from models.speech.log_mel import log_mel
 from models.speech.pieces import encode_in_pieces
@@ -64,8 +64,8 @@ class WhisperSpeechEncoder:
         self._piece_s, self._overlap_s = piece_s, overlap_s
 
     def encode(self, waveform: np.ndarray, frames: int) -> np.ndarray:
-        """Speech of one level (`level.levelled`) [N] -> [frames, dim]; long speech in pieces."""
-        mel = log_mel(without_offset(fitted(waveform, frames)), LOUDEST)
+        """Speech of one level (`level.bring_to_level`) [N] -> [frames, dim]; long speech in pieces."""
+        mel = log_mel(without_offset(fit_length(waveform, frames)), LOUDEST)
 
         def piece(start: int, stop: int) -> np.ndarray:
             first = min(start, MAX_STATES - (stop - start))  # its true position as long as there is one

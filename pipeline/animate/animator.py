@@ -142,7 +142,7 @@ class Animator:
         awake = self.awake(asked)
         motions = self.motions(ready, features if awake is None else awake.along(features, heard.waveform), weights,
                                self._pose(pose, ready, frames, tell), asked, frames=frames, tell=tell)
-        return self._rendered(ready, self.rest_mouth(ready, motions, awake), paste_back)
+        return self._render(ready, self.rest_mouth(ready, motions, awake), paste_back)
 
     def awake(self, direction: Direction) -> Awake | None:
         """A new listener for one film; None where nobody listens, or where an emotion may hold the lips apart."""
@@ -174,7 +174,7 @@ class Animator:
         finish = signing(facts, credentials)
         draw = None if mark is None else VisibleMark(mark)
         heard = read_speech(speech)
-        frames = _finished(self.animate(portrait, heard, **options), draw, progress)
+        frames = _finish(self.animate(portrait, heard, **options), draw, progress)
         with closing(prefetch(frames, 16)) as ahead:
             return write_video(Path(out), ahead, FPS, heard.soundtrack(), crf=CRF, tags=metadata_tags(facts),
                                finish=finish)
@@ -209,7 +209,7 @@ class Animator:
                     yield frame if paste is None else paste(frame)
                 start, count = start + count, RENDER_FRAMES
 
-    def _rendered(self, portrait: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
+    def _render(self, portrait: Portrait, motions: Iterator[np.ndarray], paste_back: bool) -> Iterator[np.ndarray]:
         with closing(prefetch(motions)) as ahead:  # its thread ends here even where rendering fails
             yield from self.render(portrait, ahead, paste_back)
 
@@ -233,7 +233,7 @@ def frame_count(waveform: np.ndarray) -> int:
     return max(1, round(len(waveform) * FPS / SAMPLE_RATE_HZ))
 
 
-def _finished(frames: Iterator[np.ndarray], draw: VisibleMark | None, progress) -> Iterator[np.ndarray]:
+def _finish(frames: Iterator[np.ndarray], draw: VisibleMark | None, progress) -> Iterator[np.ndarray]:
     for frame in frames:
         finished = frame if draw is None else draw(frame)
         if progress is not None:

@@ -45,7 +45,7 @@ def own_credentials(certificate: Path, key: Path) -> Credentials:
         chain, secret = Path(certificate).read_bytes(), Path(key).read_bytes()
     except OSError as error:
         raise CredentialsError(f"{error.filename} cannot be read: {error.strerror}") from error
-    return _checked(chain, secret, f"{certificate} and {key}")
+    return _check(chain, secret, f"{certificate} and {key}")
 
 
 def folder() -> Path:
@@ -64,7 +64,7 @@ def local_credentials() -> Credentials:
     except OSError as error:
         raise CredentialsError(f"{path} for content credentials cannot be read or written ({error.strerror}): set "
                                "PLAYMATE_CACHE to a folder of yours, or give your own certificate") from error
-    return _checked(chain, b"-----BEGIN PRIVATE KEY-----" + key, str(path))
+    return _check(chain, b"-----BEGIN PRIVATE KEY-----" + key, str(path))
 
 
 def _keep(path: Path, chain: bytes, key: bytes) -> None:
@@ -74,7 +74,7 @@ def _keep(path: Path, chain: bytes, key: bytes) -> None:
         temporary.write_bytes(chain + key)
 
 
-def _checked(chain: bytes, key: bytes, name: str) -> Credentials:
+def _check(chain: bytes, key: bytes, name: str) -> Credentials:
     try:
         signer = x509.load_pem_x509_certificates(chain)[0]
         secret = serialization.load_pem_private_key(key, password=None)

@@ -25,7 +25,7 @@ def whole_features(encoder: SpeechEncoder, waveform: np.ndarray, frames: int) ->
         first, last = max(0, start - CONTEXT_FRAMES), min(frames, stop + CONTEXT_FRAMES)
         piece = waveform[first * SAMPLES_PER_FRAME:last * SAMPLES_PER_FRAME] * gain
         encoded = encoder.encode(piece, last - first)[start - first:]
-        yield _faded(behind, encoded[:stop - start])
+        yield _fade_in(behind, encoded[:stop - start])
         behind = encoded[stop - start:][:FADE_FRAMES]
 
 
@@ -36,7 +36,7 @@ def _gain(waveform: np.ndarray) -> np.float32:
     return np.float32(meter.gain())
 
 
-def _faded(behind: np.ndarray | None, piece: np.ndarray) -> np.ndarray:
+def _fade_in(behind: np.ndarray | None, piece: np.ndarray) -> np.ndarray:
     """A piece [n, D] whose first frames grow out of what the piece before it has for them, [<= FADE_FRAMES, D]."""
     if behind is None or not len(behind):
         return piece
@@ -62,12 +62,12 @@ def chunk_features(encoder: SpeechEncoder, chunks: Iterable[np.ndarray], first_f
             frames = done + step + right_frames - first
             piece = held[:frames * SAMPLES_PER_FRAME] * np.float32(meter.gain())
             features = encoder.encode(piece, frames)[done - first:]
-            yield _faded(behind, features[:step])
+            yield _fade_in(behind, features[:step])
             behind = features[step:][:FADE_FRAMES]
             done, step = done + step, step_frames
             dropped = max(0, done - left_frames - first)
             held, first = held[dropped * SAMPLES_PER_FRAME:], first + dropped
     total = max(1, round(first + len(held) / SAMPLES_PER_FRAME))
     if total > done:
-        features = _faded(behind, encoder.encode(held * np.float32(meter.gain()), total - first)[done - first:])
+        features = _fade_in(behind, encoder.encode(held * np.float32(meter.gain()), total - first)[done - first:])
         yield from (features[start:start + step_frames] for start in range(0, len(features), step_frames))

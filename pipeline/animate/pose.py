@@ -101,7 +101,7 @@ def follow_driver(video: Path | str | bytes, frames: int, fps: int, space: FaceS
         except FaceNotFound as error:
             raise DrivingError(f"the face of {name} cannot be followed: {error}") from error
     rows, seen = np.concatenate([rows for rows, _ in parts]), np.concatenate([seen for _, seen in parts])
-    return DriversFace(_bridged(rows[:, :-1], seen, fps), np.where(seen, rows[:, -1], np.nan), _notes(seen, fps))
+    return DriversFace(_bridge_gaps(rows[:, :-1], seen, fps), np.where(seen, rows[:, -1], np.nan), _notes(seen, fps))
 
 
 def _boxes(reader: FilmReader, wish: FilmWish, detector: FaceDetector, name: str) -> np.ndarray:
@@ -136,7 +136,7 @@ def _rows(motion: Motion, space: FaceSpace) -> np.ndarray:
     return np.concatenate([motion.rho, lids[:, None]], axis=1)
 
 
-def _bridged(rho: np.ndarray, seen: np.ndarray, fps: int) -> np.ndarray:
+def _bridge_gaps(rho: np.ndarray, seen: np.ndarray, fps: int) -> np.ndarray:
     """Frames without a face get the pose between those before and after, held at the ends; raises DrivingError."""
     gaps = _gaps(seen)
     if not seen.any() or any(end - start > MAX_GAP_S * fps for start, end in gaps):

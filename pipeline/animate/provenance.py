@@ -172,13 +172,13 @@ def _credentials(path: Path) -> dict[str, Any] | None:
             if reader is None:
                 return None
             with reader:
-                return _described(json.loads(reader.json()))
+                return _describe(json.loads(reader.json()))
     except c2pa.C2paError as error:
         return {"state": "Invalid", "signer": None, "generator": None, "facts": None, "edited": None,
                 "problems": [str(error)]}
 
 
-def _described(store: dict[str, Any]) -> dict[str, Any]:
+def _describe(store: dict[str, Any]) -> dict[str, Any]:
     manifest = store["manifests"][store["active_manifest"]]
     facts = [one["data"] for one in manifest.get("assertions", []) if one["label"] == ASSERTION]
     parents = [one for one in manifest.get("ingredients", []) if one.get("relationship") == "parentOf"]

@@ -45,8 +45,8 @@ def decoded_speech(source: Source, max_s: float,
         answer = _ask(_worker(), {"kind": "speech", "media": str(media), "folder": str(folder), "max_s": max_s,
                                   "track": track, "voice": _voice()})
         facts = SpeechFacts(**answer | {"notes": tuple(answer["notes"])})
-        film = _mapped(folder / FILM, np.int16).reshape(-1, facts.channels) if facts.has_film else None
-        return facts, _mapped(folder / WAVEFORM, np.float32), film
+        film = _map_file(folder / FILM, np.int16).reshape(-1, facts.channels) if facts.has_film else None
+        return facts, _map_file(folder / WAVEFORM, np.float32), film
 
 
 def decoded_portrait(source: Source) -> np.ndarray:
@@ -61,7 +61,7 @@ class FilmReader:
 
     def __init__(self, source: Source):
         self._folder = tempfile.TemporaryDirectory(prefix="playmate-")
-        self._media = _placed(source, Path(self._folder.name))
+        self._media = _place(source, Path(self._folder.name))
         self._worker = GuardedWorker(MODULE, {}, LIMIT_S, MEMORY_GB)
 
     def parts(self, wish: FilmWish, count: int) -> Iterator[tuple[np.ndarray, float]]:
@@ -110,10 +110,10 @@ def check_written(answer: dict[str, Any]) -> None:
 def _task(source: Source) -> Iterator[tuple[Path, Path]]:
     """The file to decode, and a folder for what comes of it."""
     with tempfile.TemporaryDirectory(prefix="playmate-") as folder:
-        yield _placed(source, Path(folder)), Path(folder)
+        yield _place(source, Path(folder)), Path(folder)
 
 
-def _placed(source: Source, folder: Path) -> Path:
+def _place(source: Source, folder: Path) -> Path:
     if isinstance(source, bytes):
         media = folder / "upload"
         media.write_bytes(source)
@@ -121,7 +121,7 @@ def _placed(source: Source, folder: Path) -> Path:
     return Path(source).absolute()
 
 
-def _mapped(path: Path, dtype: type) -> np.ndarray:
+def _map_file(path: Path, dtype: type) -> np.ndarray:
     return np.memmap(path, dtype=dtype, mode="r").view(np.ndarray) if path.stat().st_size else np.zeros(0, dtype)
 
 

@@ -110,7 +110,7 @@ class GuardedWorker:
             to_child.write(json.dumps(message).encode() + b"\n")
             to_child.flush()
         except BrokenPipeError as error:
-            raise ChildDied(self._ended()) from error
+            raise ChildDied(self._how_it_ended()) from error
 
     def _answer(self, limit_s: float) -> dict[str, Any]:
         end = time.monotonic() + limit_s
@@ -123,7 +123,7 @@ class GuardedWorker:
                     raise ChildLate(f"no answer within {limit_s:g} s")
                 piece = os.read(output.fileno(), 1 << 16)
                 if not piece:
-                    raise ChildDied(self._ended())
+                    raise ChildDied(self._how_it_ended())
                 self._rest += piece
         line, _, self._rest = self._rest.partition(b"\n")
         return json.loads(line)
@@ -132,7 +132,7 @@ class GuardedWorker:
         assert self._child is not None and self._child.stdin is not None and self._child.stdout is not None
         return self._child.stdin, self._child.stdout
 
-    def _ended(self) -> str:
+    def _how_it_ended(self) -> str:
         assert self._child is not None
         code = self._child.wait()
         self._child = None

@@ -71,13 +71,13 @@ def ray_session(section: Ray) -> Iterator[ModuleType]:
 
 
 def _start(ray: ModuleType, section: Ray) -> None:
-    context = _started(ray, _options(section), section)
+    context = _init_ray(ray, _options(section), section)
     _quieten()
     if section.dashboard and (url := getattr(context, "dashboard_url", None)):
         print(f"Ray dashboard: http://{url}", flush=True)
 
 
-def _started(ray: ModuleType, options: dict, section: Ray) -> object:
+def _init_ray(ray: ModuleType, options: dict, section: Ray) -> object:
     """`ray.init`; a local Ray that does not come up within Ray's own half minute (a busy machine) is tried again."""
     for left in reversed(range(STARTS)):
         before = set(psutil.Process().children())

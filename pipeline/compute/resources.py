@@ -122,26 +122,26 @@ def wait_for(ray: ModuleType, request: Request, limit_s: float, say: Callable[[s
     try:
         while not group.wait(wait_s):
             waited_s = time.monotonic() - began
-            there = _shown(ray.cluster_resources())
+            there = _there_in_words(ray.cluster_resources())
             if waited_s >= limit_s:
                 raise ResourcesMissing(
-                    f"{request.section}: {_asked(request)} were not there within {limit_s:.0f} s; the cluster has "
+                    f"{request.section}: {_in_words(request)} were not there within {limit_s:.0f} s; the cluster has "
                     f"{there}: {request.advice}add nodes, or raise ray.max_wait_s")
-            say(f"{request.section}: waiting for {_asked(request)}; the cluster has {there} now; {waited_s:.0f} s of "
-                f"at most {limit_s:.0f} s (ray.max_wait_s)")
+            say(f"{request.section}: waiting for {_in_words(request)}; the cluster has {there} now; {waited_s:.0f} s "
+                f"of at most {limit_s:.0f} s (ray.max_wait_s)")
             wait_s = min(TOLD_EVERY_S, limit_s - waited_s)
     finally:
         remove_placement_group(group)
 
 
-def _asked(request: Request) -> str:
+def _in_words(request: Request) -> str:
     resources = " and ".join(f"{amount:g} {name}" for name, amount in request.bundle.items())
     several = request.min_workers > 1
     cores = f", and {request.feeders} CPU beside" if request.feeders else ""
     return f"{request.min_workers} worker{'s' if several else ''} with {resources}{' each' if several else ''}{cores}"
 
 
-def _shown(there: Mapping[str, float]) -> str:
+def _there_in_words(there: Mapping[str, float]) -> str:
     return f"{_gpus(int(there.get('GPU', 0)))} and {int(there.get('CPU', 0))} CPU cores"
 
 

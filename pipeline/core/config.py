@@ -268,7 +268,7 @@ def _explain(error: Mapping[str, Any]) -> str:
         return f"  {key}: {MOVED[key]}"
     if error["type"] == "extra_forbidden":
         *above, last = error["loc"]
-        accepted = _accepted(above)
+        accepted = _keys_of(above)
         for name, inner in accepted.items():
             if isinstance(inner, type) and issubclass(inner, Section) and last in inner.model_fields:
                 return f"  {key}: is now {'.'.join([*above, name, last])}"
@@ -283,7 +283,7 @@ def _explain(error: Mapping[str, Any]) -> str:
     return f"  {key}: {error['msg']} (got {given!r}{hint})"
 
 
-def _accepted(location: list) -> dict[str, Any]:
+def _keys_of(location: list) -> dict[str, Any]:
     """Keys of a section, each with its type."""
     section: Any = Params
     for part in location:

@@ -49,7 +49,7 @@ def code_of(*modules: str, apart: tuple[str, ...] = ()) -> str:
     modules or packages that are imported but make no value of the result in question.
     """
     files = import_closure(*map(module_file, modules), apart=CARRIERS + apart)
-    return digest(sorted(set().union(*(_parsed((ROOT / file).read_bytes())[1] for file in files))))
+    return digest(sorted(set().union(*(_parse((ROOT / file).read_bytes())[1] for file in files))))
 
 
 def import_closure(*paths: Path, apart: tuple[str, ...] = ()) -> set[Path]:
@@ -69,7 +69,7 @@ def direct_imports(path: Path) -> frozenset[Path]:
 
     A string that is the dotted name of one of our modules counts as an import: it is how processes are started.
     """
-    return _parsed((ROOT / path).read_bytes())[0]
+    return _parse((ROOT / path).read_bytes())[0]
 
 
 def module_file(module: str) -> Path:
@@ -80,7 +80,7 @@ def module_file(module: str) -> Path:
     return files[0]
 
 
-def _imported(node: ast.AST) -> Iterable[str]:
+def _imports_of(node: ast.AST) -> Iterable[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -111,9 +111,9 @@ def _is_within(path: Path, modules: tuple[str, ...]) -> bool:
 
 
 @cache
-def _parsed(source: bytes) -> tuple[frozenset[Path], frozenset[str]]:
+def _parse(source: bytes) -> tuple[frozenset[Path], frozenset[str]]:
     """Of a file's text: our files that it imports, and the digests of its top-level statements."""
-    names = {name for node in ast.walk(ast.parse(source)) for name in _imported(node)}
+    names = {name for node in ast.walk(ast.parse(source)) for name in _imports_of(node)}
     statements = _Bare().visit(ast.parse(source)).body
     return (frozenset(file for name in names for file in _files(name)),
             frozenset(hashlib.sha256(ast.dump(node).encode()).hexdigest() for node in statements))

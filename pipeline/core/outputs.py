@@ -70,7 +70,7 @@ def check(apart: str | None = None) -> None:
     """Raise NotOurs for files in any output that no stage made; `apart`: the stage whose outputs are just made."""
     if Path(".playmate") != WORK:   # an experiment's copy, which DVC made and deletes
         return
-    known, strange = _known(), []
+    known, strange = _read_notes(), []
     for stage, outs in outputs().items():
         strange += [] if stage == apart else [name for out in outs for name in _files(out) if not _ours(name, known)]
     if strange:
@@ -104,7 +104,7 @@ def _ours(name: str, known: Known) -> bool:
         return False
     with open(name, "rb") as file:
         md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if md5 not in _locked() and not (_cache() / md5[:2] / md5[2:]).is_file():
+    if md5 not in _locked_md5() and not (_cache() / md5[:2] / md5[2:]).is_file():
         return False
     _add(NOTES, name, said)   # looked at once
     return True
@@ -120,7 +120,7 @@ def _add(notes: Path, name: str, said: os.stat_result) -> None:
         os.close(file)
 
 
-def _known() -> Known:
+def _read_notes() -> Known:
     """What was noted; a line that a kill or a full disk cut short is none."""
     found: Known = set()
     if NOTES.is_file():
@@ -134,7 +134,7 @@ def _known() -> Known:
 
 
 @cache
-def _locked() -> frozenset[str]:
+def _locked_md5() -> frozenset[str]:
     """md5 of the single files that dvc.lock names: those that DVC does not keep are there alone."""
     text = Path("dvc.lock").read_text() if Path("dvc.lock").is_file() else ""
     return frozenset(re.findall(r"\bmd5: ([0-9a-f]{32})\b", text))

@@ -26,7 +26,7 @@ def run_as_stage(main: Callable[..., object], *arguments: str) -> None:
     script = Path(sys.argv[0])
     name = script.parent.name if script.stem == "stage" else script.stem
     outputs.begin_notes()
-    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGTERM, _end_by_signal)
     try:
         with heartbeat.stage("@".join([name, *arguments])):
             main(*arguments)
@@ -40,7 +40,7 @@ def run_as_stage(main: Callable[..., object], *arguments: str) -> None:
         sys.exit(f"{name}: {error}")
 
 
-def _ended(number: int, frame: FrameType | None) -> None:
+def _end_by_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)   # whatever is open is closed on the way out
 
 

@@ -77,7 +77,7 @@ def find_cast(pictures: Iterable[SmallPicture], detector: FaceDetector, identity
         if (frame - cuts[-1]) % DETECT_EVERY:
             continue
         faces = detector.detect(small.picture)
-        looks.append((frame, [(_scaled(face, small.scale), identity(small.picture, face)) for face in faces]))
+        looks.append((frame, [(_scale(face, small.scale), identity(small.picture, face)) for face in faces]))
         if sample is None or len(faces) > most:
             sample, most = (frame, small), len(faces)
     if last is None or sample is None:
@@ -140,6 +140,6 @@ def _add(person: Person, index: int, shot: Shot, track: Track, frames: list[int]
     person.boxes[index] = boxes_per_frame(track, [frame - first for frame in frames], last - first + 1)
 
 
-def _scaled(face: Face, scale: float) -> Face:
+def _scale(face: Face, scale: float) -> Face:
     return Face(face.box * scale, face.score, face.points * scale,
                 None if face.outline is None else face.outline * scale)

@@ -195,7 +195,7 @@ def dub_to_file(animator: Animator, film: Film, speech: Path | str | bytes | np.
             tell(note)
         crf = film_crf(dub.reader, dub.cast)
         sound = dubbed_sound(dub.reader, heard, dub.cast.times[0], showing.duration_s, keep_sound_db, tell)
-        made = _finished(dub.frames(showing, dub.motion(heard, showing, direction)), draw, progress, showing)
+        made = _finish(dub.frames(showing, dub.motion(heard, showing, direction)), draw, progress, showing)
         ahead_frames = max(1, min(16, int(AHEAD_BYTES / (3 * dub.cast.size[0] * dub.cast.size[1]))))
         with closing(prefetch(made, ahead_frames)) as ahead:
             return write_video(Path(out), ahead, film_rate(dub.cast, showing), sound, crf=crf,
@@ -263,8 +263,8 @@ def pad(features: Iterator[np.ndarray], frames: int) -> Iterator[np.ndarray]:
         yield np.repeat(last, more, axis=0)
 
 
-def _finished(frames: Iterator[np.ndarray], draw: VisibleMark | None,
-              progress: Callable[[np.ndarray, Showing], None] | None, showing: Showing) -> Iterator[np.ndarray]:
+def _finish(frames: Iterator[np.ndarray], draw: VisibleMark | None,
+            progress: Callable[[np.ndarray, Showing], None] | None, showing: Showing) -> Iterator[np.ndarray]:
     for frame in frames:
         finished = frame if draw is None else draw(frame)
         if progress is not None:

@@ -69,7 +69,7 @@ def follow(reader: FilmReader, cast: Cast, person: Person, space: FilmSpace, fol
         raise DubError("no face can be followed in the film: its features are not seen in any frame")
     means = tuple(mean_square(squares[index]) if index in squares else PixelSquare(0, 0, 2)
                   for index in range(len(cast.shots)))
-    x_c = space.canonical(_chosen(rows, seen))
+    x_c = space.canonical(_choose(rows, seen))
     angles = np.zeros((count, 3))
     for part in _parts(seen):
         angles[part] = space.motion(rows[part], x_c, PixelSquare(0, 0, 2)).angles_deg
@@ -127,7 +127,7 @@ def _parts(seen: np.ndarray) -> Iterator[np.ndarray]:
     return (frames[start:start + AT_ONCE] for start in range(0, len(frames), AT_ONCE))
 
 
-def _chosen(rows: np.ndarray, seen: np.ndarray) -> Iterator[np.ndarray]:
+def _choose(rows: np.ndarray, seen: np.ndarray) -> Iterator[np.ndarray]:
     return (np.asarray(rows[part], np.float64) for part in _parts(seen))
 
 

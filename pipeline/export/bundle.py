@@ -120,7 +120,7 @@ def differences(folder: Path, config: BundleConfig, section: Speech) -> dict[str
         for name, emotion in (("", None), (" with emotion", _some_emotion(shape.num_emotions))):
             if name == "" or emotion is not None:
                 request = Request(speech, x_c, np.zeros(RHO_DIM, np.float32), emotion)
-                ours, theirs = (_normalised(generator, request, solver) for generator in pair)
+                ours, theirs = (_generate_normalised(generator, request, solver) for generator in pair)
                 found[solver + name] = float(np.abs(ours - theirs).max())
     return found
 
@@ -129,6 +129,6 @@ def _some_emotion(count: int) -> np.ndarray | None:
     return np.eye(count + 1, dtype=np.float32)[1] if count else None
 
 
-def _normalised(generator: MotionGenerator, request: Request, solver: str) -> np.ndarray:
+def _generate_normalised(generator: MotionGenerator, request: Request, solver: str) -> np.ndarray:
     pose = generator.statistics.pose_of_portrait(request.source_rho)
     return generator.statistics.normalize(generator.generate(request, solver=solver), pose)

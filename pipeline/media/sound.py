@@ -228,7 +228,7 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
     if zero_s is None and container.format.name.partition(",")[0] in WITH_LENGTH:
         tally.declared_s = float((stream.duration or 0) * (stream.time_base or 0))
     end_s, begun = zero_s, False   # of what was given so far
-    for time_s, piece in _decoded(container, stream, track, tally):
+    for time_s, piece in _decode(container, stream, track, tally):
         rate, samples = piece.rate_hz, piece.samples
         if end_s is None:
             end_s = time_s or Fraction(0)
@@ -254,8 +254,8 @@ def pieces(container: InputContainer, track: Track, tally: Tally, zero_s: Fracti
             return
 
 
-def _decoded(container: InputContainer, stream: AudioStream, track: Track,
-             tally: Tally) -> Iterator[tuple[Fraction | None, Piece]]:
+def _decode(container: InputContainer, stream: AudioStream, track: Track,
+            tally: Tally) -> Iterator[tuple[Fraction | None, Piece]]:
     """(presentation time in s, samples as they were stored); a format that changes gets a converter of its own."""
     form, convert = ("", "", 0), av.AudioResampler(format="fltp")
     for frame in _frames(container, stream, tally):

@@ -42,12 +42,12 @@ BT709 = Colours()
 
 def colours_of(frame: av.VideoFrame) -> Colours:
     """What a film in the colours of `frame` is to be written with: other matrices become BT.709."""
-    small = _untagged(frame) and frame.height < HD_HEIGHT_PX
+    small = _is_untagged(frame) and frame.height < HD_HEIGHT_PX
     primaries, transfer = (2 if int(tag) in RESERVED else int(tag) for tag in (frame.color_primaries, frame.color_trc))
     return Colours(6 if small or int(frame.colorspace) in AS_BT601 else 1, primaries, transfer)
 
 
-def _untagged(frame: av.VideoFrame) -> bool:
+def _is_untagged(frame: av.VideoFrame) -> bool:
     return int(frame.colorspace) not in TAGGED
 
 
@@ -224,18 +224,18 @@ class Upright:
         width, height = self._square_pixels(frame)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         hd = frame.height >= HD_HEIGHT_PX
-        source = (Colorspace.ITU709 if hd else Colorspace.ITU601) if _untagged(frame) else None
+        source = (Colorspace.ITU709 if hd else Colorspace.ITU601) if _is_untagged(frame) else None
         scaler = self._scalers.setdefault((size, interpolation), VideoReformatter())
         image = scaler.reformat(frame, *size, format="rgb24", src_colorspace=source, interpolation=interpolation,
                                 threads=1).to_ndarray()
-        return orientation(frame)(blended(image) if frame.interlaced_frame else image)
+        return orientation(frame)(blend_lines(image) if frame.interlaced_frame else image)
 
     def small(self, frame: av.VideoFrame, longest_px: int, interpolation: str = "AREA") -> np.ndarray:
         """The picture with its longer side at most `longest_px`."""
         return self(frame, min(1.0, longest_px / max(self.size(frame))), interpolation)
 
 
-def blended(image: np.ndarray) -> np.ndarray:
+def blend_lines(image: np.ndarray) -> np.ndarray:
     """An interlaced picture [H, W, 3], every other line of which is another moment's, without its combs: each line is
     half itself and half its neighbours."""
     lines = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge").astype(np.uint16)

@@ -136,14 +136,14 @@ def _holder(storage: Storage, name: str, number: int) -> dict | None:
         holder = json.loads(storage.get(f"{_key(name, number)}.json"))
     except ObjectMissing:
         return None
-    return None if _stored(storage, f"{_key(name, number)}.ended") is not None else holder
+    return None if _stored_bytes(storage, f"{_key(name, number)}.ended") is not None else holder
 
 
 def _beat(storage: Storage, name: str, number: int) -> bytes | None:
-    return _stored(storage, f"{_key(name, number)}.beat")
+    return _stored_bytes(storage, f"{_key(name, number)}.beat")
 
 
-def _stored(storage: Storage, key: str) -> bytes | None:
+def _stored_bytes(storage: Storage, key: str) -> bytes | None:
     try:
         return storage.get(key)
     except ObjectMissing:

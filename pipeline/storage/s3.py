@@ -68,7 +68,7 @@ class S3Storage:
         from boto3.s3.transfer import TransferConfig
 
         config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
-        with self._explained(key):
+        with self._explain_errors(key):
             self.client.upload_file(str(path), self.bucket, self._key(key), Config=config,
                                     ExtraArgs={"Metadata": {SHA256: sha256, WRITER: uuid.uuid4().hex}})
         return True
@@ -84,7 +84,7 @@ class S3Storage:
 
     def keys(self, prefix: str) -> Iterator[str]:
         start = len(self.prefix) + 1 if self.prefix else 0
-        with self._explained(prefix):
+        with self._explain_errors(prefix):
             for page in self.client.get_paginator("list_objects_v2").paginate(
                     Bucket=self.bucket, Prefix=self._key(prefix) + "/"):
                 yield from (item["Key"][start:] for item in page.get("Contents", []))
@@ -96,7 +96,7 @@ class S3Storage:
         return self._head(key)["ContentLength"]
 
     def delete(self, key: str) -> None:
-        with self._explained(key):
+        with self._explain_errors(key):
             self.client.delete_object(Bucket=self.bucket, Key=self._key(key))
 
     def scratch(self) -> dict:
@@ -104,24 +104,24 @@ class S3Storage:
 
     def unfinished(self) -> builtins.list[str]:
         """Multipart uploads that were never completed: invisible, but their parts cost storage."""
-        with self._explained("multipart uploads"):
+        with self._explain_errors("multipart uploads"):
             pages = list(self.client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=f"{self.prefix}/" if self.prefix else ""))
         return sorted(f"{item['UploadId']} {item['Key']}" for page in pages for item in page.get("Uploads", []))
 
     def sweep(self, unfinished: str) -> None:
         upload, _, key = unfinished.partition(" ")
-        with self._explained(key):
+        with self._explain_errors(key):
             self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
 
     def _put(self, key: str, data: bytes, writer: str, **condition: str) -> None:
         place = {"Bucket": self.bucket, "Key": self._key(key)}
         metadata = {SHA256: hashlib.sha256(data).hexdigest(), WRITER: writer}
-        with self._explained(key):
+        with self._explain_errors(key):
             self.client.put_object(**place, Body=data, Metadata=metadata, **condition)
 
     def _get(self, key: str) -> bytes:
-        with self._explained(key):
+        with self._explain_errors(key):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._key(key))
             data = answer["Body"].read()
         expected = answer.get("Metadata", {}).get(SHA256)
@@ -130,7 +130,7 @@ class S3Storage:
         return data
 
     def _stream(self, key: str, path: Path) -> None:
-        with self._explained(key):
+        with self._explain_errors(key):
             self.client.download_file(self.bucket, self._key(key), str(path))
 
     def _download(self, key: str, path: Path, sha256: str) -> None:
@@ -139,7 +139,7 @@ class S3Storage:
             raise ObjectDamaged(f"{self._name(key)}: its bytes are not those that were stored")
 
     def _head(self, key: str) -> dict:
-        with self._explained(key):
+        with self._explain_errors(key):
             return self.client.head_object(Bucket=self.bucket, Key=self._key(key))
 
     def _whole_body(self, read: Callable[[], Result]) -> Result:
@@ -153,7 +153,7 @@ class S3Storage:
                 time.sleep(random.uniform(0, min(10.0, 0.05 * 2**attempt)))
         raise AssertionError("unreachable")
 
-    def _explained(self, key: str) -> AbstractContextManager[None]:
+    def _explain_errors(self, key: str) -> AbstractContextManager[None]:
         return explain_errors(self.bucket, key, self._name(key))
 
     def _name(self, key: str) -> str:

@@ -29,7 +29,7 @@ class RawObjects(S3Storage):
     def entries(self) -> list[Entry]:
         """Every object, sorted by key (relative to the prefix); folder markers are left out."""
         start = f"{self.prefix}/" if self.prefix else ""
-        with self._explained("listing"):
+        with self._explain_errors("listing"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start)
             items = [item for page in pages for item in page.get("Contents", [])]
         return sorted((Entry(item["Key"][len(start):], item["Size"], item["ETag"].strip('"')) for item in items
@@ -55,7 +55,7 @@ class RawObjects(S3Storage):
         return self._whole_body(lambda: self._range(key, start, end))
 
     def _range(self, key: str, start: int, end: int) -> bytes:
-        with self._explained(key):
+        with self._explain_errors(key):
             answer = self.client.get_object(Bucket=self.bucket, Key=self._key(key), Range=f"bytes={start}-{end - 1}")
             return answer["Body"].read()
 

@@ -37,7 +37,7 @@ def tracking_uri(root: Path = Path()) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / paths.MLFLOW_DB).resolve()}"
 
 
-def shown(uri: str) -> str:
+def public_uri(uri: str) -> str:
     """`uri` without user name and password."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
@@ -108,9 +108,9 @@ def _check_version(uri: str, ours: str) -> None:
         return   # what is asked next says that it is away
     version = said.text.strip() if said.ok else ""
     if re.fullmatch(r"\d+\.\d+[\w.]*", version) and version.partition(".")[0] != ours.partition(".")[0]:
-        raise TrackingUnavailable(f"the MLflow server at {shown(uri)} is version {version}, and this client, {ours}, "
-                                  f"needs one of version {ours.partition('.')[0]}: upgrade the server, or unset "
-                                  "MLFLOW_TRACKING_URI to record in the project folder")
+        raise TrackingUnavailable(f"the MLflow server at {public_uri(uri)} is version {version}, and this client, "
+                                  f"{ours}, needs one of version {ours.partition('.')[0]}: upgrade the server, or "
+                                  "unset MLFLOW_TRACKING_URI to record in the project folder")
 
 
 def experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:

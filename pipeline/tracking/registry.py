@@ -22,7 +22,7 @@ from pipeline.tracking.client import (
     connect,
     experiment_id,
     load_mlflow,
-    shown,
+    public_uri,
     tracking_uri,
 )
 
@@ -73,8 +73,8 @@ def reachable(root: Path = Path()) -> Iterator[Any]:
         yield connect(uri)
     except (MlflowException, RequestException, OSError) as error:
         if getattr(error, "error_code", "") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ValueError(f"the registry at {shown(uri)} says: {error}") from error
-        raise TrackingUnavailable(f"the model registry at {shown(uri)} cannot be used ({type(error).__name__}: "
+            raise ValueError(f"the registry at {public_uri(uri)} says: {error}") from error
+        raise TrackingUnavailable(f"the model registry at {public_uri(uri)} cannot be used ({type(error).__name__}: "
                                   f"{str(error)[:300]}); models and metrics are kept, run this again later") from error
 
 
@@ -135,12 +135,12 @@ def download(model: str, root: Path = Path()) -> Path:
         if not (target / "done").exists():
             mlflow = load_mlflow()
             target.mkdir(parents=True, exist_ok=True)
-            with _addressed(mlflow, tracking_uri(root)):
+            with _talk_to(mlflow, tracking_uri(root)):
                 mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{found.name}/{found.version}",
                                                     dst_path=str(target))
             if not any(target.glob("artifacts/*/*")):
                 raise TrackingUnavailable(f"{model}: its files are not where the registry at "
-                                          f"{shown(tracking_uri(root))} says that they are")
+                                          f"{public_uri(tracking_uri(root))} says that they are")
             (target / "done").touch()
         return target / "artifacts"
 
@@ -211,14 +211,14 @@ def _log(client, candidate: Candidate, root: Path) -> str:
 
     uri = tracking_uri(root)
     experiment = experiment_id(client, EXPERIMENT, artifact_root(uri, root))
-    with TemporaryDirectory() as scratch, _addressed(mlflow, uri), mlflow.start_run(
+    with TemporaryDirectory() as scratch, _talk_to(mlflow, uri), mlflow.start_run(
             experiment_id=experiment, run_name=candidate.name, tags=candidate.tags):
         made = candidate.artifacts()
         info = mlflow.pyfunc.log_model(
             name=_plain(candidate.name), python_model=str(candidate.code), signature=candidate.signature,
             input_example=pd.DataFrame([candidate.example]),
             artifacts={name: str(folder) for name, folder in made.folders.items()},
-            code_paths=[*map(str, candidate.packages), str(_named(Path(scratch)))],
+            code_paths=[*map(str, candidate.packages), str(_write_metadata(Path(scratch)))],
             pip_requirements=list(made.requirements), model_config={"allowed_root": None, "credentials": True})
         mlflow.log_metrics(candidate.metrics)
         for document in candidate.documents:
@@ -228,7 +228,7 @@ def _log(client, candidate: Candidate, root: Path) -> str:
     return str(made.version)
 
 
-def _named(scratch: Path) -> Path:
+def _write_metadata(scratch: Path) -> Path:
     """Metadata that tell the copied code its version, as an installed one has them."""
     found = metadata.version(PACKAGE)
     folder = scratch / f"{PACKAGE.replace('-', '_')}-{found}.dist-info"
@@ -238,7 +238,7 @@ def _named(scratch: Path) -> Path:
 
 
 @contextmanager
-def _addressed(mlflow, uri: str) -> Iterator[None]:
+def _talk_to(mlflow, uri: str) -> Iterator[None]:
     """MLflow's functions (not its client) work on `uri`, which they keep in the environment: put that back."""
     names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
     before = {name: os.environ.get(name) for name in names}

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core import paths
-from pipeline.tracking.client import TrackingUnavailable, artifact_root, connect, is_local, shown, tracking_uri
+from pipeline.tracking.client import TrackingUnavailable, artifact_root, connect, is_local, public_uri, tracking_uri
 from pipeline.tracking.lineage import code_changes, environment, run_tags
 from pipeline.tracking.machine_load import LOAD, SystemMonitor
 from pipeline.tracking.sender import Sender
@@ -131,7 +131,8 @@ def sync(root: Path | None = None) -> int:
         return _sync(root, root / SPOOLS)
     except Exception as error:  # any client or transport error means the same to the user
         raise TrackingUnavailable(
-            f"MLflow at {shown(tracking_uri(root))} does not answer ({type(error).__name__}: {_first_line(error)}); "
+            f"MLflow at {public_uri(tracking_uri(root))} does not answer ({type(error).__name__}: "
+            f"{_first_line(error)}); "
             f"{pending(root)} records are kept: run `playmate tracking sync` when it is back") from error
 
 
@@ -140,7 +141,7 @@ def serve(port: int, root: Path | None = None) -> None:
     root = (root or Path()).resolve()
     uri = tracking_uri(root)
     if not is_local(uri):
-        raise ValueError(f"MLFLOW_TRACKING_URI is {shown(uri)}: open that address in a browser")
+        raise ValueError(f"MLFLOW_TRACKING_URI is {public_uri(uri)}: open that address in a browser")
     addresses = run_addresses(connect(uri), port)  # makes the store where it is missing
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
                "--backend-store-uri", uri, "--artifacts-destination", str(artifact_root(uri, root))]

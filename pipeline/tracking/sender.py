@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from pipeline.tracking.client import TrackingUnavailable, shown, tracking_uri
+from pipeline.tracking.client import TrackingUnavailable, public_uri, tracking_uri
 from pipeline.tracking.deliver import send
 from pipeline.tracking.spool import Spool, find_spools
 
@@ -57,7 +57,7 @@ class Sender(threading.Thread):
         except Exception as error:  # whatever a server does, the run goes on; the record stays in the file
             if not self.away.is_set():
                 why = str(error) if isinstance(error, TrackingUnavailable) else \
-                    f"{shown(tracking_uri(self.root))} does not answer ({type(error).__name__})"
+                    f"{public_uri(tracking_uri(self.root))} does not answer ({type(error).__name__})"
                 log.warning("tracking: %s; records are kept in %s and sent later", why, self.spool.folder)
             self.away.set()
             return False

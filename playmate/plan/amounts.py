@@ -43,7 +43,7 @@ def _amount(name: str, corpus: Corpus, params: Params) -> Amount:
         frames = [row["frames"] for row in read_clip_table(table, KEPT)]
         return Amount(len(frames), sum(frames), "kept")
     if corpus.is_embedded:
-        clips = _embedded(corpus.reader, params)
+        clips = _embedded_clip_count(corpus.reader, params)
         return Amount(clips, round(clips * EMBEDDED_CLIP_S.value * FPS), "listed")
     try:
         rows = [row for row in read_folder(corpus.reader, open_raw(name, corpus.location).folder)
@@ -54,7 +54,7 @@ def _amount(name: str, corpus: Corpus, params: Params) -> Amount:
     return Amount(len(rows), round(sum(seconds) * FPS), "listed")
 
 
-def _embedded(reader: str, params: Params) -> int:
+def _embedded_clip_count(reader: str, params: Params) -> int:
     section = params.embedded
     plans = make_plans(make_identities(section.identities, params.seed), section.sentences, section.talking,
                        section.render_px, params.seed, section.speaker)

@@ -197,7 +197,7 @@ def _evaluate(params: Params, cores: int) -> StagePlan:
                    + (section.emotion_clips * len(section.emotions) + len(POSES) + section.seeds)
                    * section.emotion_duration_s * costs.FPS
                    + len(section.dials.shown) * section.dials.duration_s * costs.FPS)
-    return _rendered("evaluate", frames, f"{section.max_clips} clips at most", params, cores)
+    return _plan_films("evaluate", frames, f"{section.max_clips} clips at most", params, cores)
 
 
 def _ablate(params: Params, step: StepCost, cores: int) -> StagePlan:
@@ -205,7 +205,7 @@ def _ablate(params: Params, step: StepCost, cores: int) -> StagePlan:
     models = len(section.variants) + 1 if section.variants else 0
     settings = len(section.audio_scales) + len(section.emotion_scales) + models   # each with the wrong speech, too
     frames = round(2 * section.max_clips * section.max_duration_s * costs.FPS * settings / section.frame_stride)
-    plan = _rendered("ablate", frames, f"{settings} settings", params, cores)
+    plan = _plan_films("ablate", frames, f"{settings} settings", params, cores)
     if not models:
         return plan
     figure = costs.GPU_GFLOPS if plan.gpus else costs.CORE_GFLOPS   # each model in one process
@@ -215,7 +215,7 @@ def _ablate(params: Params, step: StepCost, cores: int) -> StagePlan:
                    source=f"{plan.source}; {figure.source}")
 
 
-def _rendered(name: str, frames: int, work: str, params: Params, cores: int) -> StagePlan:
+def _plan_films(name: str, frames: int, work: str, params: Params, cores: int) -> StagePlan:
     """Films, judged: on CPU cores, or on shares of GPUs."""
     workers, liveportrait = params.evaluate.workers, params.face_space.kind == "liveportrait"
     gpus = workers * actors(params)[name].gpus_per_actor

@@ -80,12 +80,12 @@ def standing(stages: Stages) -> set[str]:
     for name, entry in stages.items():
         runs = [f"{name}@{item}" for item in params["corpora"]] if "foreach" in entry else [name]
         above = set(upstream(stages, [name])) - {name} - BESIDE
-        if above <= done and all(run in lock and _unchanged(lock[run], params) for run in runs):
+        if above <= done and all(run in lock and _is_unchanged(lock[run], params) for run in runs):
             done.add(name)
     return done
 
 
-def _unchanged(entry: dict[str, Any], params: dict[str, Any]) -> bool:
+def _is_unchanged(entry: dict[str, Any], params: dict[str, Any]) -> bool:
     recorded = entry.get("params", {}).get("params.yaml", {})
     return (all(_value(params, key) == value for key, value in recorded.items())
             and all(Path(out["path"]).exists() for out in entry.get("outs", [])))

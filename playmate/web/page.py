@@ -77,7 +77,7 @@ def build_page(studio: Studio, shown: Sequence[tuple[str, str]] = ()) -> gr.Bloc
                                 label="Click one to try (faces that come with packages, computer voices)",
                                 elem_id="examples", api_visibility="private")
         with gr.Tab("New speech for a film", elem_id="dub_tab"):
-            dubbing_tab(studio, _told)
+            dubbing_tab(studio, _tell_errors)
         controls = Controls(**inputs, **emotions, **settings)
         go.click(_animate(studio), controls.inputs(), [film, said], api_visibility="private",
                  concurrency_limit=limits.jobs)
@@ -115,15 +115,15 @@ def _emotions(studio: Studio, speech: gr.Audio) -> dict[str, Any]:
         add = gr.Button("Add to timeline", elem_id="add", size="md", min_width=110)
         clear = gr.Button("Clear", elem_id="clear", size="md", min_width=80)
 
-    def drawn(rows, chosen, weight, length_s) -> str:
+    def draw(rows, chosen, weight, length_s) -> str:
         return timeline_bar(shown_entries(rows, chosen, weight), labels, length_s)
 
     shown = [entries, label, strength, duration_s]
-    add.click(with_entry, [entries, start, label, strength], entries, **AT_ONCE).then(drawn, shown, bar, **AT_ONCE)
-    clear.click(lambda: ([], NO_EMOTION), None, [entries, label], **AT_ONCE).then(drawn, shown, bar, **AT_ONCE)
+    add.click(with_entry, [entries, start, label, strength], entries, **AT_ONCE).then(draw, shown, bar, **AT_ONCE)
+    clear.click(lambda: ([], NO_EMOTION), None, [entries, label], **AT_ONCE).then(draw, shown, bar, **AT_ONCE)
     for control in (label, strength):
-        control.change(drawn, shown, bar, **AT_ONCE)
-    speech.change(_duration(studio), speech, duration_s, **LOOK).then(drawn, shown, bar, **AT_ONCE)
+        control.change(draw, shown, bar, **AT_ONCE)
+    speech.change(_duration(studio), speech, duration_s, **LOOK).then(draw, shown, bar, **AT_ONCE)
     return {"entries": entries, "label": label, "strength": strength}
 
 
@@ -156,7 +156,7 @@ def _dials() -> dict[str, Any]:
 def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
     """Where several faces could be meant, show them with their numbers."""
     def look(portrait):
-        count, numbered = (1, None) if portrait is None else _told(lambda: studio.faces(portrait))
+        count, numbered = (1, None) if portrait is None else _tell_errors(lambda: studio.faces(portrait))
         choices = [LARGEST, *map(str, range(1, count + 1))]
         several = count > 1
         return (gr.update(visible=several, value=numbered if several else None),
@@ -167,7 +167,7 @@ def _faces(studio: Studio) -> Callable[..., tuple[Any, Any]]:
 
 def _duration(studio: Studio) -> Callable[..., float | None]:
     def look(speech):
-        return None if speech is None else _told(lambda: studio.duration_s(speech))
+        return None if speech is None else _tell_errors(lambda: studio.duration_s(speech))
 
     return look
 
@@ -188,13 +188,13 @@ def _animate(studio: Studio) -> Callable[..., tuple[str, str]]:
                         {dial: text or "" for dial, text in zip(DIALS, dials, strict=True)}, like)
             return studio.film(wish, show)
 
-        film = _told(make)
+        film = _tell_errors(make)
         return str(film), f"Made by model {studio.animator_of(chosen).version}, seed {int(seed)}."
 
     return animate
 
 
-def _told(work: Callable[[], Any]) -> Any:
+def _tell_errors(work: Callable[[], Any]) -> Any:
     """The result of `work`; its errors as messages on the page, those that no visitor can mend without their text."""
     try:
         return work()

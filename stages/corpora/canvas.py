@@ -23,7 +23,7 @@ class Canvas:
         self.side_px, self.top = side, height_px - side
         self.left = round((width_px - side) * (0.5 + 0.5 * shift))
         square = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-        self.background = _continued(square, self.top, self.left, width_px - side - self.left)
+        self.background = _continue_edges(square, self.top, self.left, width_px - side - self.left)
         edge = np.minimum(np.arange(side), np.arange(side)[::-1]) / FEATHER_PX
         down = np.arange(side) / FEATHER_PX  # the lower edge is the picture's: nothing to blend with
         self.share = (np.clip(edge, 0, 1)[None] * np.clip(down, 0, 1)[:, None])[..., None].astype(np.float32)
@@ -34,7 +34,7 @@ class Canvas:
         square = cv2.resize(rendered, (self.side_px, self.side_px), interpolation=cv2.INTER_AREA)
         window = picture[self.top:, self.left:self.left + self.side_px]
         window[:] = np.round(window + self.share * (square.astype(np.float32) - window)).astype(np.uint8)
-        return _marked(picture)
+        return _mark(picture)
 
     def face_box(self, low: np.ndarray, high: np.ndarray) -> tuple[float, float, float, float]:
         """Box (left, top, right, bottom) as shares of the picture, from corners [2] in crop coordinates."""
@@ -44,7 +44,7 @@ class Canvas:
         return float(left), float(top), float(right), float(bottom)
 
 
-def _continued(square: np.ndarray, above: int, left: int, right: int) -> np.ndarray:
+def _continue_edges(square: np.ndarray, above: int, left: int, right: int) -> np.ndarray:
     """The square with its edges continued outwards, smoother the farther out: wall stays wall, shoulder shoulder."""
     band = max(4, square.shape[0] // 40)
     edges = square.astype(np.float32)
@@ -56,7 +56,7 @@ def _continued(square: np.ndarray, above: int, left: int, right: int) -> np.ndar
     return np.round(smooth).astype(np.uint8)
 
 
-def _marked(picture: np.ndarray) -> np.ndarray:
+def _mark(picture: np.ndarray) -> np.ndarray:
     """Write the mark into the upper left corner, outside the face, light with a dark rim."""
     draw_outlined(picture, MARK, 5, 3, 9, (225, 225, 225))
     return picture

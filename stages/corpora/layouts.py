@@ -37,7 +37,7 @@ class Clip:
     face_box: tuple[float, float, float, float]
 
 
-def finished(work: Path, plan: ClipPlan) -> Clip:
+def read_clip(work: Path, plan: ClipPlan) -> Clip:
     """Read what the layouts need of a finished clip."""
     with np.load(truth_path(work, plan)) as truth:
         frames, (left, top, right, bottom) = len(truth["times_s"]), truth["face_box"].tolist()

@@ -49,7 +49,7 @@ def mouth_opening(points: np.ndarray) -> np.ndarray:
 def speech_displacement(rest: np.ndarray, mouth: MouthCurves) -> np.ndarray:
     """Displacement [T, 70, 3] of a resting face `rest` [70, 3] that makes `mouth` (curves of T times)."""
     bow = mouth_bow(rest)
-    moved = _opened(bow, mouth)
+    moved = _open(bow, mouth)
     moved[:, LIPS, 0] += _stretch(mouth)[:, None] * (rest[LIPS, 0] - rest[CORNERS, 0].mean())
     pucker, press, tuck = (curve[:, None] for curve in (mouth.pucker, mouth.press, mouth.tuck))
     moved[:, LIPS, 2] -= 0.05 * pucker * bow[LIPS]
@@ -60,7 +60,7 @@ def speech_displacement(rest: np.ndarray, mouth: MouthCurves) -> np.ndarray:
     return moved
 
 
-def _opened(bow: np.ndarray, mouth: MouthCurves) -> np.ndarray:
+def _open(bow: np.ndarray, mouth: MouthCurves) -> np.ndarray:
     """Lips parted by the opening, chin dropped by the jaw, cheeks and corners drawn along."""
     moved = np.zeros((len(mouth.opening), NUM_KEYPOINTS, 3))
     gap, drop = mouth.opening[:, None] * WIDE_OPEN, mouth.jaw[:, None] * WIDE_OPEN

@@ -21,7 +21,7 @@ from stages.corpora.kokoro import KokoroVoice
 from stages.corpora.mouth import mouth_opening, speech_displacement
 from stages.corpora.plan import ClipPlan
 from stages.corpora.portrait import Sitter
-from stages.corpora.room import recorded
+from stages.corpora.room import record
 from stages.corpora.speech import Speech, Voice
 from stages.corpora.track import LOUDNESS_RMS, make_track
 from stages.corpora.visemes import MouthCurves, mouth_curves
@@ -49,7 +49,7 @@ def speak_plan(plan: ClipPlan, cache: Path | None = None) -> Speech:
 
     `cache` is a folder that keeps spoken sentences.
     """
-    voice = _coloured(plan)
+    voice = _voice_of(plan)
     sentences = [say(text, voice, plan.seed, cache) for text in plan.texts]
     return make_track(sentences, _rng(plan, 2))
 
@@ -58,7 +58,7 @@ def _rng(plan: ClipPlan, purpose: int) -> np.random.Generator:
     return np.random.default_rng([plan.seed, purpose, plan.number, plan.identity.number, len(plan.corpus)])
 
 
-def _coloured(plan: ClipPlan) -> Voice | KokoroVoice:
+def _voice_of(plan: ClipPlan) -> Voice | KokoroVoice:
     """The plan's voice under its emotion: both kinds change their pace, eSpeak NG's its pitch, too."""
     style, strength, voice = EMOTIONS[plan.emotion], plan.strength, plan.voice
     pace = 1 + strength * (style.rate - 1)
@@ -79,7 +79,7 @@ def soundtrack(plan: ClipPlan, speech: Speech) -> np.ndarray:
     spoken = resample_poly(speech.waveform.astype(np.float64), plan.audio_hz // 50, speech.rate_hz // 50)
     wanted = round(duration_s(plan, speech) * plan.audio_hz)
     spoken = np.pad(spoken, (0, max(0, wanted - len(spoken))))[:wanted]
-    return recorded(spoken, LOUDNESS_RMS, plan.audio_hz, _rng(plan, 6))
+    return record(spoken, LOUDNESS_RMS, plan.audio_hz, _rng(plan, 6))
 
 
 def perform(plan: ClipPlan, speech: Speech, sitter: Sitter, times_s: np.ndarray) -> Take:
@@ -95,7 +95,7 @@ def perform(plan: ClipPlan, speech: Speech, sitter: Sitter, times_s: np.ndarray)
     motion = head_motion(rng, plan.identity.head, times_s, mouth.loudness)
     angles = FRONTAL * sitter.appearance.motion.angles_deg + motion["angles_deg"]
     angles = angles + intensity[:, None] * np.array([style.pitch_deg, 0.0, style.roll_deg])
-    keypoints = _posed(points, sitter, angles, motion)
+    keypoints = _pose(points, sitter, angles, motion)
     return Take(times_s, points, keypoints, mouth_opening(points), angles, intensity, blink)
 
 
@@ -108,7 +108,7 @@ def emotional_mouth(mouth: MouthCurves, emotion: str, intensity: np.ndarray) -> 
     return replace(mouth, opening=mouth.opening * spoken + parted, jaw=mouth.jaw * spoken + intensity * style.jaw)
 
 
-def _posed(points: np.ndarray, sitter: Sitter, angles_deg: np.ndarray, motion: dict) -> np.ndarray:
+def _pose(points: np.ndarray, sitter: Sitter, angles_deg: np.ndarray, motion: dict) -> np.ndarray:
     still = sitter.appearance.motion
     scale = still.s[0] * motion["scale"][:, None]
     shift = np.column_stack([still.s[0] * motion["shift"], np.zeros(len(points))])

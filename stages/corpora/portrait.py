@@ -87,10 +87,10 @@ def vary_picture(picture: np.ndarray, identity: Identity) -> np.ndarray:
     lab = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2LAB).astype(np.float32)
     gain, a, b = identity.tint
     lab = np.clip(lab * [gain, 1, 1] + [0, a, b], 0, 255).astype(np.uint8)
-    return _stretched(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), identity.stretch)
+    return _stretch(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), identity.stretch)
 
 
-def _stretched(picture: np.ndarray, stretch: float) -> np.ndarray:
+def _stretch(picture: np.ndarray, stretch: float) -> np.ndarray:
     if stretch == 1.0:
         return picture
     width, height = (SIDE_PX, round(SIDE_PX * stretch)) if stretch > 1 else (round(SIDE_PX / stretch), SIDE_PX)

@@ -18,7 +18,7 @@ _CHORD = (1.0, 1.26, 1.5, 2.0)    # a major triad and its octave, over a root
 _ROOTS_HZ, _CHORD_S = (98.0, 220.0), 0.6
 
 
-def recorded(voice: np.ndarray, level: float, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+def record(voice: np.ndarray, level: float, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
     """A voice [N] whose speech has the RMS `level`, as a microphone in some room would have it -> [N] float32."""
     heard = voice.astype(np.float64)
     if rng.random() < ROOM_SHARE:

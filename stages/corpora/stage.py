@@ -26,7 +26,7 @@ from pipeline.weights.table import weight_path, weight_sha256
 from stages.corpora import kokoro
 from stages.corpora.clip import make_clip, media_path
 from stages.corpora.identities import PORTRAITS, make_identities
-from stages.corpora.layouts import LAYOUTS, finished
+from stages.corpora.layouts import LAYOUTS, read_clip
 from stages.corpora.plan import ClipPlan, make_plans
 from stages.corpora.voices import Speaker
 
@@ -48,7 +48,7 @@ def make_embedded(params: Params, folder: Path) -> None:
     make_clips(plans, work)
     for corpus, lay_out in LAYOUTS.items():
         shutil.rmtree(folder / corpus, ignore_errors=True)
-        lay_out([finished(work, plan) for plan in plans if plan.corpus == corpus], folder / corpus)
+        lay_out([read_clip(work, plan) for plan in plans if plan.corpus == corpus], folder / corpus)
     write_json(folder / "embedded.json", {
         "what": "synthetic: made by Playmate's corpora stage; nobody shown has said any of it",
         "identities": params.embedded.identities, "seed": params.seed, "made_by": work.name,

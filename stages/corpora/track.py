@@ -25,15 +25,15 @@ def make_track(sentences: list[Speech], rng: np.random.Generator) -> Speech:
     pieces, phonemes, at = [], [], 0
     for silence_s, sentence in zip(_silences_s(sentences, rng), [*sentences, None], strict=True):
         silence = np.zeros(round(silence_s * rate_hz))
-        phonemes += _moved((Phoneme(PAUSE, 0.0, len(silence) / rate_hz),), at / rate_hz)
+        phonemes += _move((Phoneme(PAUSE, 0.0, len(silence) / rate_hz),), at / rate_hz)
         pieces.append(silence)
         at += len(silence)
         if sentence is not None:
-            phonemes += _moved(sentence.phonemes, at / rate_hz)
+            phonemes += _move(sentence.phonemes, at / rate_hz)
             pieces.append(_at_level(sentence.waveform))
             at += len(sentence.waveform)
-    waveform, (*spoken, last) = np.concatenate(pieces), _joined(phonemes)
-    breathing = [part for phoneme in spoken for part in _breathed(phoneme, waveform, rate_hz, rng)]
+    waveform, (*spoken, last) = np.concatenate(pieces), _join_pauses(phonemes)
+    breathing = [part for phoneme in spoken for part in _add_breath(phoneme, waveform, rate_hz, rng)]
     return Speech(waveform.astype(np.float32), rate_hz, (*breathing, last))
 
 
@@ -50,11 +50,11 @@ def _at_level(waveform: np.ndarray) -> np.ndarray:
     return samples * LOUDNESS_RMS / max(float(np.sqrt(np.mean(samples**2))), 1e-6)
 
 
-def _moved(phonemes: tuple[Phoneme, ...], by_s: float) -> list[Phoneme]:
+def _move(phonemes: tuple[Phoneme, ...], by_s: float) -> list[Phoneme]:
     return [Phoneme(one.ipa, one.start_s + by_s, one.end_s + by_s) for one in phonemes]
 
 
-def _joined(phonemes: list[Phoneme]) -> list[Phoneme]:
+def _join_pauses(phonemes: list[Phoneme]) -> list[Phoneme]:
     """Pauses that follow each other are one."""
     found: list[Phoneme] = []
     for one in phonemes:
@@ -63,7 +63,7 @@ def _joined(phonemes: list[Phoneme]) -> list[Phoneme]:
     return found
 
 
-def _breathed(phoneme: Phoneme, waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> list[Phoneme]:
+def _add_breath(phoneme: Phoneme, waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> list[Phoneme]:
     """The phoneme itself; of a pause sometimes pause, breath, pause, and the breath is added to the waveform [N]."""
     length_s = phoneme.end_s - phoneme.start_s
     if phoneme.ipa != PAUSE or length_s < BREATH_PAUSE_S or rng.random() > BREATH_SHARE:

@@ -84,7 +84,7 @@ class MouthCurves:
 def mouth_curves(speech: Speech, times_s: np.ndarray) -> MouthCurves:
     """Mouth controls for `speech` at `times_s` [T] (seconds from its first sample; outside it the mouth rests)."""
     grid_s = np.arange(-0.3, speech.duration_s + 0.3, 1 / GRID_HZ)
-    opening, width, pucker = _shaped(speech.phonemes, grid_s + ANTICIPATION_S)
+    opening, width, pucker = _shape(speech.phonemes, grid_s + ANTICIPATION_S)
     press = _plateaus(speech.phonemes, grid_s + CLOSURE_LEAD_S, _BILABIAL)
     tuck = _plateaus(speech.phonemes, grid_s + CLOSURE_LEAD_S, _LABIODENTAL)
     awake = 1 - rest_curve(speech.phonemes, grid_s)
@@ -119,17 +119,17 @@ def rest_curve(phonemes: tuple[Phoneme, ...], times_s: np.ndarray) -> np.ndarray
     curve = np.zeros(len(times_s))
     for end, start in zip(ends, starts, strict=True):
         if start - end > LONG_PAUSE_S:
-            shuts = _eased((times_s - end - CLOSES_AFTER_S) / REST_RAMP_S)
-            curve = np.maximum(curve, np.minimum(shuts, _eased((start - OPENS_BEFORE_S - times_s) / REST_RAMP_S)))
+            shuts = _ease((times_s - end - CLOSES_AFTER_S) / REST_RAMP_S)
+            curve = np.maximum(curve, np.minimum(shuts, _ease((start - OPENS_BEFORE_S - times_s) / REST_RAMP_S)))
     return curve
 
 
-def _eased(share: np.ndarray) -> np.ndarray:
+def _ease(share: np.ndarray) -> np.ndarray:
     share = np.clip(share, 0.0, 1.0)
     return share * share * (3 - 2 * share)
 
 
-def _shaped(phonemes: tuple[Phoneme, ...], grid_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shape(phonemes: tuple[Phoneme, ...], grid_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Opening, width and pucker [T] at `grid_s`: means of targets, weighted by nearness and dominance."""
     held = np.tile(np.array(_TARGETS[PAUSE]), (len(grid_s), 1))  # [T, 5]
     for phoneme in phonemes:
@@ -138,10 +138,10 @@ def _shaped(phonemes: tuple[Phoneme, ...], grid_s: np.ndarray) -> tuple[np.ndarr
         for sound, start, end in zip(parts, edges[:-1], edges[1:], strict=True):
             held[(grid_s >= start) & (grid_s < end)] = _TARGETS[sound]
     opening, dominance, width, pucker, shape_dominance = held.T
-    return (_weighted(opening, dominance), _weighted(width, shape_dominance), _weighted(pucker, shape_dominance))
+    return (_weigh(opening, dominance), _weigh(width, shape_dominance), _weigh(pucker, shape_dominance))
 
 
-def _weighted(target: np.ndarray, dominance: np.ndarray) -> np.ndarray:
+def _weigh(target: np.ndarray, dominance: np.ndarray) -> np.ndarray:
     sigma = COARTICULATION_S * GRID_HZ
     return gaussian_filter1d(dominance * target, sigma) / gaussian_filter1d(dominance, sigma)
 

@@ -74,7 +74,7 @@ class ExtractionActor:
         return status(job, reject, self.extractor.seconds)
 
     def _extract(self, job: Job, media: CropFiles) -> Reject | None:
-        missing = [key for key in job.keys if not _stored(self.storage, key)]
+        missing = [key for key in job.keys if not _is_stored(self.storage, key)]
         self.extractor.seconds = {}
         try:
             return self.extractor.extract(job.path, job.frames, missing, media) if missing else None
@@ -96,7 +96,7 @@ def status(job: Job, reject: Reject | None, seconds: dict | None = None) -> dict
             "seconds": json.dumps(seconds or {})}
 
 
-def _stored(storage: Storage, key: UnitKey) -> bool:
+def _is_stored(storage: Storage, key: UnitKey) -> bool:
     try:
         return storage.size(str(key)) > 0
     except ObjectMissing:

@@ -15,7 +15,7 @@ from models.motion.clock import SAMPLE_RATE_HZ
 from models.motion.face_space import FaceNotFound
 from models.motion.motion import Motion
 from models.speech.encoder import SpeechEncoder
-from models.speech.level import levelled
+from models.speech.level import bring_to_level
 from pipeline.compute.guarded_child import is_memory_error
 from pipeline.media.crops import read_crop, read_wav
 
@@ -106,7 +106,7 @@ class ClipExtractor:
         lag = frames - len(waveform) * self.fps / SAMPLE_RATE_HZ
         if lag > MAX_LAG_FRAMES:
             raise ClipError("short_speech", f"speech ends {lag:.1f} frames before the picture", lag)
-        return speech_tensors(self.encoder.dim), {"features": self.encoder.encode(levelled(waveform), frames)}
+        return speech_tensors(self.encoder.dim), {"features": self.encoder.encode(bring_to_level(waveform), frames)}
 
 
 def reject_of(clip_id: str, error: Exception) -> Reject:

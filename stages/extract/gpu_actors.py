@@ -80,19 +80,19 @@ class Forward(ExtractionActor):
         self.outbox.objects = {}
         batches, name = self.work.attempts("batch", len(jobs)), jobs[0].clip_id
         if len(jobs) == 1 or batches.has_begun(name):
-            statuses = [self._carried(job, media, self._clip) for job in jobs]
+            statuses = [self._run_clip(job, media, self._clip) for job in jobs]
         else:
             with batches.attempt(name):
                 self.space.prepare(media.all_pictures())
-                statuses = [self._carried(job, media, self._unnoted) for job in jobs]
+                statuses = [self._run_clip(job, media, self._run_speech) for job in jobs]
         return result_row(self.outbox.objects, statuses)
 
     @staticmethod
-    def _carried(job: Job, media: CarriedMedia, clip: Callable[[Job, CarriedMedia], dict]) -> dict:
+    def _run_clip(job: Job, media: CarriedMedia, clip: Callable[[Job, CarriedMedia], dict]) -> dict:
         lost = media.fault_of(job.path)
         return clip(job, media) if lost is None else status(job, lost)
 
-    def _unnoted(self, job: Job, media: CarriedMedia) -> dict:
+    def _run_speech(self, job: Job, media: CarriedMedia) -> dict:
         reject = self._extract(job, media)
         if MOTION in self.extractor.seconds:  # computed with the others of the batch: this clip's share of it
             self.extractor.seconds[MOTION][2] += job.frames * self.space.seconds_per_frame

@@ -57,15 +57,15 @@ class Rates:
 
 def read_rates() -> dict[str, Rate]:
     """The last measured rate of each family; empty before the first extraction."""
-    return {family: Rate(**rate) for family, rate in _stored().get("families", {}).items()}
+    return {family: Rate(**rate) for family, rate in _read().get("families", {}).items()}
 
 
 def read_start_s() -> float:
     """Seconds until the first clip of a run is in work: Ray's start and loading the models."""
-    return float(_stored().get("start_s", 0.0))
+    return float(_read().get("start_s", 0.0))
 
 
-def _stored() -> dict:
+def _read() -> dict:
     return json.loads(PATH.read_text()) if PATH.is_file() else {}
 
 

@@ -117,7 +117,7 @@ def measure_person(task: Path, stride: int, paths: tuple[Path, ...]) -> Person:
             rejects.append(Reject(path.stem, "face_space", "face_not_found", str(error), float(error.frame)))
             continue
         scores.append(landmarks.blendshapes)
-        points.append(space.unposed(landmarks.points)[1][:, KEYPOINTS])
+        points.append(space.unpose(landmarks.points)[1][:, KEYPOINTS])
     if not scores:
         return Person(None, 0.0, rejects)
     stacked = np.concatenate(points)

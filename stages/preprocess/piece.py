@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from models.face.driving_crop import Square, cut, driving_square
-from models.face.face import aligned, roll_deg, yaw_deg
+from models.face.face import align_face, roll_deg, yaw_deg
 from models.face.tracks import Track, boxes_per_frame, link, speaker
 from models.judges.identity import mean_identity
 from models.motion.face_space import FaceNotFound
@@ -140,8 +140,8 @@ class PieceMaker:
         measured: list[tuple[float, float]] = []
         hashes: list[str] = []
         known: list[np.ndarray] = []
-        crops = self._measured(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
-        crops = _collected(crops, faces, known)
+        crops = self._measure_crops(crops, row["frames"], measured, hashes, self._folder / f"{name}.jpg")
+        crops = _collect_faces(crops, faces, known)
         write_video(video, crops, measure.fps, sound, measure.sample_rate_hz, measure.crf)
         write_wav(speech, sound, measure.sample_rate_hz)
         row |= {"blur": float(np.median([value for value, _ in measured])),
@@ -150,7 +150,7 @@ class PieceMaker:
         if self._identity is not None:
             row["identity_vector"] = mean_identity(self._identity(np.stack(known)))
 
-    def _measured(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
+    def _measure_crops(self, crops, frames: int, measured: list, hashes: list, picture: Path) -> Iterator[np.ndarray]:
         hashed = set(moments(frames))
         for index, crop in enumerate(crops):
             if index % self._measure.detect_every == 0:
@@ -162,11 +162,11 @@ class PieceMaker:
             yield crop
 
 
-def _collected(crops: Iterable[np.ndarray], faces: dict[int, np.ndarray], known: list) -> Iterator[np.ndarray]:
+def _collect_faces(crops: Iterable[np.ndarray], faces: dict[int, np.ndarray], known: list) -> Iterator[np.ndarray]:
     """The crops as they are; aligned faces of those in `faces` are added to `known` on the way."""
     for index, crop in enumerate(crops):
         if index in faces:
-            known.append(aligned(crop, faces[index]))
+            known.append(align_face(crop, faces[index]))
         yield crop
 
 

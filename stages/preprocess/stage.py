@@ -123,10 +123,10 @@ def _piece_row(base: dict, piece: dict, params: Params) -> dict:
     reason = piece.get("reject") or verdict(piece, params.preprocess.thresholds, params.corpora[base["corpus"]].singing)
     if reason is None:
         return base | values | {"status": KEPT}
-    return _rejected(base | values, reason)
+    return _reject(base | values, reason)
 
 
-def _rejected(row: dict, reason: dict) -> dict:
+def _reject(row: dict, reason: dict) -> dict:
     return row | reason | {"status": REJECTED, "crop_sha256": None, "speech_sha256": None}
 
 
@@ -134,7 +134,7 @@ def _without_repeats(table: list[dict], params: Params) -> list[dict]:
     """The rows with near duplicates among the kept ones rejected."""
     kept = [row for row in table if row["status"] == KEPT]
     repeats = near_duplicates(kept, params.preprocess.thresholds.duplicate_share)
-    return [_rejected(row, repeats[row["clip_id"]]) if row["clip_id"] in repeats else row for row in table]
+    return [_reject(row, repeats[row["clip_id"]]) if row["clip_id"] in repeats else row for row in table]
 
 
 def _reject_row(row: RejectRow) -> dict:

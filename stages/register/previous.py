@@ -64,7 +64,7 @@ def changes_since_last(name: str, digest: str, params: Params, evaluation: Path 
     if not all((evaluation / file).is_file() for file in (CLIPS, SUMMARY)):
         return Changes("This model was not evaluated clip by clip.")
     version = next((one.version for one in kept_evaluations(name, root) if one.digest != digest), None)
-    version = version or _registered(name, digest)
+    version = version or _previous_version(name, digest)
     if version is None:
         return Changes("No other model has been registered before.")
     try:
@@ -82,7 +82,7 @@ def changes_since_last(name: str, digest: str, params: Params, evaluation: Path 
                    tuple(found))
 
 
-def _registered(name: str, digest: str) -> str | None:
+def _previous_version(name: str, digest: str) -> str | None:
     """The version that the registry got last, unless it holds this very bundle."""
     try:
         last = lineage(f"models:/{name}@candidate")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from pipeline.core.config import Params, parse_params
 from playmate import corpora as corpora_check
 from playmate import main as cli
-from playmate.corpora import Found, _suggested, _table, check_params, check_path, show, size_text, time_text
+from playmate.corpora import Found, _suggest, _table, check_params, check_path, show, size_text, time_text
 from stages.preprocess.readers import CorpusError, raw
 from tests.stages.preprocess.makers import clicks, flashes, regular, write
 from tests.stages.preprocess.readers.test_raw import bucket  # noqa: F401 - a fixture
@@ -86,7 +86,7 @@ def test_units_that_suit():
 
 
 def test_the_table_of_full_datasets_fits_eighty_columns():
-    whole = Found("celebv_text", _suggested("celebv_text", "/x"), clips=2_621_845, people=290_000,
+    whole = Found("celebv_text", _suggest("celebv_text", "/x"), clips=2_621_845, people=290_000,
                   emotions=Counter(range(11)), seconds=4700 * 3600.0,
                   rejects=Counter(missing_media=1_500_000), bytes=1_500_000_000_000, cpu_s=2e8)
     console = Console(file=io.StringIO(), width=80)
@@ -159,7 +159,7 @@ def test_labelled_clips_are_for_both_stages(params, tmp_path):
 def test_the_projects_own_outputs_are_no_corpus(params, project, monkeypatch):
     monkeypatch.chdir(project)
     with pytest.raises(CorpusError, match="a folder around them holds what is made here"):
-        _suggested("clips", str(project))
+        _suggest("clips", str(project))
 
 
 def test_without_a_path_the_corpora_of_params_are_checked(params, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.judges.vgg import VggFeatures, feature_distance, full, resized
+from models.judges.vgg import VggFeatures, feature_distance, full, resize
 from models.liveportrait.networks import HeadMotion, Networks
 
 Distance = Literal["mean_square", "l2", "l1"]
@@ -75,8 +75,8 @@ class DecouplingObjective(nn.Module):
         source = torch.cat([x[:count], x[count:], x[:count]])
         volume = self.networks.appearance(pictures)
         images = self.networks.image(torch.cat([volume, volume[:count]]), source, target)
-        images = resized(full(images), self.picture_px)
-        parts = self._compare(images, resized(second, self.picture_px))
+        images = resize(full(images), self.picture_px)
+        parts = self._compare(images, resize(second, self.picture_px))
         prior = self._prior(motion, head_motion(self.untuned, pictures))
         parts["prior"] = 0.5 * (prior[:count] + prior[count:])
         parts["loss"] = sum(getattr(self.weights, name) * value for name, value in parts.items())
@@ -119,7 +119,7 @@ def leakage(networks: Networks, first: Tensor, second: Tensor) -> dict[str, floa
     motion, count = head_motion(networks.motion, torch.cat([first, second])), len(first)
     i, j = rows(motion, slice(count)), rows(motion, slice(count, None))
     made = networks.image(networks.appearance(first), i.keypoints(), driven(i, j, i))
-    seen = head_motion(networks.motion, resized(full(made), first.shape[-1]))
+    seen = head_motion(networks.motion, resize(full(made), first.shape[-1]))
     return {"expression_kept": _ratio(seen.delta, i.delta, j.delta),
             "pose_followed": _ratio(seen.angles_deg, j.angles_deg, i.angles_deg),
             "delta_spread": motion.delta.std(0).mean().item()}

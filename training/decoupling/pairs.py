@@ -39,7 +39,7 @@ class PairBatch:
         return replace(self, first=self.first.to(device, non_blocking=True),
                        second=self.second.to(device, non_blocking=True))
 
-    def pinned(self) -> PairBatch:
+    def pin_memory(self) -> PairBatch:
         """In page-locked memory, from which a GPU copies without stopping."""
         return replace(self, first=self.first.pin_memory(), second=self.second.pin_memory())
 

@@ -18,7 +18,7 @@ class OnDevice(Protocol):
     """A batch: tensors that go to a device together."""
 
     def to(self: B, device: torch.device) -> B: ...
-    def pinned(self: B) -> B: ...
+    def pin_memory(self: B) -> B: ...
 
 
 B = TypeVar("B", bound=OnDevice)
@@ -53,7 +53,7 @@ class Feed(Generic[B]):
     def _batch(self, step: int) -> B:
         """Page-locked where a GPU is to copy it: it then does so without stopping."""
         batch = self._make(step)
-        return batch.pinned() if self._device.type == "cuda" else batch
+        return batch.pin_memory() if self._device.type == "cuda" else batch
 
     def _at_once(self, steps: range, ahead: int, threads: int) -> Generator[B, None, None]:
         with ThreadPoolExecutor(threads, thread_name_prefix="feed") as pool:

@@ -78,7 +78,7 @@ def _note(storage: Storage, plan: RunPlan, row: dict[str, Any], say: Callable[[s
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """`key: before -> now` for every value that differs, nested keys with dots."""
     old, new = dict(_leaves(before)), dict(_leaves(now))
-    return [f"{key}: {_shown(old.get(key))} -> {_shown(new.get(key))}" for key in sorted({*old, *new})
+    return [f"{key}: {_as_text(old.get(key))} -> {_as_text(new.get(key))}" for key in sorted({*old, *new})
             if old.get(key) != new.get(key)]
 
 
@@ -100,7 +100,7 @@ def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
             yield f"{above}{key}", value
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value[:SHOWN] if isinstance(value, str) and len(value) == 32 else str(value)
 
 

@@ -71,7 +71,7 @@ class Batch:
         moved = self._each(lambda value: value.to(device, non_blocking=True))
         return replace(moved, speech=moved.speech.float())
 
-    def pinned(self) -> Batch:
+    def pin_memory(self) -> Batch:
         """In page-locked memory, from which a GPU copies without stopping."""
         return self._each(torch.Tensor.pin_memory)
 

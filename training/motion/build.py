@@ -101,7 +101,7 @@ def stored_clips(corpora: list[str], section: Train, statistics: MotionStatistic
     parts = []
     for name in (TRAIN, VALIDATION):
         rows = [row for row in store.clips(clips_of(split, name)) if labels is None or row.emotion in labels]
-        parts.append(_stored(store, rows, statistics, labels, int(section.trainer.cache_gb * 2**30)))
+        parts.append(_stored_clips(store, rows, statistics, labels, int(section.trainer.cache_gb * 2**30)))
     if not parts[0]:
         raise ValueError(f"no training clip in {', '.join(corpora)}" + (
             f" is labelled {', '.join(labels)}" if labels else "")
@@ -118,8 +118,8 @@ def emotion_centres(clips: Sequence[TrainingClip], emotions: Sequence[int]) -> d
     return {label: np.mean(means, axis=0) for label, means in sorted(found.items())}
 
 
-def _stored(store: FeatureStore, rows: list[ClipRow], statistics: MotionStatistics, labels: tuple[str, ...] | None,
-            cache_bytes: int) -> StoredClips:
+def _stored_clips(store: FeatureStore, rows: list[ClipRow], statistics: MotionStatistics,
+                  labels: tuple[str, ...] | None, cache_bytes: int) -> StoredClips:
     by_id, pose = {row.clip_id: row for row in rows}, pose_normalizers(store, rows, statistics)
     emotions = {row.clip_id: labels.index(row.emotion) if labels and row.emotion else -1 for row in rows}
     content = digest({str(folder): file_sha256(folder / MANIFEST) for folder in store.manifests}, list(by_id),

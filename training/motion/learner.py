@@ -98,7 +98,7 @@ class Learner:
 
         Where weights are shared out, all workers must ask for it together.
         """
-        weights, average = _copied(self.model.state_dict()), _copied(self.ema.average)
+        weights, average = _copy_all(self.model.state_dict()), _copy_all(self.ema.average)
         optimiser = {name: [_copy(tensor) for tensor in tensors]
                      for name, tensors in self.optimiser.state_dict().items()}
         return {"model": weights | average, "ema": average, "weights": weights, "optimiser": optimiser}
@@ -147,7 +147,7 @@ def set_mode(model: MotionTransformer) -> None:
         module.train(any(p.requires_grad for p in module.parameters()))
 
 
-def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _copy_all(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: _copy(tensor) for name, tensor in tensors.items()}
 
 

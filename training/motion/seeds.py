@@ -38,9 +38,9 @@ def _words_of(seed: int, step: int, indices: Sequence[int]) -> np.ndarray:
     for source in range(POOL):
         for target in range(POOL):
             if source != target:
-                pool[target] = _mixed(pool[target], hashed(pool[source]))
+                pool[target] = _mix(pool[target], hashed(pool[source]))
     for column in columns[POOL:]:
-        pool = [_mixed(value, hashed(column)) for value in pool]
+        pool = [_mix(value, hashed(column)) for value in pool]
     hashed = _Hash(HASH_B, TIMES_B)
     return np.stack([hashed(pool[word % POOL]) for word in range(2 * POOL)], -1).astype("<u4").view("<u8")
 
@@ -54,14 +54,14 @@ class _Hash:
     def __call__(self, values: np.ndarray) -> np.ndarray:
         changed = values ^ np.uint32(self._constant)
         self._constant = self._constant * self._times & BITS
-        return _folded(changed * np.uint32(self._constant))
+        return _fold(changed * np.uint32(self._constant))
 
 
-def _mixed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return _folded(MIX_LEFT * a - MIX_RIGHT * b)
+def _mix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return _fold(MIX_LEFT * a - MIX_RIGHT * b)
 
 
-def _folded(values: np.ndarray) -> np.ndarray:
+def _fold(values: np.ndarray) -> np.ndarray:
     return values ^ (values >> np.uint32(16))
 
 

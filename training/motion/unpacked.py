@@ -28,7 +28,7 @@ class UnpackedClips(Clips):
     def __init__(self, folder: Path, clip_ids: Sequence[str], frames: Sequence[int], emotions: Sequence[int]):
         super().__init__(clip_ids, emotions)
         self._ends = np.cumsum(frames).tolist()
-        self._motion, self._speech, self._x_c = (_mapped(folder / name) for name in (MOTION, SPEECH, IDENTITY))
+        self._motion, self._speech, self._x_c = (_map_file(folder / name) for name in (MOTION, SPEECH, IDENTITY))
 
     def _at(self, index: int) -> TrainingClip:
         rows = slice(self._ends[index - 1] if index else 0, self._ends[index])
@@ -69,6 +69,6 @@ def _write(folder: Path, clips: StoredClips) -> None:
             column.flush()
 
 
-def _mapped(path: Path) -> np.ndarray:
+def _map_file(path: Path) -> np.ndarray:
     """A plain view of the mapped file: slices of NumPy's own kind of array cost four times as much."""
     return np.load(path, mmap_mode="r").view(np.ndarray)

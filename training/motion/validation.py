@@ -71,12 +71,12 @@ def _correlation(model: MotionTransformer, job: Job, batch: Batch, motion: Tenso
     """Pearson r over all moving expression dimensions, each window's mean taken out, of samples and truth."""
     frames = batch.mask[:, job.batches.previous:, None]
     alive = model.motion_mask[:-RHO_DIM]
-    ours, truth = (_centred(x[..., :-RHO_DIM] * alive, frames) for x in (motion, batch.motion))
+    ours, truth = (_centre(x[..., :-RHO_DIM] * alive, frames) for x in (motion, batch.motion))
     scale = (ours.square().sum() * truth.square().sum()).sqrt()
     return ((ours * truth).sum() / scale.clamp(min=1e-12)).item()
 
 
-def _centred(x: Tensor, frames: Tensor) -> Tensor:
+def _centre(x: Tensor, frames: Tensor) -> Tensor:
     return (x - (x * frames).sum(dim=1, keepdim=True) / frames.sum(dim=1, keepdim=True)) * frames
 
 
@@ -95,17 +95,17 @@ def _emotions(model: MotionTransformer, job: Job, batch: Batch) -> dict[str, flo
         return {}
     following = {label: labels[(index + 1) % len(labels)] for index, label in enumerate(labels)}
     own = batch.emotion[:, 0].argmax(dim=-1).tolist()
-    wrong, _ = _parts(model, job, replace(batch, emotion=_asked([following.get(one, labels[0]) for one in own], batch)))
+    wrong, _ = _parts(model, job, replace(batch, emotion=_ask([following.get(one, labels[0]) for one in own], batch)))
     asked = [labels[index % len(labels)] for index in range(2 * SAMPLED)]
     some = batch.part(slice(2 * SAMPLED))
-    motion = sample(model, job, replace(some, emotion=_asked(asked, some)))
+    motion = sample(model, job, replace(some, emotion=_ask(asked, some)))
     seen = nearest_centre(_array(motion), _frames(job, some), job.emotion_centres)
     hits = [float(a == s) for a, s in zip(asked, seen, strict=True)]
     return {"validation_wrong_emotion": wrong, "validation_emotion_agreement": float(np.mean(hits)),
             "validation_emotion_chance": 1 / len(labels)}
 
 
-def _asked(labels: list[int], batch: Batch) -> Tensor:
+def _ask(labels: list[int], batch: Batch) -> Tensor:
     emotion = torch.zeros_like(batch.emotion)
     emotion[torch.arange(len(labels)), 0, torch.tensor(labels)] = 1
     return emotion

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from stages.preprocess.readers.clips_columns import SPLITS, BadColumn, Described, described
+from stages.preprocess.readers.clips_columns import SPLITS, BadColumn, Described, describe
 from stages.preprocess.readers.clips_metadata import STEM, Listed, listed_rows, metadata_files, unread_lists
 from stages.preprocess.readers.clips_shards import Sample, shard_samples, shards
 from stages.preprocess.readers.clips_tables import Cells, table_cells
@@ -55,7 +55,7 @@ def people(names: Iterable[str]) -> dict[str, tuple[str, str | None]]:
 def _from_names(folder: Folder, videos: list[str]) -> Iterator[Row]:
     sounds = _sounds_beside(folder)
     for name, (person, split) in people(videos).items():
-        yield _clip(folder, name, name, _used(folder, sounds.get(_without_suffix(name))),
+        yield _clip(folder, name, name, _use(folder, sounds.get(_without_suffix(name))),
                     Described(person=person, split=split))
 
 
@@ -76,7 +76,7 @@ def _from_lists(folder: Folder, lists: list[str], videos: list[str]) -> Iterator
 
 def _of_list(folder: Folder, row: Listed, name: str, sounds, sound_names, known) -> Row:
     try:
-        said = described(row.values)
+        said = describe(row.values)
     except BadColumn as error:
         return folder.reject(name, row.manifest, error.code, f"line {row.line}: {error.detail}")
     if said.audio is None:
@@ -87,7 +87,7 @@ def _of_list(folder: Folder, row: Listed, name: str, sounds, sound_names, known)
             return folder.reject(name, row.manifest, "missing_media",
                                  f"line {row.line}: no sound file {said.audio[:200]!r}")
     person, split = known[name]
-    return _clip(folder, name, name, _used(folder, audio), said, said.person or person, said.split or split)
+    return _clip(folder, name, name, _use(folder, audio), said, said.person or person, said.split or split)
 
 
 def _from_shards(folder: Folder) -> Iterator[Row]:
@@ -116,7 +116,7 @@ def _described_clip(folder: Folder, key: str, media: str, audio: str | None, val
                     split: str | None) -> Row:
     """The row of a packed clip; `person` and `split` where its own columns do not say them."""
     try:
-        said = described(values)
+        said = describe(values)
     except BadColumn as error:
         return folder.reject(key, source, error.code, error.detail)
     return _clip(folder, key, media, audio, said, said.person or person, said.split or split)
@@ -129,7 +129,7 @@ def _clip(folder: Folder, key: str, media: str, audio: str | None, said: Describ
                    official_split=split or said.split)
 
 
-def _used(folder: Folder, name: str | None) -> str | None:
+def _use(folder: Folder, name: str | None) -> str | None:
     if name is not None:
         folder.use(name)
     return name

@@ -38,7 +38,7 @@ class Described:
     split: str | None = None
 
 
-def described(row: Mapping[str, object]) -> Described:
+def describe(row: Mapping[str, object]) -> Described:
     """The known columns of a row, by names of any case; raises BadColumn for a value that cannot be used."""
     values = {name: text for name, text in ((str(key).strip().lower(), text_of(row[key])) for key in row)
               if name in COLUMNS}

@@ -44,7 +44,7 @@ class Listed:
 
 def metadata_files(folder: Folder) -> list[str]:
     """The lists, one a folder."""
-    found = [name for suffix in TEXTS for name in _named(folder, suffix)]
+    found = [name for suffix in TEXTS for name in _files_named(folder, suffix)]
     found += [name for name in folder.tables if PurePosixPath(name).stem == STEM]
     first = {str(PurePosixPath(name).parent): name for name in reversed(found) if not is_hidden(name)}
     return sorted(first.values())
@@ -53,13 +53,13 @@ def metadata_files(folder: Folder) -> list[str]:
 def unread_lists(folder: Folder) -> Iterator[RejectRow]:
     """A row for every file that looks like a list and is none that is read, in a folder without one."""
     read = {str(PurePosixPath(name).parent) for name in metadata_files(folder)}
-    for name in (name for suffix in NOT_READ for name in _named(folder, suffix)):
+    for name in (name for suffix in NOT_READ for name in _files_named(folder, suffix)):
         if str(PurePosixPath(name).parent) not in read and not is_hidden(name):
             yield folder.reject(name, name, "bad_manifest", f"a list is {STEM}.csv, .tsv, .jsonl or .parquet: save it "
                                                             "as one of them")
 
 
-def _named(folder: Folder, suffix: str) -> list[str]:
+def _files_named(folder: Folder, suffix: str) -> list[str]:
     """Names of files `metadata` with this suffix, in letters of any case."""
     pattern = "".join(f"[{mark}{mark.upper()}]" if mark.isalpha() else mark for mark in f"{STEM}{suffix}")
     return [path.relative_to(folder.root).as_posix() for path in folder.manifests(pattern)]

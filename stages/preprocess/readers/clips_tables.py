@@ -50,12 +50,12 @@ def _cells(folder: Folder, name: str, table: Any) -> Iterator[Cells | RejectRow]
         return
     has_sound = SOUND in columns and not pa.types.is_string(table.schema_arrow.field(SOUND).type)
     known = [column for column in columns if column.strip().lower() in COLUMNS and column != SOUND]
-    for index, values in enumerate(_known(table, known)):
+    for index, values in enumerate(_known_columns(table, known)):
         yield Cells(f"{name}/{index:06d}", cell_name(name, index, media),
                     cell_name(name, index, SOUND) if has_sound else None, values)
 
 
-def _known(table: Any, columns: list[str]) -> Iterator[dict[str, object]]:
+def _known_columns(table: Any, columns: list[str]) -> Iterator[dict[str, object]]:
     """The known columns of every row; a batch of no columns would have no rows."""
     if not columns:
         yield from ({} for _ in range(table.metadata.num_rows))

@@ -128,7 +128,8 @@ class Folder:
                 yield self.reject(name, name, "unlisted", "the file is not in the corpus' list")
 
     def reject(self, key: str, source: str, code: str, detail: str, identity: str | None = None) -> RejectRow:
-        return RejectRow(self.corpus, _shown(key), _shown(source), code, _shown(detail), identity and _shown(identity))
+        return RejectRow(self.corpus, _printable(key), _printable(source), code, _printable(detail),
+                         identity and _printable(identity))
 
     def missing(self, key: str, manifest: Path, identity: str | None = None) -> RejectRow:
         """The reject row of a listed clip without a file; a name that tries to leave the folder gets its own code."""
@@ -143,7 +144,7 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= mark <= "\udfff" for mark in name)
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     return text[:MAX_SHOWN].encode("utf-8", "backslashreplace").decode()
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from models.diffusion.sampler import ddim_step, ddpm_step, even_snr_times, extrapolated_x0, sampling_times, solver_times
+from models.diffusion.sampler import ddim_step, ddpm_step, even_snr_times, extrapolate_x0, sampling_times, solver_times
 from models.diffusion.schedule import add_noise, alpha_bars
 
 
@@ -39,8 +39,8 @@ def test_dpm_solver_extrapolates_half_a_step_ahead():
     """Half the log signal-to-noise ratio -1, 0, 1: x_0 goes from 2 to 5, so 6.5 in the middle of the next step."""
     before, now, after = (1 / (1 + math.exp(-2.0 * half)) for half in (-1, 0, 1))
     x0, x0_before = np.array([5.0]), np.array([2.0])
-    assert extrapolated_x0(x0, x0_before, before, now, after).item() == pytest.approx(6.5)
-    assert extrapolated_x0(x0, x0_before, before, now, 1.0).item() == 5.0
+    assert extrapolate_x0(x0, x0_before, before, now, after).item() == pytest.approx(6.5)
+    assert extrapolate_x0(x0, x0_before, before, now, 1.0).item() == 5.0
 
 
 def test_even_times_have_even_steps_of_the_signal_to_noise_ratio():
@@ -62,7 +62,7 @@ def exact_path(solver: str, steps: int, x: np.ndarray) -> np.ndarray:
         level = levels[t]
         after = levels[times[index + 1]] if index + 1 < len(times) else 1.0
         x0 = mean + level**0.5 * variance / (level * variance + 1 - level) * (x - level**0.5 * mean)
-        ahead = x0 if solver == "ddim" or before is None else extrapolated_x0(x0, before[0], before[1], level, after)
+        ahead = x0 if solver == "ddim" or before is None else extrapolate_x0(x0, before[0], before[1], level, after)
         x, before = ddim_step(x, ahead, level, after), (x0, level)
     return x
 

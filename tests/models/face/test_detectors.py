@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.face.detectors import InsightFaceDetector, MediaPipeDetector, padded_twice, tiles
+from models.face.detectors import InsightFaceDetector, MediaPipeDetector, pad_twice, tiles
 from models.face.driving_crop import driving_square
 from models.face.face import YAW_SLOPE, landmark_box, outline_box, yaw_deg
 from models.face.scrfd import ScrfdDetector, distinct
@@ -42,7 +42,7 @@ def test_landmark_box_by_hand():
 
 
 def test_padding():
-    padded, offset = padded_twice(np.full((10, 20, 3), 9, np.uint8))
+    padded, offset = pad_twice(np.full((10, 20, 3), 9, np.uint8))
     assert padded.shape == (20, 40, 3) and tuple(offset) == (10, 5)
     assert (padded[5:15, 10:30] == 9).all() and padded.sum() == 10 * 20 * 3 * 9
 

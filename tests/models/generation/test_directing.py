@@ -15,9 +15,9 @@ from models.face.points import (
     NUM_KEYPOINTS,
     positions,
 )
-from models.generation.directing import direct, scaled_pose
+from models.generation.directing import direct, scale_pose
 from models.generation.request import Curves, Request
-from models.landmark.directing import EYEBALL, held_gaze, held_lids, scaled_mouth
+from models.landmark.directing import EYEBALL, hold_gaze, hold_lids, scale_mouth
 from models.landmark.retarget import LOWER as LID_LOWER
 from models.landmark.retarget import UPPER as LID_UPPER
 from models.motion.camera import rotation_from_angles
@@ -47,7 +47,7 @@ def motion(frames: int) -> np.ndarray:
 def test_pose_scale_by_hand():
     """Yaw -4, 6 degrees from the portrait's -10, at 0, a half, 1 and 2: -10, -7, -4, 2; the size likewise."""
     rho = np.repeat(np.array([[1.7, 0.1, -0.2, 0.0, 5.0, -4.0, 2.0]], np.float32), 4, axis=0)
-    found = scaled_pose(rho, OWN, np.array([0.0, 0.5, 1.0, 2.0]))
+    found = scale_pose(rho, OWN, np.array([0.0, 0.5, 1.0, 2.0]))
     np.testing.assert_allclose(found[:, 5], [-10, -7, -4, 2])
     np.testing.assert_allclose(found[:, 0], [1.5, 1.6, 1.7, 1.9], rtol=1e-6)
     np.testing.assert_allclose(found[:, [1, 2, 3, 4, 6]], np.tile(OWN[[1, 2, 3, 4, 6]], (4, 1)), rtol=1e-6)
@@ -75,7 +75,7 @@ def test_windows_of_any_length_follow_the_same_curve_and_its_last_value_stays():
 def test_an_opening_is_scaled_and_what_is_not_the_mouths_stays():
     delta = np.random.default_rng(1).normal(0, 0.01, (3, NUM_KEYPOINTS, 3)).astype(np.float32)
     delta[:, LOWER, 1], delta[:, UPPER, 1] = 0.04, -0.01
-    found = scaled_mouth(delta, np.array([0.0, 1.0, 1.6]))
+    found = scale_mouth(delta, np.array([0.0, 1.0, 1.6]))
     np.testing.assert_allclose((found[:, LOWER] - found[:, UPPER])[..., 1], np.outer([0, 0.05, 0.08], np.ones(5)),
                                rtol=1e-6)
     mouth = positions(MOUTH)
@@ -90,7 +90,7 @@ def test_shut_lips_stay_shut_and_pressed_ones_are_pressed_no_deeper(scale):
     delta = np.zeros((1, NUM_KEYPOINTS, 3))
     delta[0, UPPER, 1], delta[0, LOWER, 1] = 0.02, [0.02, 0.016, 0.02, 0.02, 0.02]
     delta[0, positions(LIPS_OUTER_LOWER), 1] = 0.03
-    found = scaled_mouth(delta, np.array([scale]))[0]
+    found = scale_mouth(delta, np.array([scale]))[0]
     gap = found[LOWER, 1] - found[UPPER, 1]
     np.testing.assert_allclose(gap, [0, -0.004 * min(scale, 1), 0, 0, 0], atol=1e-12)
     middle = (found[LOWER, 1] + found[UPPER, 1]) / 2
@@ -113,7 +113,7 @@ def test_eyes_stay_on_the_camera_as_the_head_turns():
     angles = np.array([[0.0, 30, 0], [0, 0, 0], [10, -20, 5]])
     own = np.zeros((NUM_KEYPOINTS, 3))
     own[positions(IRISES)] = 0.1 * np.array([0, 0, -1.0])  # on the ball, towards the camera
-    found = held_gaze(eyes(), delta, angles, own, np.zeros(3), np.ones(3))
+    found = hold_gaze(eyes(), delta, angles, own, np.zeros(3), np.ones(3))
     in_picture = found[:, positions(IRISES)] @ rotation_from_angles(angles)
     np.testing.assert_allclose(in_picture, np.tile([0, 0, -0.1], (3, 2, 1)), atol=1e-12)
     rigid = own[positions(IRISES)] @ rotation_from_angles(angles[0])
@@ -126,8 +126,8 @@ def test_eyes_stay_on_the_camera_as_the_head_turns():
 def test_free_eyes_move_as_generated_and_half_way_is_half_way():
     delta = np.random.default_rng(3).normal(0, 0.01, (2, NUM_KEYPOINTS, 3))
     angles, own = np.array([[5.0, 20, 0], [5, 20, 0]]), np.zeros((NUM_KEYPOINTS, 3))
-    free, half = held_gaze(eyes(), delta, angles, own, np.zeros(3), np.array([0, 0.5]))
-    [held] = held_gaze(eyes(), delta[1:], angles[1:], own, np.zeros(3), np.ones(1))
+    free, half = hold_gaze(eyes(), delta, angles, own, np.zeros(3), np.array([0, 0.5]))
+    [held] = hold_gaze(eyes(), delta[1:], angles[1:], own, np.zeros(3), np.ones(1))
     assert np.array_equal(free, delta[0])
     np.testing.assert_allclose(half, (delta[1] + held) / 2)
 
@@ -139,7 +139,7 @@ def test_the_models_own_blink_gives_way_and_open_eyes_stay():
     x_c[LID_LOWER, 1] = 0.1
     delta = np.zeros((3, NUM_KEYPOINTS, 3))
     delta[:, LID_UPPER, 1] = np.array([0.02, 0.03, 0.1])[:, None]
-    found = held_lids(x_c, delta, rest)
+    found = hold_lids(x_c, delta, rest)
     np.testing.assert_allclose((x_c + found)[:, LID_LOWER, 1] - found[:, LID_UPPER, 1],
                                np.outer([0.08, 0.07, 0.07], np.ones(6)))
     np.testing.assert_allclose(found[2, LID_UPPER, 1], 0.1 - 0.75 * 0.07)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.judges.vgg import IMAGENET_MEAN, IMAGENET_STD, VggFeatures, feature_distance, load_vgg, resized
+from models.judges.vgg import IMAGENET_MEAN, IMAGENET_STD, VggFeatures, feature_distance, load_vgg, resize
 
 
 @pytest.mark.parametrize(("kind", "convolutions", "taps"), [("vgg19", 16, (1, 6, 11, 20, 29)),
@@ -61,8 +61,8 @@ def test_distances_by_hand():
 
 def test_shrinking_averages():
     stripes = torch.tensor([0.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
-    assert resized(stripes, 4)[..., 1:3].tolist() == pytest.approx(np.full((1, 3, 4, 2), 0.5), abs=0.05)
-    assert resized(stripes, 16) is stripes
+    assert resize(stripes, 4)[..., 1:3].tolist() == pytest.approx(np.full((1, 3, 4, 2), 0.5), abs=0.05)
+    assert resize(stripes, 16) is stripes
 
 
 def test_both_file_forms_load_alike(tmp_path):

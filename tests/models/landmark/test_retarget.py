@@ -18,7 +18,7 @@ from models.landmark.retarget import (
     UPPER,
     UPPER_LIP,
     UPPER_RIM,
-    held_yaw,
+    hold_yaw,
     lid_stretch,
     retarget,
 )
@@ -137,4 +137,4 @@ def test_a_smile_gives_way_to_hanging_corners_and_opens_no_lips():
     (0.0, 9.0, 9.0),
 ])
 def test_a_face_that_is_turned_aside_hardly_turns_back(own, yaw, held):
-    assert held_yaw(np.array([yaw]), own) == pytest.approx([held])
+    assert hold_yaw(np.array([yaw]), own) == pytest.approx([held])

@@ -8,7 +8,7 @@ import torch
 from models.liveportrait.networks import seeded_networks
 from models.liveportrait.runtime import Runtime, ready
 from models.liveportrait.stitching import Retargeting
-from models.liveportrait.warping import heat, identity_grid, moved, sampled, sparse_flows
+from models.liveportrait.warping import heat, identity_grid, sample, sample_at, sparse_flows
 from models.liveportrait.widths import TOY
 from tests.golden.filled import fill
 
@@ -42,10 +42,10 @@ def test_heat_is_one_at_the_driving_point_and_minus_one_at_the_source_point():
 def test_sampling_keeps_the_mismatch_of_the_published_weights():
     """The grid's -1 is the outer edge for the sampler: half of the first cell is outside, a constant halves there."""
     volume = torch.ones(1, 1, 4, 4, 4)
-    found = moved(volume, identity_grid((4, 4, 4), volume)[None])
+    found = sample(volume, identity_grid((4, 4, 4), volume)[None])
     assert found[0, 0, 1, 1, 1].item() == 1.0
     assert found[0, 0, 0, 1, 1].item() == pytest.approx(0.5) and found[0, 0, 0, 0, 0].item() == pytest.approx(0.125)
-    assert torch.equal(sampled(volume, identity_grid((4, 4, 4), volume)[None, None])[:, 0], found)
+    assert torch.equal(sample_at(volume, identity_grid((4, 4, 4), volume)[None, None])[:, 0], found)
 
 
 def test_seeds_give_networks():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.speech import huggingface
-from models.speech.encoder import align, fitted
+from models.speech.encoder import align, fit_length
 from models.speech.log_mel import log_mel
 from models.speech.pieces import encode_in_pieces, spans
 
@@ -54,14 +54,14 @@ def test_the_convolutions_of_wav2vec2_see_a_click_where_we_say():
 
 
 def test_speech_is_cut_or_continued_by_silence():
-    np.testing.assert_array_equal(fitted(np.ones(1000), 1), np.ones(640))
-    np.testing.assert_array_equal(fitted(np.ones(500), 1), [1] * 500 + [0] * 140)
+    np.testing.assert_array_equal(fit_length(np.ones(1000), 1), np.ones(640))
+    np.testing.assert_array_equal(fit_length(np.ones(500), 1), [1] * 500 + [0] * 140)
 
 
 @pytest.mark.parametrize("waveform", [np.zeros((2, 100)), np.array([0.0, np.nan])])
 def test_speech_that_is_no_speech_is_refused(waveform):
     with pytest.raises(ValueError, match="finite mono"):
-        fitted(waveform, 1)
+        fit_length(waveform, 1)
 
 
 def test_spans_cover_everything_in_equal_pieces():

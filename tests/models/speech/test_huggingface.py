@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from models.speech.huggingface import HuggingFaceSpeechEncoder, normalised
+from models.speech.huggingface import HuggingFaceSpeechEncoder, normalise
 
 
 @pytest.fixture(scope="module", params=["wav2vec2", "hubert"])
@@ -139,7 +139,7 @@ def test_another_clock_is_refused(folder, tmp_path):
 
 
 def test_normalisation_by_hand():
-    np.testing.assert_allclose(normalised(np.array([1.0, 3.0])), [-1.0, 1.0], atol=1e-6)
+    np.testing.assert_allclose(normalise(np.array([1.0, 3.0])), [-1.0, 1.0], atol=1e-6)
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path):

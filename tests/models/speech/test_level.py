@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.motion.clock import SAMPLE_RATE_HZ
-from models.speech.level import BLOCK, MAX_GAIN, TARGET_RMS, LevelMeter, levelled, without_offset
+from models.speech.level import BLOCK, MAX_GAIN, TARGET_RMS, LevelMeter, bring_to_level, without_offset
 
 TIMES_S = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
 
@@ -28,13 +28,13 @@ def rms(waveform: np.ndarray) -> float:
 def test_loud_parts_alone_set_the_level():
     """The blocks 60 dB down lie below the relative gate: the tone's own RMS is the level, to half a bin (0.05 dB)."""
     assert gain(bursts(0.02)) == pytest.approx(TARGET_RMS / 0.02, rel=0.007)
-    assert rms(levelled(bursts(0.4))[:round(0.4 * SAMPLE_RATE_HZ)]) == pytest.approx(TARGET_RMS, rel=0.015)
+    assert rms(bring_to_level(bursts(0.4))[:round(0.4 * SAMPLE_RATE_HZ)]) == pytest.approx(TARGET_RMS, rel=0.015)
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.1, 3.0, 10.0])
 def test_a_gain_an_offset_and_silence_change_nothing(factor):
     speech = bursts(0.05)
-    np.testing.assert_allclose(levelled(speech * factor), levelled(speech), atol=0.03 * TARGET_RMS)
+    np.testing.assert_allclose(bring_to_level(speech * factor), bring_to_level(speech), atol=0.03 * TARGET_RMS)
     assert gain(speech * factor + 0.3) * factor == pytest.approx(gain(speech), rel=0.03)
     quiet = np.concatenate([np.zeros(20 * SAMPLE_RATE_HZ, np.float32), speech * factor])
     assert gain(quiet) * factor == pytest.approx(gain(speech), rel=0.03)
@@ -46,7 +46,7 @@ def test_steady_noise_hum_and_silence_are_left_as_they_are(level):
     hum = (level * np.sin(2 * np.pi * 50 * TIMES_S)).astype(np.float32)
     for sound in (noise, hum, 0 * noise, noise[:BLOCK - 1]):
         assert gain(sound) == 1.0
-        np.testing.assert_array_equal(levelled(sound), sound)
+        np.testing.assert_array_equal(bring_to_level(sound), sound)
 
 
 def test_no_gain_beyond_fifty_decibels():

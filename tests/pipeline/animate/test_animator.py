@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from models.generation.talking_head import TalkingHead
-from models.speech.level import levelled
+from models.speech.level import bring_to_level
 from pipeline.animate.animator import Animator, frame_count
 from pipeline.animate.features import whole_features
 from pipeline.animate.portrait import PortraitError
@@ -50,7 +50,7 @@ def test_long_speech_is_encoded_in_pieces_that_join_without_a_gap():
     made = animator()
     speech = np.concatenate([tone(1.0, level) for level in np.linspace(0.1, 0.9, 130)])
     made.encoder.encode(speech, 3250)
-    whole = FakeEncoder().encode(levelled(speech), 3250)
+    whole = FakeEncoder().encode(bring_to_level(speech), 3250)
     pieces = list(whole_features(made.encoder, speech, 3250))
     assert [len(piece) for piece in pieces] == [1500, 1500, 250]
     assert max(made.encoder.pieces[1:]) == 1600

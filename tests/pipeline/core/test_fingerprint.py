@@ -35,11 +35,11 @@ def write(tmp_path, monkeypatch):
             else:
                 path.write_text(textwrap.dedent(text))
         fingerprint._files.cache_clear()
-        fingerprint._parsed.cache_clear()
+        fingerprint._parse.cache_clear()
 
     yield put
     fingerprint._files.cache_clear()
-    fingerprint._parsed.cache_clear()
+    fingerprint._parse.cache_clear()
 
 
 USER = """

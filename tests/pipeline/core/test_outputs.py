@@ -121,7 +121,7 @@ def test_what_dvc_brought_is_ours_and_dvc_never_gets_to_a_file_of_somebodys(fold
 
     assert dvc("init", "-q").returncode == 0
     assert dvc("repro").returncode == 0
-    outputs._locked.cache_clear(), outputs._cache.cache_clear()
+    outputs._locked_md5.cache_clear(), outputs._cache.cache_clear()
     outputs.NOTES.unlink()
     outputs.check()
     assert outputs.NOTES.is_file()   # and is not read again

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.media.container import MediaError, open_media
-from pipeline.media.video import Limits, Upright, blended, probe, timed_frames, video_stream
+from pipeline.media.video import Limits, Upright, blend_lines, probe, timed_frames, video_stream
 
 LIMITS = Limits(4320, 14400.0)
 IDENTITY = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
@@ -95,7 +95,7 @@ def test_combs_of_an_interlaced_picture_are_blended(tmp_path):
     for bar in (slice(10, 22), slice(42, 54)):
         np.testing.assert_allclose(image[:, bar], 128, atol=6)
     assert image[:, 60:].max() < 12
-    np.testing.assert_array_equal(blended(combed)[:2, 8, 0], [191, 128])   # (3 x 255 + 0) / 4, (255 + 255) / 4
+    np.testing.assert_array_equal(blend_lines(combed)[:2, 8, 0], [191, 128])   # (3 x 255 + 0) / 4, (255 + 255) / 4
 
 
 def test_a_codec_that_nobody_knows(tmp_path):

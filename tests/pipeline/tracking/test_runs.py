@@ -19,7 +19,7 @@ import requests
 
 from pipeline.core import paths
 from pipeline.tracking import runs as tracking
-from pipeline.tracking.client import TrackingUnavailable, connect, shown, tracking_uri
+from pipeline.tracking.client import TrackingUnavailable, connect, public_uri, tracking_uri
 from pipeline.tracking.deliver import _batches
 from pipeline.tracking.spool import Sent, Spool, find_spools, spool_name
 
@@ -101,7 +101,7 @@ def test_batches_join_metrics_and_keep_order():
 
 def test_names_from_outside_stay_inside_the_folder():
     assert spool_name("../../etc", "a/b") == "_etc-a_b"
-    assert shown("https://user:secret@host:5000/x") == "https://host:5000/x"
+    assert public_uri("https://user:secret@host:5000/x") == "https://host:5000/x"
 
 
 def test_nested_parameters_become_dotted_names():

@@ -4,7 +4,7 @@ import pytest
 from pipeline.core.atomic import write_bytes
 from stages.corpora.clip import media_path
 from stages.corpora.identities import make_identities
-from stages.corpora.layouts import finished, truth_path
+from stages.corpora.layouts import read_clip, truth_path
 from stages.corpora.plan import make_plans
 from stages.corpora.stage import make_clips
 
@@ -22,6 +22,6 @@ def test_length_and_box_come_from_the_truth(tmp_path):
     plan = make_plans(make_identities(3, 1), 7, 0, 320, 1, "espeak")[0]
     truth_path(tmp_path, plan).parent.mkdir()
     np.savez(truth_path(tmp_path, plan), times_s=np.arange(100) / 25, face_box=(0.1, 0.2, 0.3, 0.4))
-    clip = finished(tmp_path, plan)
+    clip = read_clip(tmp_path, plan)
     assert clip.duration_s == pytest.approx(100 / float(plan.rate))
     assert clip.face_box == (0.1, 0.2, 0.3, 0.4)

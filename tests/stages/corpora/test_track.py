@@ -84,13 +84,13 @@ def test_a_breath_lies_in_its_band():
 
 def test_a_recording_keeps_the_speech_and_adds_noise_below_it():
     voice = np.pad(sentence(2.0, 0.127).waveform, (RATE // 2, 0))
-    heard = [room.recorded(voice, LOUDNESS_RMS, RATE, np.random.default_rng(seed)) for seed in range(60)]
+    heard = [room.record(voice, LOUDNESS_RMS, RATE, np.random.default_rng(seed)) for seed in range(60)]
     for one in heard:
         assert one.shape == voice.shape and one.dtype == np.float32 and np.abs(one).max() <= room.PEAK
         assert np.corrcoef(one, voice)[0, 1] > 0.5
     levels = [np.sqrt(np.mean(one[:RATE // 20] ** 2)) / LOUDNESS_RMS for one in heard]  # the first 50 ms are silent
     assert min(levels) == 0.0 and max(levels) < 10 ** ((room.MUSIC_DB[1] + room.GAIN_DB[1] + 12) / 20)
-    assert np.array_equal(heard[3], room.recorded(voice, LOUDNESS_RMS, RATE, np.random.default_rng(3)))
+    assert np.array_equal(heard[3], room.record(voice, LOUDNESS_RMS, RATE, np.random.default_rng(3)))
 
 
 @pytest.mark.parametrize(("slope", "fall_db"), [(0.0, 0.0), (1.0, -3.0), (2.0, -6.0)])

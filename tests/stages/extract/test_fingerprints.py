@@ -46,14 +46,14 @@ def test_weights_and_parameters_change_their_own_family(identities, params):
 
 def test_code_and_libraries_change_their_own_family(identities, params, monkeypatch):
     before = fingerprints(params)
-    parsed = fingerprint._parsed
+    parsed = fingerprint._parse
     for module, families in (("models.landmark.pose", {"motion"}), ("models.speech.log_mel", {"speech"}),
                              ("stages.extract.clip", {"motion", "speech"}), ("models.liveportrait.space", set()),
                              ("pipeline.media.crops", {"motion", "speech"}), ("models.landmark.render", set())):
         text = (fingerprint.ROOT / module_file(module)).read_bytes()
-        monkeypatch.setattr(fingerprint, "_parsed", lambda source, text=text: parsed(
+        monkeypatch.setattr(fingerprint, "_parse", lambda source, text=text: parsed(
             source + b"\nCHANGED = 1\n" * (source == text)))
         assert changed(before, params) == families, module
-    monkeypatch.setattr(fingerprint, "_parsed", parsed)
+    monkeypatch.setattr(fingerprint, "_parse", parsed)
     monkeypatch.setattr(plan, "version", lambda name: "0")
     assert changed(before, params) == {"motion"}
