@@ -47,7 +47,7 @@ def main() -> None:
     animator, which = load_animator(given.model)
     print(f"model {which}")
     plans = [plan for plan in make_plans(make_identities(10, SEED), 9 * given.sentences, 0, RENDER_PX, SEED,
-                                             "kokoro")
+                                     "kokoro")
              if plan.corpus == "hdtf" and plan.sound != "none"]
     found: dict[tuple[str, str], list[bool]] = {}
     for plan in plans[:given.sentences]:
