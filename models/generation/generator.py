@@ -2,6 +2,9 @@
 
 Previous frames (eq. 10) alone leave jumps at the joints of windows; `models.generation.track` leads over them.
 
+A sample's expression is what the speech says and some noise, the head's path is a choice. So the expression is the
+mean of `expression_samples` samples, which follows speech better than one of them; the head pose is the first one's.
+
 Head pose is generated around the portrait's own, in units of the training clips' mean standard deviation, each window
 anew from normalised values, so it cannot drift away over many windows.
 
@@ -14,8 +17,9 @@ the emotional motion, so a pose taken from them would follow the emotion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import tee
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,11 +89,13 @@ class MotionGenerator:
         """Yield, window by window, (member, motion) of every request that still has speech."""
         denoiser = Denoiser(self.network, self.alpha_bar, self.target, settings.solver,
                             solver_times(settings.solver, self.alpha_bar, settings.steps), settings.limit)
-        active = [Track(index, request, self.network.shape, self.statistics, settings)
-                  for index, request in enumerate(requests)]
+        count = settings.expression_samples
+        active = [Track(index, one, self.network.shape, self.statistics, settings, sample)
+                  for index, request in enumerate(requests) for sample, one in enumerate(_shared(request, count))]
         while active := [track for track in active if track.advance()]:
             self._generate_window(active, denoiser, settings)
-            yield [(track.index, track.motion()) for track in active]
+            yield [(active[first].index, mean_expression([track.motion() for track in active[first:first + count]]))
+                   for first in range(0, len(active), count)]
 
     def _generate_window(self, tracks: list[Track], denoiser: Denoiser, settings: SampleSettings) -> None:
         frames = max(track.repeated + track.length for track in tracks)  # what lies behind the end is not computed
@@ -138,6 +144,20 @@ class MotionGenerator:
     def _scatter(self, tracks: list[Track], motion: np.ndarray, emotional: np.ndarray | None) -> None:
         for index, track in enumerate(tracks):
             track.take(motion[index], None if emotional is None else emotional[index])
+
+
+def mean_expression(samples: Sequence[np.ndarray]) -> np.ndarray:
+    """The motion vector [T, 3K + 7] of several: their mean expression with the head pose of the first."""
+    motion = samples[0].copy()
+    motion[:, :-RHO_DIM] = np.mean([sample[:, :-RHO_DIM] for sample in samples], axis=0, dtype=np.float64)
+    return motion
+
+
+def _shared(request: Request, count: int) -> list[Request]:
+    """The request `count` times, each with all of its speech; pieces are kept until the last one has read them."""
+    if isinstance(request.speech, np.ndarray):
+        return [request] * count
+    return [replace(request, speech=pieces) for pieces in tee(request.speech, count)]
 
 
 def _stack(arrays: list[np.ndarray]) -> np.ndarray:

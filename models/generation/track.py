@@ -1,4 +1,4 @@
-"""Where one request stands while it is generated: the speech still to come, and the motion before the window.
+"""Where one sample of a request stands while it is generated: the speech to come, the motion before the window.
 
 A window repeats the last three frames of the one before; by what it misses the last of them, its new frames are
 shifted, less and less over `fade` frames. Without that the joints jump (measured: 0.57 of a deviation, against 0.22
@@ -20,11 +20,12 @@ from models.transformer.shape import ModelShape
 
 
 class Track:
-    """One request, window by window; motion is normalised here."""
+    """One sample of a request, window by window; motion is normalised here. `sample` numbers those of one seed."""
 
     def __init__(self, index: int, request: Request, shape: ModelShape, statistics: MotionStatistics,
-                 settings: SampleSettings):
+                 settings: SampleSettings, sample: int = 0):
         check_request(request, shape)
+        self.sample = sample
         self.index, self.request, self.shape, self.statistics = index, request, shape, statistics
         self.normalizer, self.pose = pose_rule(request, statistics)
         self.known = known_dimensions(request, self.pose, shape)
@@ -58,9 +59,9 @@ class Track:
         return np.arange(self.shape.previous + frames) < self.shape.previous + self.repeated + self.length
 
     def noise(self, settings: SampleSettings) -> np.ndarray:
-        """[1 or 1 + steps, W, D], a function of the seed and the window alone."""
+        """[1 or 1 + steps, W, D], a function of the seed, the sample and the window alone."""
         count = 1 + (settings.steps if settings.solver == "ddpm" else 0)
-        random = np.random.default_rng([self.request.seed, self.position])
+        random = np.random.default_rng([self.request.seed, self.position, *([self.sample] if self.sample else [])])
         return random.standard_normal((count, self.shape.window, self.shape.motion_dim), np.float32)
 
     def audio_scale(self, frames: int, settings: SampleSettings) -> np.ndarray:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # an exported bundle is used without PyTorch
 
     from models.transformer.motion_transformer import MotionTransformer
 
-VERSION = 3
-READ = (1, 2, VERSION)
+VERSION = 4
+READ = (1, 2, 3, VERSION)
 CONFIG, WEIGHTS = "bundle.json", "model.safetensors"
 
 
@@ -126,13 +126,15 @@ def read_config(folder: Path) -> BundleConfig:
     version = values.pop("version", None) if isinstance(values, dict) else None
     if version not in READ:
         raise BundleError(f"{path}: bundle version {version}, this code reads {', '.join(map(str, READ))}")
-    if version == VERSION:
+    if version in (3, VERSION):
         values.pop("playmate", None)  # for people: nothing is read differently by it
     _same_keys(values, BundleConfig, str(path))
     if version == 1:  # it knew no limit
         values["sample"]["identity_limit"] = math.inf
     if version < 3:  # eq. 8 as written
         values["sample"]["pose_share"] = 1.0
+    if version < 4:  # one sample
+        values["sample"]["expression_samples"] = 1
     _same_keys(values["model"], ModelShape, f"{path}: model")
     _same_keys(values["sample"], SampleSettings, f"{path}: sample")
     return BundleConfig(**{**values, "model": ModelShape(**values["model"]),

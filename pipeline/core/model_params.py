@@ -225,3 +225,4 @@ class Sample(Section):
     limit: Positive
     fade: CountOrZero
     identity_limit: NotNegative
+    expression_samples: Count

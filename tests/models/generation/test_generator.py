@@ -7,7 +7,7 @@ import torch
 
 from models.diffusion.denoise import Conditions, Denoiser, guide
 from models.diffusion.schedule import alpha_bars
-from models.generation.generator import MotionGenerator
+from models.generation.generator import MotionGenerator, mean_expression
 from models.generation.request import Curves, Given, Request, SampleSettings
 from models.generation.torch_network import TorchNetwork
 from models.generation.track import Track, rewindow
@@ -23,7 +23,7 @@ def generator(solver="ddim", seed=0, fade=2, **changes) -> MotionGenerator:
     for block in network.emotion.blocks:  # as if trained: emotion has an effect
         torch.nn.init.normal_(block.modulation[1].weight, std=1.0)
     return MotionGenerator(TorchNetwork(network), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0, 1.0))
+                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0, 1.0, 1))
 
 
 def request(frames=30, **changes) -> Request:
@@ -101,6 +101,33 @@ def test_streaming_from_pieces_equals_generating_at_once():
     assert np.array_equal(np.concatenate(windows), maker.generate(whole))
 
 
+def test_expression_is_the_mean_of_samples_with_the_pose_of_the_first():
+    samples = [np.full((2, MOTION_DIM), value, np.float32) for value in (1, 2, 6)]
+    mean = mean_expression(samples)
+    assert (mean[:, :EXPRESSION] == 3).all() and (mean[:, EXPRESSION:] == 1).all() and (samples[0] == 1).all()
+
+
+@pytest.mark.parametrize("feeling", [None, "happy"])
+def test_samples_differ_and_the_first_is_the_one_that_is_made_alone(feeling):
+    maker, asked = generator(), request(emotion=None if feeling is None else emotion(feeling))
+    one, two = (maker.generate(asked, expression_samples=count) for count in (1, 2))
+    np.testing.assert_allclose(two[:, EXPRESSION:], one[:, EXPRESSION:], atol=1e-5)
+    second = 2 * two[:, :EXPRESSION] - one[:, :EXPRESSION]
+    assert 0.003 < np.abs(second - one[:, :EXPRESSION]).mean() / one[:, :EXPRESSION].std() < 3
+    several = maker.generate_batch([asked, replace(asked, seed=1)], expression_samples=2)
+    np.testing.assert_allclose(several[0], two, atol=1e-5)
+
+
+def test_samples_hear_all_pieces_and_keep_what_is_given():
+    maker, whole = generator(), request()
+    pieces = iter(np.split(whole.speech, [3, 4, 17]))
+    made = np.concatenate(list(maker.stream(request(speech=pieces), expression_samples=3)))
+    assert np.array_equal(made, maker.generate(whole, expression_samples=3))
+    delta = np.random.default_rng(1).standard_normal((30, EXPRESSION)).astype(np.float32)
+    kept = maker.generate(request(given=Given(delta, KNOWN), pose=np.tile(RHO, (30, 1))), expression_samples=3)
+    assert np.array_equal(kept[:, :EXPRESSION][:, KNOWN], delta[:, KNOWN])
+
+
 def test_windows_depend_on_the_motion_before_them():
     maker = generator()
     changed = request()
@@ -110,7 +137,7 @@ def test_windows_depend_on_the_motion_before_them():
 
 def test_a_joint_leads_over_from_the_frame_before():
     """Without the fade the window's own motion; with it, the miss at the last repeated frame times 3/4, 2/4, 1/4."""
-    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0, 1.0)
+    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0, 1.0, 1)
     track = Track(0, request(), model().shape, statistics(), settings)
     track.advance()
     first = np.zeros((8, MOTION_DIM), np.float32)
@@ -283,7 +310,7 @@ def test_faces_are_taken_for_the_nearest_within_the_limit():
 
 def test_bad_requests_say_what_is_wrong():
     stage_one = MotionGenerator(TorchNetwork(model()), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0, 1.0))
+                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1))
     with pytest.raises(ValueError, match="no emotion control"):
         stage_one.generate(request(emotion=emotion("happy")))
     with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):

@@ -1,5 +1,6 @@
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def config(**changes) -> BundleConfig:
                  "previous_noise_form": "sqrt"}
     values = {"stage": "emotion", "profile": "toy", "model": shape(num_emotions=8), "diffusion": diffusion,
               "speech": {"kind": "whisper"}, "face_space": "landmark",
-              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0),
+              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1),
               "labels": CORE8, "fingerprints": {"code": "abc"}}
     return BundleConfig(**{**values, **changes})
 
@@ -71,7 +72,7 @@ def edit(folder, change):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda v: v.update(version=4), "version 4, this code reads 1, 2, 3"),
+    (lambda v: v.update(version=5), "version 5, this code reads 1, 2, 3, 4"),
     (lambda v: v.pop("labels"), "missing keys.*labels"),
     (lambda v: v["model"].update(colour="red"), "unknown keys.*colour"),
     (lambda v: v["model"].update(dim=32), r"wrong shape: audio.*out.bias is \[16\], not \[32\].*that of bundle.json"),
@@ -87,11 +88,23 @@ def test_what_does_not_fit_is_named(saved, change, message):
 def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
     def to_version_1(values):
         values.update(version=1)
-        del values["sample"]["identity_limit"], values["sample"]["pose_share"], values["playmate"]
+        del values["playmate"]
+        for added in ("identity_limit", "pose_share", "expression_samples"):
+            del values["sample"][added]
 
     edit(saved[0], to_version_1)
     sample = load_bundle(saved[0]).config.sample
-    assert sample.identity_limit == np.inf and sample.pose_share == 1
+    assert sample.identity_limit == np.inf and sample.pose_share == 1 and sample.expression_samples == 1
+
+
+def test_a_bundle_of_version_3_takes_one_sample(saved):
+    def to_version_3(values):
+        values.update(version=3)
+        del values["sample"]["expression_samples"]
+
+    before = load_bundle(saved[0]).config
+    edit(saved[0], to_version_3)
+    assert load_bundle(saved[0]).config == replace(before, sample=replace(before.sample, expression_samples=1))
 
 
 def test_a_bundle_names_the_playmate_that_wrote_it(saved, project):
