@@ -18,11 +18,10 @@ import torch
 from evaluation.metrics.curves import face_curves
 from models.motion.clock import FPS, SAMPLE_RATE_HZ
 from models.motion.motion import RHO_DIM
-from pipeline.animate.animator import Animator, frame_count
+from pipeline.animate.animator import Animator, Portrait, frame_count
 from pipeline.animate.direction import Direction
 from pipeline.animate.features import PIECE_FRAMES, whole_features
 from pipeline.animate.load import load_animator
-from pipeline.animate.portrait import Portrait
 from pipeline.animate.speech import read_speech
 
 SOUND_S, EDGE_S = 8.0, 2.5   # of each sound; left out at its ends, where the mouth may shut and open
