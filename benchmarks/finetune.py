@@ -1,8 +1,8 @@
 """Is a fine-tuned model better? `python -m benchmarks.finetune FOLDER WORK`.
 
 FOLDER holds one film a person (and perhaps its sound, of the same name). Each of at least `--min-s` is cut in time: the
-last third is for testing, and `playmate finetune` gets the rest. Then, with `--others`, for each person all the
-others together train and all of that person's film is for testing. Models and projects lie in WORK.
+last third is for testing, and `playmate finetune` gets the rest. Then for each person all the others together train
+and all of that person's film is for testing. Models and projects lie in WORK.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from playmate.finetune import SEEDS
 from playmate.tuned_share import SHARES
 
 FILMS = (".mp4", ".mov", ".mkv", ".webm")
+ROWS = LAST_THIRD, OTHERS = "last-third", "others"
 
 
 def main() -> None:
@@ -32,18 +33,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--min-s", type=float, default=18.0)
-    parser.add_argument("--others", action="store_true")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS)
     given = parser.parse_args()
     films = {path.stem: _seconds(path) for path in sorted(given.folder.iterdir()) if path.suffix.lower() in FILMS}
     films = {name: seconds for name, seconds in films.items() if seconds >= given.min_s}
     columns = ("model", f"r left out at {', '.join(f'{share:.0%}' for share in SHARES)}", "taken", "tested, s",
                "base r", "wrong speech", "new r", "wrong speech", "gain", "wall s", "core s")
     print(f"{SEEDS} seeds\n| {' | '.join(columns)} |", flush=True)
-    for name, seconds in films.items():
+    for name, seconds in films.items() if LAST_THIRD in given.rows else ():
         cut = 2 * seconds / 3
         rows = [(name, 0.0, cut, "train"), (name, cut, seconds, "test")]
-        _one(given, f"last-third-{name}"[:64], rows)
-    for name in films if given.others else ():
+        _one(given, f"{LAST_THIRD}-{name}"[:64], rows)
+    for name in films if OTHERS in given.rows else ():
         _one(given, f"without-{name}"[:64], [(other, 0.0, seconds, "test" if other == name else "train")
                                              for other, seconds in films.items()])
 
