@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.jobs.clip import FPS, ClipJob, JobSettings, OfClip
-from evaluation.jobs.emotion import EmotionJob
+from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.mouth import stored_curves, training_reference
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import (
@@ -36,6 +36,7 @@ from evaluation.results import files as results
 from evaluation.results import summary as summarise
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles, copy_videos
+from evaluation.results.rows import FAILED, LostClip, MeasuredClip
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.components.face_space import face_space_identity
@@ -98,14 +99,15 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
     true_emotions: list[dict[str, Any]] = []
     done: list[Task] = []
     for task in (task for task in tasks if has_result(task.folder)):
-        result = load_result(task.folder)
         done.append(task)
         if isinstance(task.job, ClipJob):
+            result = load_result(task.folder, MeasuredClip)
             clips.add(result)
             curves.add(result)
             copy_videos(task.folder, folder / results.VIDEOS)
-        elif not isinstance(task.job, PoseJob | SeedJob | DialJob):
-            (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(result.row)
+        elif isinstance(task.job, EmotionJob | TrueEmotionJob):
+            row: dict[str, Any] = load_result(task.folder, dict).row
+            (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(row)
     curves.close()
     rows, true_rows = emotion.emotion_rows(emotions), emotion.true_rows(true_emotions)
     draws = section.bootstrap
@@ -115,10 +117,8 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
     results.write_summary(folder, results.Summary(
         metrics, _protocol(clips.rows, rows, true_rows, params, fingerprints), len(clips.rows),
         failures, summarise.checks(clips.rows, emotions)))
-    lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
-            for f in failures if f.stage == "clip"]
-    results.write_rows(folder / results.CLIPS, results.round_floats(
-        [{**row, "status": results.MEASURED} for row in clips.rows] + lost))
+    lost = [LostClip(f.clip_id, FAILED, f.code, f.detail) for f in failures if f.stage == "clip"]
+    results.write_clips(folder, [*clips.rows, *lost])
     results.write_rows(folder / results.EMOTIONS, results.round_floats(
         [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
     write_json(folder / results.DISTRIBUTIONS, results.round_floats(summarise.distributions(clips.rows, training)))
@@ -137,14 +137,14 @@ def _write_grid(path: Path, made: Sequence[tuple[OfClip, Path]], crf: int) -> No
         write_grid(path, tiles, Path(first.crop).with_suffix(".wav"), FPS, crf)
 
 
-def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], params: Params,
+def _protocol(clips: list[MeasuredClip], emotions: list[dict], true_rows: list[dict], params: Params,
               fingerprints: dict[str, str]) -> dict[str, Any]:
     """What must be equal for two evaluations to be comparable; no time, host or path."""
     section = params.evaluate
-    return {"test_sets": dict(Counter(row["corpus"] for row in clips)),  # clips of each corpus
-            "clips": [row["clip_id"] for row in clips],
-            "identities": len({row["identity"] for row in clips}),
-            "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
+    return {"test_sets": dict(Counter(row.corpus for row in clips)),  # clips of each corpus
+            "clips": [row.clip_id for row in clips],
+            "identities": len({row.identity for row in clips}),
+            "wrong_speech_of": {row.clip_id: row.wrong_clip_id for row in clips},
             **protocol_of_pairs(clips, section),
             "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],
             "emotions": list(section.emotions), "seed": params.seed,

@@ -59,14 +59,14 @@ class GridJob(OfClip):
         true = measure.look_at(frames[::settings.frame_stride], parts.judges)
         found = [_measure(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
                  for setting in self.grid]
-        return Result({"measured": [one.row for one in found]}, {}, {
+        return Result(tuple(one.row for one in found), {}, {
             f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
 
 
 def measurements(result: Result) -> list[Measured]:
     """What `GridJob.run` gave, one a setting."""
     return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
-                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]
+                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.rows)]
 
 
 def with_model(parts: Parts, bundle: Path | None) -> Parts:

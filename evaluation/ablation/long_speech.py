@@ -68,8 +68,8 @@ class PassageJob:
         return [said, self.passage.times, self.passage.seed, self.bundle and bundle_digest(self.bundle)]
 
     def run(self, parts: Parts, settings: Any, folder: Path) -> Result:
-        """`repeats`: rows of `error_over_time`; nothing is written."""
-        return Result({"repeats": error_over_time(self.passage, with_model(parts, self.bundle).head.generator)}, {}, {})
+        """The rows of `error_over_time`; nothing is written."""
+        return Result(tuple(error_over_time(self.passage, with_model(parts, self.bundle).head.generator)), {}, {})
 
 
 def make_passage(clips: Sequence[Clip], seconds: float) -> Passage:

@@ -38,7 +38,7 @@ class EmotionJob(OfClip):
         write_tiles(folder / f"{clip.clip_id}_{self.emotion}.mp4", made.frames, self.emotion, settings)
         pose = hashlib.sha256(np.ascontiguousarray(motion[:, -7:]).tobytes()).hexdigest()
         row = _row(self, made, parts.judges, settings, settings.frame_stride) | {"pose_sha256": pose}
-        return Result(row, {"mouth": made.curves.mouth}, {})
+        return Result((row,), {"mouth": made.curves.mouth}, {})
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TrueEmotionJob(OfClip):
     def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
         """Look at every `frame_stride`-th frame of the true clip; nothing is written. Raises FaceNotFound."""
         frames = read_crop(Path(self.clip.crop), range(0, len(self.clip), settings.frame_stride))
-        return Result(_row(self, measure.look_at(frames, parts.judges), parts.judges, settings, 1), {}, {})
+        return Result((_row(self, measure.look_at(frames, parts.judges), parts.judges, settings, 1),), {}, {})
 
 
 def _row(job: EmotionJob | TrueEmotionJob, video: measure.Seen, judges: Judges, settings: JobSettings,

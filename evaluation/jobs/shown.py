@@ -51,7 +51,7 @@ class PoseJob(OfClip):
                     settings)
         row = {"clip_id": clip.clip_id, "pose": self.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),
                "yaw_r_driver": pearson(motion[:, -2].astype(np.float64), driven[:, -2].astype(np.float64))}
-        return Result(row, {}, {})
+        return Result((row,), {}, {})
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class SeedJob(OfClip):
         write_tiles(folder / f"{clip.clip_id}_seed_{self.offset}.mp4", parts.head.frames(portrait, motion), self.stage,
                     settings)
         row = {"clip_id": clip.clip_id, "seed": seed, "frames": len(clip), **pose_numbers(motion[:, -3:])}
-        return Result(row, {}, {})
+        return Result((row,), {}, {})
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class DialJob(OfClip):
                     self.stage, settings)
         row = {"clip_id": clip.clip_id, "dial": self.dial, "value": str(self.value), "frames": len(clip),
                **pose_numbers(motion[:, -3:])}
-        return Result(row, {}, {})
+        return Result((row,), {}, {})
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:

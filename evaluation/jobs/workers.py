@@ -37,7 +37,7 @@ class Job(Protocol):
     def inputs(self) -> list[Any]:
         """JSON of all that enters its result, beside the spec and the code."""
 
-    def run(self, parts: Any, settings: Any, folder: Path) -> Result:
+    def run(self, parts: Any, settings: Any, folder: Path) -> Result[Any]:
         """With what a worker has loaded; films go to `folder`."""
 
 

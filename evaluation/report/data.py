@@ -13,6 +13,7 @@ import yaml
 
 from evaluation.results import files as results
 from evaluation.results.files import Summary
+from evaluation.results.rows import MeasuredClip
 from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
@@ -69,7 +70,7 @@ class ReportData:
 
     profile: str = ""
     summary: Summary | None = None
-    clips: list[dict[str, Any]] = field(default_factory=list)
+    clips: list[MeasuredClip] = field(default_factory=list)
     emotions: list[dict[str, Any]] = field(default_factory=list)
     true_emotions: list[dict[str, Any]] = field(default_factory=list)
     mouth_curves: list[dict[str, Any]] = field(default_factory=list)
@@ -106,7 +107,7 @@ def _evaluation(root: Path, data: ReportData) -> None:
         data.missing.append(f"{paths.EVALUATION / results.SUMMARY} (dvc repro evaluate)")
         return
     data.summary = results.read_summary(folder)
-    data.clips = results.read_rows(folder / results.CLIPS)
+    data.clips = [row for row in results.read_clips(folder) if isinstance(row, MeasuredClip)]
     data.emotions = results.read_rows(folder / results.EMOTIONS) if (folder / results.EMOTIONS).is_file() else []
     data.true_emotions = [row for row in data.emotions if row.get("video") == "true"]
     data.emotions = [row for row in data.emotions if row.get("video") != "true"]

@@ -14,7 +14,6 @@ from evaluation.report.published import TABLE_1_COLUMNS, TABLE_2, TABLE_2_COLUMN
 from evaluation.report.substitutes import validation
 from evaluation.report.text import interval_text, markdown_cell, number, share_text
 from evaluation.results import files as results
-from evaluation.results.files import MEASURED
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -33,7 +32,7 @@ def render_html(data: ReportData) -> str:
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
         paper=table_1(report_tables.values(data), "This model", "test split"),
         paper_columns=TABLE_1_COLUMNS, grid=TABLE_2, grid_columns=TABLE_2_COLUMNS, validation=validation(),
-        people=len({row["identity"] for row in data.clips if row["status"] == MEASURED}),
+        people=len({row.identity for row in data.clips}),
         kept_total=sum(row.kept for row in data.counts), seen_total=sum(row.seen for row in data.counts))
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from evaluation.report.data import MEASURED, ReportData
 from evaluation.report.text import number
+from evaluation.results.rows import MeasuredClip
 from models.motion.clock import FPS
 from pipeline.core.clip_table import KEPT, REJECTED
 from pipeline.media import plot as drawing
@@ -65,14 +66,14 @@ class LongPlot:
     plot: Markup
 
 
-def mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
+def mouth_plot(data: ReportData, row: MeasuredClip) -> Markup:
     """Mouth openings of one clip over time."""
-    curve = [point for point in data.mouth_curves if point["clip_id"] == row["clip_id"]]
+    curve = [point for point in data.mouth_curves if point["clip_id"] == row.clip_id]
     lines = []
     for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2")):
         points = [(point["frame"] / FPS, point[name]) for point in curve if point.get(name) is not None]
         lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
-    title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_r'])}"
+    title = f"Mouth opening of clip {row.clip_id}: true and generated, r {number(row.numbers['mouth_r'])}"
     return drawing.line_plot(lines, "seconds", "mouth opening", title)
 
 

@@ -17,7 +17,7 @@ from evaluation.metrics.bootstrap import Interval
 from evaluation.report.data import ReportData
 from evaluation.report.plots import mouth_plot
 from evaluation.report.text import Seen
-from evaluation.results.files import MEASURED
+from evaluation.results.rows import MeasuredClip
 from pipeline.media.crops import read_crop
 
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
@@ -123,12 +123,13 @@ def headline(data: ReportData) -> list[Labelled]:
     return [Labelled(metric_table.full_label(name), found[name]) for name in metric_table.HEADLINE if name in found]
 
 
-def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Measured clips, worst first: by the mean of their ranks in mouth, identity and picture, and in lost faces."""
-    rows = sorted((row for row in clips if row["status"] == MEASURED), key=lambda row: row["clip_id"])
+def ranked_clips(clips: list[MeasuredClip]) -> list[MeasuredClip]:
+    """Clips, worst first: by the mean of their ranks in mouth, identity and picture, and in lost faces."""
+    rows = sorted(clips, key=lambda row: row.clip_id)
     ranks = np.zeros(len(rows))
     for name, sign in (("mouth_r", 1), ("csim_mobilefacenet", 1), ("lpips_alexnet", -1), ("face_found_share", 1)):
-        values = np.array([sign * row[name] if row.get(name) is not None else np.nan for row in rows])
+        numbers = [row.numbers.get(name) for row in rows]
+        values = np.array([np.nan if number is None else sign * number for number in numbers])
         if rows and np.isfinite(values).all():
             ranks += np.searchsorted(np.sort(values), values)  # equal values have equal ranks
     return [rows[index] for index in np.argsort(ranks, kind="stable")]
@@ -147,7 +148,7 @@ class Film:
 class GalleryClip:
     """A measured clip on the page: its row, its film and its mouth over time."""
 
-    row: dict[str, Any]
+    row: MeasuredClip
     video: Film | None
     curve: Markup
 
@@ -158,7 +159,7 @@ def gallery(data: ReportData) -> list[GalleryClip]:
     if len(rows) > GALLERY:
         best = GALLERY // 3
         rows = rows[:GALLERY - best] + rows[-best:]
-    return [GalleryClip(row, video(data, f"{row['clip_id']}_side_by_side"), mouth_plot(data, row)) for row in rows]
+    return [GalleryClip(row, video(data, f"{row.clip_id}_side_by_side"), mouth_plot(data, row)) for row in rows]
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

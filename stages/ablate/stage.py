@@ -23,6 +23,7 @@ from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
 from evaluation.metrics.judges import grid_metrics, judge_weights
 from evaluation.results import files as results
+from evaluation.results.files import Result
 from feature_store.reader import FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.compute.resources import Actors
@@ -90,13 +91,14 @@ def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: 
     long: list[dict[str, Any]] = []
     in_use: list[Measured] = []
     for task in (task for task in tasks if has_result(task.folder)):
-        job, result = task.job, load_result(task.folder)
+        job = task.job
+        result: Result[dict[str, Any]] = load_result(task.folder, dict)
         if isinstance(job, GridJob):
             found = measurements(result)
             rows += [{"model": job.model, **one.row} for one in found]
             in_use += found if job.model == IN_USE else []
         elif isinstance(job, PassageJob):
-            long += [{"model": job.model, **row} for row in result.row["repeats"]]
+            long += [{"model": job.model, **row} for row in result.rows]
     emotions = {task.job.clip.clip_id: task.job.emotion for task in tasks
                 if isinstance(task.job, GridJob) and task.job.model == IN_USE}
     variants = [name for name in bundles if name != IN_USE]

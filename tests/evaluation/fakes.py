@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.jobs.parts import Parts
 from evaluation.metrics.judges import Judges
+from evaluation.results.rows import MeasuredClip
 from models.face.landmarker import Landmarks
 from models.face.points import KEYPOINTS, NUM_KEYPOINTS
 from models.generation.talking_head import TalkingHead
@@ -121,3 +122,9 @@ def fake_parts(broken: bool = False) -> Parts:
         lpips=lambda a, b: np.abs(a.astype(float) - b).mean((1, 2, 3)) / 255,
         expression=lambda faces: np.tile(np.float32([0.6, 0.3, 0.1]), (len(faces), 1)), expression_labels=LABELS)
     return Parts(judges, TalkingHead(FakeSpace(), FakeGenerator(broken=broken)))
+
+
+def measured_clip(clip_id: str, **numbers: float | None) -> MeasuredClip:
+    """A test clip's row."""
+    return MeasuredClip(clip_id=clip_id, identity="hdtf/p", frames=75, corpus="hdtf", seed=1, wrong_clip_id="b",
+                        numbers=numbers)

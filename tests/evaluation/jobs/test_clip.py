@@ -14,6 +14,7 @@ from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_
 from evaluation.jobs.shown import POSES, DialJob, PoseJob, SeedJob, write_grid
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
+from evaluation.results.rows import MeasuredClip
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
 from pipeline.media.crops import read_crop, write_wav
 from pipeline.media.film import write_video
@@ -53,24 +54,24 @@ def result(clip, sync, tmp_path_factory):
 
 
 def test_the_right_speech_is_told_from_the_wrong_one(result):
-    row = result[0].row
-    assert row["mouth_r"] > 0.97 and row["mouth_lag_frames"] == 0
-    assert row["mouth_r_wrong_speech"] < 0.5
-    assert row["mouth_sync_c"] > 0.5 and row["mouth_sync_offset_frames"] == 0
-    assert row["mouth_sync_c_wrong_speech"] < row["mouth_sync_c"]
-    assert row["csim_mobilefacenet"] == pytest.approx(1) and row["face_found_share"] == 1
-    assert row["lip_vertex_error"] < 0.05 and row["diversity"] > 0
-    assert row["lip_vertex_error_wrong_speech"] > 3 * row["lip_vertex_error"]
+    found = result[0].row.numbers
+    assert found["mouth_r"] > 0.97 and found["mouth_lag_frames"] == 0
+    assert found["mouth_r_wrong_speech"] < 0.5
+    assert found["mouth_sync_c"] > 0.5 and found["mouth_sync_offset_frames"] == 0
+    assert found["mouth_sync_c_wrong_speech"] < found["mouth_sync_c"]
+    assert found["csim_mobilefacenet"] == pytest.approx(1) and found["face_found_share"] == 1
+    assert found["lip_vertex_error"] < 0.05 and found["diversity"] > 0
+    assert found["lip_vertex_error_wrong_speech"] > 3 * found["lip_vertex_error"]
 
 
 def test_generated_motion_stands_beside_the_true_one(result, clip):
-    row = result[0].row
-    assert row["yaw_range_deg_reference"] == 0 and row["yaw_range_deg"] > 1  # the true head of the fixture is still
-    assert row["yaw_jitter_deg_reference"] == 0 and row["blinks_per_min_reference"] == row["blinks_per_min"]
-    assert row["beat_alignment_reference"] is None  # a still head has no beat
-    assert 0 < row["beat_alignment"] <= 1 and 0 < row["beat_alignment_chance"] < 1
-    assert 0 < row["diversity_reference"] < row["diversity"]  # two samples turn, each about a truth that does not
-    assert row["seed"] == clip.seed
+    found = result[0].row.numbers
+    assert found["yaw_range_deg_reference"] == 0 and found["yaw_range_deg"] > 1  # the true head of the fixture is still
+    assert found["yaw_jitter_deg_reference"] == 0 and found["blinks_per_min_reference"] == found["blinks_per_min"]
+    assert found["beat_alignment_reference"] is None  # a still head has no beat
+    assert 0 < found["beat_alignment"] <= 1 and 0 < found["beat_alignment_chance"] < 1
+    assert 0 < found["diversity_reference"] < found["diversity"]  # two samples turn, each about a truth that does not
+    assert result[0].row.seed == clip.seed
 
 
 def test_wrong_speech_is_rendered_on_every_second_frame(result):
@@ -88,7 +89,7 @@ def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
     folder = fresh_folder(tmp_path / "job")
     assert not has_result(folder)
     save_result(folder, result[0])
-    again = load_result(folder)
+    again = load_result(folder, MeasuredClip)
     assert again.row == result[0].row
     assert all(np.array_equal(again.curves[k], v, equal_nan=True) for k, v in result[0].curves.items())
     assert all(np.array_equal(again.arrays[k], v) for k, v in result[0].arrays.items())

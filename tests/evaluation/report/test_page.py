@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,11 +18,13 @@ from evaluation.report.tables import EmotionRow, by_emotion, metric_groups
 from evaluation.report.text import Seen, number, share_text
 from evaluation.results import files as results
 from evaluation.results.files import Summary
+from evaluation.results.rows import FAILED, LostClip
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import write_clip_table
 from pipeline.core.split_table import write_split
 from pipeline.media import plot as svg
 from pipeline.media.film import write_video
+from tests.evaluation.fakes import measured_clip
 
 HOSTILE = "<script>alert('x')</script>"
 
@@ -58,9 +61,9 @@ def _evaluation(folder):
     failures = [results.Failure(HOSTILE, "clip", "face_not_found", "no face")]
     write = Summary(metrics, {"seed": 1, "clips": ["a"]}, 1, failures, {"pose_identical_over_emotions": True})
     results.write_summary(folder, write)
-    row = {"clip_id": "a", "corpus": "hdtf", "identity": HOSTILE, "status": "measured", "mouth_r": 0.84,
-           "mouth_lag_frames": 0, "mouth_r_wrong_speech": 0.05, "csim_mobilefacenet": 0.8, "lpips_alexnet": 0.2}
-    results.write_rows(folder / "clips.parquet", [row, {"clip_id": HOSTILE, "status": "failed"}])
+    row = measured_clip("a", mouth_r=0.84, mouth_lag_frames=0, mouth_r_wrong_speech=0.05, csim_mobilefacenet=0.8,
+                        lpips_alexnet=0.2)
+    results.write_clips(folder, [replace(row, identity=HOSTILE), LostClip(HOSTILE, FAILED, "no_face", HOSTILE)])
     results.write_rows(folder / "emotions.parquet", [
         {"clip_id": "a", "emotion": "happy", "seen": "happy", "probability": 0.7, "probability_neutral": 0.1,
          "brow_shift": 0.01, "corner_shift": 0.02, "eye_shift": None}])

@@ -1,0 +1,57 @@
+"""Rows as flat records, a value a column, as Parquet and CSV hold them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from evaluation.results.rows import MEASURED, ClipRow, LostClip, MeasuredClip
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
+Record = dict[str, str | float | None]
+PREFIXES = {"numbers": ""}  # field that maps names to numbers -> what their columns begin with
+NOT_MEASURED = ("status", "stage", "code", "detail")  # columns of clips that are no numbers
+LAST = ("mouth_r_other_video", "status")  # of a clip's columns; the others stand in the order of their names
+
+
+def record_of(row: DataclassInstance) -> Record:
+    """A row's fields in their order, each number of a mapping for itself; one that is None by default is left out."""
+    record: Record = {}
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name in PREFIXES:
+            record |= {PREFIXES[field.name] + name: number for name, number in value.items()}
+        elif value is not None or field.default is not None:
+            record[field.name] = value
+    return record
+
+
+def row_of(kind: type[Row], record: Mapping[str, Any]) -> Row:
+    """The row that a record was made of; raises TypeError where a column is missing."""
+    names = {field.name for field in fields(kind)}
+    values = {name: record[name] for name in names & record.keys()}
+    for name in names & PREFIXES.keys():
+        prefix = PREFIXES[name]
+        values[name] = {column.removeprefix(prefix): number for column, number in record.items()
+                        if column.startswith(prefix) and column not in names}
+    return kind(**values)
+
+
+def clip_record(row: ClipRow) -> Record:
+    """A row of clips.parquet."""
+    if isinstance(row, LostClip):  # a key that comes again keeps its first place
+        first = {"status": row.status} if row.stage is None else {"stage": row.stage}
+        return {"clip_id": row.clip_id, **first, "code": row.code, "detail": row.detail, "status": row.status}
+    record = record_of(row) | {"status": MEASURED}
+    return {name: record[name] for name in sorted(record, key=lambda name: (name in LAST, name))}
+
+
+def clip_of(record: Mapping[str, Any]) -> ClipRow:
+    """A row of clips.parquet, also of a file from before there was a status."""
+    if record.get("status", MEASURED) != MEASURED:
+        return row_of(LostClip, record)
+    return row_of(MeasuredClip, {name: value for name, value in record.items() if name not in NOT_MEASURED})

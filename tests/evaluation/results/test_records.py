@@ -1,0 +1,54 @@
+"""Rows through Parquet and back: the columns, their order and their types are those of files that users have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from evaluation.results.files import read_clips, write_clips, write_rows
+from evaluation.results.rows import FAILED, LostClip, MeasuredClip
+from tests.evaluation.fakes import measured_clip
+
+LOST = LostClip("x", FAILED, "face_not_found", "no face")
+
+
+def columns(path) -> list[tuple[str, str]]:
+    return [(field.name, str(field.type)) for field in pq.read_schema(path)]
+
+
+def test_clips_come_back_and_stand_in_the_columns_that_they_always_had(tmp_path):
+    rows = [measured_clip("a", sync_c=0.5, mouth_r=0.25, frames_without_face=0), measured_clip("b", mouth_r=None), LOST]
+    write_clips(tmp_path, rows)
+    assert columns(tmp_path / "clips.parquet") == [
+        ("clip_id", "string"), ("corpus", "string"), ("frames", "int64"), ("frames_without_face", "int64"),
+        ("identity", "string"), ("mouth_r", "double"), ("seed", "int64"), ("sync_c", "double"),
+        ("wrong_clip_id", "string"), ("status", "string"), ("code", "string"), ("detail", "string")]
+    nothing = {"sync_c": None, "frames_without_face": None, "mouth_r": None}
+    assert read_clips(tmp_path) == [rows[0], replace(rows[1], numbers=nothing), LOST]
+
+
+def test_pairs_have_their_own_columns_and_a_stage_where_they_are_lost(tmp_path):
+    row = MeasuredClip(clip_id="a", identity="", frames=40, frames_generated=40, frames_reference=60, has_sound=False,
+                       numbers={"yaw_range_deg": 2.5, "mouth_r_other_video": 0.125})
+    lost = replace(LOST, stage="pair")
+    write_clips(tmp_path, [row, lost])
+    assert columns(tmp_path / "clips.parquet") == [
+        ("clip_id", "string"), ("frames", "int64"), ("frames_generated", "int64"), ("frames_reference", "int64"),
+        ("has_sound", "bool"), ("identity", "string"), ("yaw_range_deg", "double"), ("mouth_r_other_video", "double"),
+        ("status", "string"), ("stage", "string"), ("code", "string"), ("detail", "string")]
+    assert read_clips(tmp_path) == [row, lost]
+
+
+@pytest.mark.parametrize(("stage", "names"), [(None, ["clip_id", "status", "code", "detail"]),
+                                              ("pair", ["clip_id", "stage", "code", "detail", "status"])])
+def test_where_all_are_lost_their_columns_alone_are_there(tmp_path, stage, names):
+    write_clips(tmp_path, [replace(LOST, stage=stage)])
+    assert [name for name, _ in columns(tmp_path / "clips.parquet")] == names
+    assert read_clips(tmp_path) == [replace(LOST, stage=stage)]
+
+
+def test_a_file_from_before_there_was_a_status_is_read(tmp_path):
+    write_rows(tmp_path / "clips.parquet", [{"clip_id": "a", "identity": "p", "frames": 9, "mouth_r": 0.5}])
+    assert read_clips(tmp_path) == [MeasuredClip(clip_id="a", identity="p", frames=9, numbers={"mouth_r": 0.5})]
