@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
+from evaluation.metrics.emotion import EmotionRow
 from evaluation.results import files as results
 from evaluation.results.files import Summary
 from evaluation.results.rows import MeasuredClip
@@ -71,8 +72,8 @@ class ReportData:
     profile: str = ""
     summary: Summary | None = None
     clips: list[MeasuredClip] = field(default_factory=list)
-    emotions: list[dict[str, Any]] = field(default_factory=list)
-    true_emotions: list[dict[str, Any]] = field(default_factory=list)
+    emotions: list[EmotionRow] = field(default_factory=list)
+    true_emotions: list[EmotionRow] = field(default_factory=list)
     mouth_curves: list[dict[str, Any]] = field(default_factory=list)
     distributions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
@@ -108,9 +109,9 @@ def _evaluation(root: Path, data: ReportData) -> None:
         return
     data.summary = results.read_summary(folder)
     data.clips = [row for row in results.read_clips(folder) if isinstance(row, MeasuredClip)]
-    data.emotions = results.read_rows(folder / results.EMOTIONS) if (folder / results.EMOTIONS).is_file() else []
-    data.true_emotions = [row for row in data.emotions if row.get("video") == "true"]
-    data.emotions = [row for row in data.emotions if row.get("video") != "true"]
+    emotions = results.read_emotions(folder) if (folder / results.EMOTIONS).is_file() else []
+    data.emotions = [row for row in emotions if row.change is not None]
+    data.true_emotions = [row for row in emotions if row.change is None]
     data.mouth_curves = results.read_csv(folder / results.CURVES)
     data.distributions = json.loads((folder / results.DISTRIBUTIONS).read_text())
     data.videos = {path.stem: path for path in sorted((folder / results.VIDEOS).glob("*.mp4"))}

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from evaluation.metrics import table as metric_table
 from evaluation.metrics.bootstrap import Interval
+from evaluation.metrics.emotion import EmotionRow
 from evaluation.report.data import ReportData
 from evaluation.report.plots import mouth_plot
 from evaluation.report.text import Seen
@@ -49,7 +50,7 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
-class EmotionRow:
+class EmotionSeen:
     """Generated videos of one label; None where the classifier was not asked or has no such class.
 
     `gain` is the mean rise of its probability over the same face's neutral film; `shifted`, `agreed` are facex's
@@ -88,17 +89,17 @@ def metric_groups(data: ReportData) -> list[tuple[str, list[MetricRow]]]:
     return [(heading, list(rows)) for heading, rows in groups]
 
 
-def by_emotion(rows: list[dict[str, Any]]) -> list[EmotionRow]:
+def by_emotion(rows: list[EmotionRow]) -> list[EmotionSeen]:
     """Generated videos' rows by the label that was asked for."""
     table = []
-    for name in sorted({row["emotion"] for row in rows}):
-        group = [row for row in rows if row["emotion"] == name]
-        known = [row for row in group if row.get("probability") is not None]
-        table.append(EmotionRow(
-            name, len(group), _mean([row.get("shift") for row in known]),
-            _count_seen([row.get("seen_shift") for row in known], name),
-            _count_seen([row.get("seen") for row in known], name),
-            _count_seen([row.get("emo_a_seen") for row in group], name)))
+    for name in sorted({row.film.emotion for row in rows}):
+        group = [row for row in rows if row.film.emotion == name]
+        known = [row for row in group if row.change is not None and row.change.probability is not None]
+        table.append(EmotionSeen(
+            name, len(group), _mean([row.shift for row in known]),
+            _count_seen([row.seen_shift for row in known], name),
+            _count_seen([row.film.seen for row in known], name),
+            _count_seen([row.film.emo_a_seen for row in group], name)))
     return table
 
 

@@ -16,7 +16,8 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from evaluation.metrics.bootstrap import Interval
-from evaluation.results.records import Record, clip_of, clip_record
+from evaluation.metrics.emotion import EmotionRow
+from evaluation.results.records import Record, clip_of, clip_record, emotion_of, emotion_record
 from evaluation.results.rows import ClipRow, MeasuredClip
 from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
@@ -104,6 +105,16 @@ def write_clips(folder: Path, rows: Sequence[ClipRow]) -> None:
 def read_clips(folder: Path) -> list[ClipRow]:
     """Read `clips.parquet`; raises FileNotFoundError."""
     return [clip_of(record) for record in read_rows(folder / CLIPS)]
+
+
+def write_emotions(folder: Path, rows: Sequence[EmotionRow]) -> None:
+    """`emotions.parquet`: generated films and true ones."""
+    write_rows(folder / EMOTIONS, round_floats([emotion_record(row) for row in rows]))
+
+
+def read_emotions(folder: Path) -> list[EmotionRow]:
+    """Read `emotions.parquet`; raises FileNotFoundError."""
+    return [emotion_of(record) for record in read_rows(folder / EMOTIONS)]
 
 
 def write_rows(path: Path, rows: Sequence[Record]) -> None:

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from evaluation.metrics.emotion import Change, EmotionFilm, EmotionRow
 from evaluation.results.rows import MEASURED, ClipRow, LostClip, MeasuredClip
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
+GENERATED, TRUE = "generated", "true"  # whose film an emotion row is about
 Record = dict[str, str | float | None]
-PREFIXES = {"numbers": ""}  # field that maps names to numbers -> what their columns begin with
+# field that maps names to numbers -> what their columns begin with
+PREFIXES = {"numbers": "", "probabilities": "p_", "log_probabilities": "logp_"}
 NOT_MEASURED = ("status", "stage", "code", "detail")  # columns of clips that are no numbers
 LAST = ("mouth_r_other_video", "status")  # of a clip's columns; the others stand in the order of their names
 
@@ -55,3 +58,16 @@ def clip_of(record: Mapping[str, Any]) -> ClipRow:
     if record.get("status", MEASURED) != MEASURED:
         return row_of(LostClip, record)
     return row_of(MeasuredClip, {name: value for name, value in record.items() if name not in NOT_MEASURED})
+
+
+def emotion_record(row: EmotionRow) -> Record:
+    """A row of emotions.parquet: the film's columns in the order of their names, then how it changed."""
+    video, change = (TRUE, {}) if row.change is None else (GENERATED, record_of(row.change))
+    return {"video": video, **dict(sorted(record_of(row.film).items())), **change,
+            "seen_shift": row.seen_shift, "shift": row.shift}
+
+
+def emotion_of(record: Mapping[str, Any]) -> EmotionRow:
+    """A row of emotions.parquet, also of a file from before true films were in it."""
+    change = None if record.get("video") == TRUE else row_of(Change, record)
+    return EmotionRow(row_of(EmotionFilm, record), record.get("seen_shift"), record.get("shift"), change)

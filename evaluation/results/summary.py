@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from evaluation.metrics.bootstrap import Interval, mean_interval
+from evaluation.metrics.emotion import EmotionFilm
 from evaluation.metrics.frechet import PairedStream
 from evaluation.metrics.judges import FRECHET, IDENTITY
 from evaluation.metrics.table import BY_NAME
@@ -79,15 +79,15 @@ def training_metrics(training: Mapping[str, list[float]], draws: int, seed: int)
     return {f"{name}_training": mean_interval(values, draws, seed) for name, values in training.items() if values}
 
 
-def pose_is_identical(rows: Iterable[dict[str, Any]]) -> bool:
+def pose_is_identical(films: Iterable[EmotionFilm]) -> bool:
     """True where every clip's generated head pose has the same bytes for all emotions."""
-    poses: dict[str, set[str]] = {}
-    for row in rows:
-        poses.setdefault(row["clip_id"], set()).add(row["pose_sha256"])
+    poses: dict[str, set[str | None]] = {}
+    for film in films:
+        poses.setdefault(film.clip_id, set()).add(film.pose_sha256)
     return all(len(found) == 1 for found in poses.values())
 
 
-def checks(clips: Sequence[MeasuredClip], emotions: Sequence[dict[str, Any]]) -> dict[str, bool]:
+def checks(clips: Sequence[MeasuredClip], emotions: Sequence[EmotionFilm]) -> dict[str, bool]:
     """What must hold in every video; nothing is claimed of videos that were not made."""
     found = {}
     if clips:

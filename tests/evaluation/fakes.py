@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from evaluation.jobs.parts import Parts
+from evaluation.metrics.emotion import EmotionFilm, scores
 from evaluation.metrics.judges import Judges
 from evaluation.results.rows import MeasuredClip
 from models.face.landmarker import Landmarks
@@ -128,3 +130,12 @@ def measured_clip(clip_id: str, **numbers: float | None) -> MeasuredClip:
     """A test clip's row."""
     return MeasuredClip(clip_id=clip_id, identity="hdtf/p", frames=75, corpus="hdtf", seed=1, wrong_clip_id="b",
                         numbers=numbers)
+
+
+def emotion_film(emotion: str, probabilities: Sequence[float] = (), labels: tuple[str, ...] = LABELS,
+                 identity: str = "p", emo_a_seen: str | None = None) -> EmotionFilm:
+    """A film whose frames all have these probabilities, of no classifier where there are none."""
+    means, logs = scores(np.array([probabilities, probabilities]), labels) if probabilities else ({}, {})
+    seen = labels[int(np.argmax(probabilities))] if probabilities else None
+    return EmotionFilm("a", "mead", identity, emotion, 50, brow_height=1.0, corner_height=1.0, eye_opening=0.2,
+                       mouth_opening=0.3, seen=seen, probabilities=means, log_probabilities=logs, emo_a_seen=emo_a_seen)

@@ -124,8 +124,8 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
                ("neutral", "happy")]
     assert pose_is_identical([result.row for result in results]) is not broken
     rows = emotion_rows([result.row for result in results])
-    assert rows[1]["seen"] == "happy" and rows[1]["probability"] == pytest.approx(0.6)
-    assert rows[1]["brow_shift"] == pytest.approx(0, abs=1e-6)
+    assert rows[1].film.seen == "happy" and rows[1].change.probability == pytest.approx(0.6)
+    assert rows[1].change.brow_shift == pytest.approx(0, abs=1e-6)
     metrics = emotion_metrics(rows, draws=20, seed=0)
     assert metrics["emo_agree_facex"].value == 1 and metrics["emo_target_gain_facex"].value == pytest.approx(0)
     tiles = [tmp_path / f"aa_{name}.mp4" for name in ("neutral", "happy")]
@@ -136,30 +136,30 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
 
 
 def test_a_true_clip_is_looked_at_without_being_generated(clip, tmp_path):
-    row = TrueEmotionJob(clip, "happy").run(fake_parts(), SETTINGS, tmp_path).row
+    film = TrueEmotionJob(clip, "happy").run(fake_parts(), SETTINGS, tmp_path).row
     assert not list(tmp_path.iterdir())
-    assert row["seen"] == "happy" and row["emotion"] == "happy" and row["identity"] == "hdtf/p1"
-    assert row["logp_sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
+    assert film.seen == "happy" and film.emotion == "happy" and film.identity == "hdtf/p1"
+    assert film.log_probabilities["sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
 
 
 def test_poses_are_generated_still_or_driven(clip, tmp_path):
     driver = motion_of(np.zeros(40), 3 * np.sin(np.arange(40) / 5))[:, -7:]
-    rows = {pose: PoseJob(clip, pose, driver).run(fake_parts(), SETTINGS, tmp_path).row for pose in POSES}
-    assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
-    assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
+    found = {pose: PoseJob(clip, pose, driver).run(fake_parts(), SETTINGS, tmp_path).row.numbers for pose in POSES}
+    assert found["still"]["yaw_range_deg"] == 0 and found["generated"]["yaw_range_deg"] > 1
+    assert found["driven"]["yaw_r_driver"] == pytest.approx(1) and found["driven"]["yaw_range_deg"] > 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]
 
 
 def test_seeds_are_other_performances_of_the_same_speech(clip, tmp_path):
     rows = [SeedJob(clip, offset).run(fake_parts(), SETTINGS, tmp_path).row for offset in (0, 1)]
-    assert [row["seed"] for row in rows] == [clip.seed, clip.seed + 1]
-    assert rows[0]["yaw_range_deg"] != rows[1]["yaw_range_deg"]
+    assert [row.seed for row in rows] == [clip.seed, clip.seed + 1]
+    assert rows[0].numbers["yaw_range_deg"] != rows[1].numbers["yaw_range_deg"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aa_seed_0.mp4", "aa_seed_1.mp4"]
 
 
 def test_a_dial_directs_the_film(clip, tmp_path):
     rows = [DialJob(clip, "pose_scale", value).run(fake_parts(), SETTINGS, tmp_path).row for value in (0.0, 1.0, 2.0)]
-    still, own, double = (row["yaw_range_deg"] for row in rows)
+    still, own, double = (row.numbers["yaw_range_deg"] for row in rows)
     assert still == 0 and double == pytest.approx(2 * own, rel=1e-4) and own > 1
     assert (tmp_path / "aa_pose_scale_2.0.mp4").is_file()
 

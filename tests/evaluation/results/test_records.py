@@ -7,9 +7,10 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
-from evaluation.results.files import read_clips, write_clips, write_rows
+from evaluation.metrics.emotion import Change, EmotionRow
+from evaluation.results.files import read_clips, read_emotions, write_clips, write_emotions, write_rows
 from evaluation.results.rows import FAILED, LostClip, MeasuredClip
-from tests.evaluation.fakes import measured_clip
+from tests.evaluation.fakes import emotion_film, measured_clip
 
 LOST = LostClip("x", FAILED, "face_not_found", "no face")
 
@@ -52,3 +53,32 @@ def test_where_all_are_lost_their_columns_alone_are_there(tmp_path, stage, names
 def test_a_file_from_before_there_was_a_status_is_read(tmp_path):
     write_rows(tmp_path / "clips.parquet", [{"clip_id": "a", "identity": "p", "frames": 9, "mouth_r": 0.5}])
     assert read_clips(tmp_path) == [MeasuredClip(clip_id="a", identity="p", frames=9, numbers={"mouth_r": 0.5})]
+
+
+FILM = ["clip_id", "corner_height", "corpus", "emotion", "eye_opening", "frames", "identity"]
+JUDGED = ["logp_happy", "logp_neutral", "logp_sad", "mouth_opening", "p_happy", "p_neutral", "p_sad"]
+
+
+def test_emotion_films_come_back_and_stand_in_the_columns_that_they_always_had(tmp_path):
+    film = replace(emotion_film("happy", (0.5, 0.25, 0.25)), pose_sha256="00", log_probabilities={
+        "happy": -0.5, "neutral": -1.5, "sad": -1.5})
+    true = EmotionRow(replace(film, pose_sha256=None), None, None)
+    rows = [EmotionRow(film, "happy", 0.5, Change(0.5, 0.25, 0.125, 0.0, -0.25)),
+            EmotionRow(replace(film, emotion="contempt"), "sad", None, Change(None, None, 0.0, 0.0, 0.0)), true]
+    write_emotions(tmp_path, rows)
+    assert [name for name, _ in columns(tmp_path / "emotions.parquet")] == [
+        "video", "brow_height", *FILM, *JUDGED, "pose_sha256", "seen", "probability", "probability_neutral",
+        "brow_shift", "corner_shift", "eye_shift", "seen_shift", "shift"]
+    assert read_emotions(tmp_path) == rows
+    write_emotions(tmp_path, [true])
+    assert [name for name, _ in columns(tmp_path / "emotions.parquet")] == [
+        "video", "brow_height", *FILM, *JUDGED, "seen", "seen_shift", "shift"]
+    assert read_emotions(tmp_path) == [true]
+
+
+def test_without_a_classifier_an_emotion_film_has_no_labels(tmp_path):
+    row = EmotionRow(emotion_film("happy"), None, None, Change(None, None, 0.125, 0.0, 0.5))
+    write_emotions(tmp_path, [row])
+    assert [name for name, _ in columns(tmp_path / "emotions.parquet")][:10] == [
+        "video", "brow_height", *FILM, "mouth_opening"]
+    assert read_emotions(tmp_path) == [row]
