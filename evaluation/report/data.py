@@ -14,7 +14,8 @@ import yaml
 from evaluation.metrics.emotion import EmotionRow
 from evaluation.results import files as results
 from evaluation.results.files import Summary
-from evaluation.results.rows import MeasuredClip
+from evaluation.results.records import row_of
+from evaluation.results.rows import GridLine, MeasuredClip, Repeat, VariantLine
 from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
@@ -79,10 +80,10 @@ class ReportData:
     videos: dict[str, Path] = field(default_factory=dict)
     training: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     training_metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    ablation: list[dict[str, Any]] = field(default_factory=list)
+    ablation: list[GridLine] = field(default_factory=list)
     ablation_notes: list[str] = field(default_factory=list)
-    variants: list[dict[str, Any]] = field(default_factory=list)  # trained anew with one switch changed
-    long_speech: list[dict[str, Any]] = field(default_factory=list)  # error over repeats of one passage
+    variants: list[VariantLine] = field(default_factory=list)  # trained anew with one switch changed
+    long_speech: list[Repeat] = field(default_factory=list)  # error over repeats of one passage
     counts: list[CorpusCounts] = field(default_factory=list)
     rejects: list[RejectReason] = field(default_factory=list)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -133,9 +134,10 @@ def _ablation(root: Path, data: ReportData) -> None:
     if not path.is_file():
         data.missing.append(f"{paths.ABLATION / 'ablation.csv'} (dvc repro ablate)")
         return
-    data.ablation = results.read_csv(path)
+    data.ablation = [row_of(GridLine, record) for record in results.read_csv(path)]
+    data.variants = [row_of(VariantLine, record) for record in results.read_csv(path.with_name("variants.csv"))]
+    data.long_speech = [row_of(Repeat, record) for record in results.read_csv(path.with_name("long.csv"))]
     data.ablation_notes = json.loads(path.with_name("ablation.json").read_text())["notes"]
-    data.variants, data.long_speech = (results.read_csv(path.with_name(f"{name}.csv")) for name in ("variants", "long"))
 
 
 def _clip_tables(root: Path, data: ReportData) -> None:

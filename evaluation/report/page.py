@@ -14,6 +14,7 @@ from evaluation.report.published import TABLE_1_COLUMNS, TABLE_2, TABLE_2_COLUMN
 from evaluation.report.substitutes import validation
 from evaluation.report.text import interval_text, markdown_cell, number, share_text
 from evaluation.results import files as results
+from evaluation.results.records import repeat_record
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -59,7 +60,7 @@ def plot_files(data: ReportData) -> dict[str, list[dict[str, Any]]]:
         files["mouth"] = [row for row in data.mouth_curves if row["clip_id"] == first]
         files["mouth_all"] = data.mouth_curves
     if data.long_speech:
-        files["long_speech"] = data.long_speech
+        files["long_speech"] = [repeat_record(row) for row in data.long_speech]
     return files
 
 

@@ -127,13 +127,13 @@ def measured_plots(data: ReportData) -> list[MeasuredPlot]:
 
 def long_plots(data: ReportData) -> list[LongPlot]:
     """Error over repeats of one passage, a line a model."""
-    plots, models = [], list(dict.fromkeys(row["model"] for row in data.long_speech))
+    plots, models = [], list(dict.fromkeys(row.model for row in data.long_speech))
     for name, (label, unit) in LONG.items() if models else ():
         lines = []
         for model, style in zip(models, STYLES * len(models), strict=False):
-            rows = [row for row in data.long_speech if row["model"] == model]
-            lines.append(drawing.Series(model, [row["start_s"] + row["seconds"] / 2 for row in rows],
-                                    [row[name] for row in rows], style))
+            rows = [row for row in data.long_speech if row.model == model]
+            lines.append(drawing.Series(model, [row.start_s + row.seconds / 2 for row in rows],
+                                    [row.numbers[name] for row in rows], style))
         title = f"{label}, over seconds of speech: " + ", ".join(
             f"{line.name} from {number(line.y[0])} to {number(line.y[-1])}" for line in lines)
         plots.append(LongPlot(label, lines, drawing.line_plot(lines, "seconds of speech", unit, title, include=0.0)))

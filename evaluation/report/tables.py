@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +18,8 @@ from evaluation.metrics.emotion import EmotionRow
 from evaluation.report.data import ReportData
 from evaluation.report.plots import mouth_plot
 from evaluation.report.text import Seen
-from evaluation.results.rows import MeasuredClip
+from evaluation.results.records import record_of
+from evaluation.results.rows import GridLine, MeasuredClip, VariantLine
 from pipeline.media.crops import read_crop
 
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
@@ -70,7 +71,7 @@ class Table:
     """Columns under the names that readers know, and cells."""
 
     columns: list[str]
-    rows: list[list[Any]]
+    rows: list[list[str | float | None]]
 
 
 def metric_rows(data: ReportData) -> list[MetricRow]:
@@ -163,8 +164,9 @@ def gallery(data: ReportData) -> list[GalleryClip]:
     return [GalleryClip(row, video(data, f"{row.clip_id}_side_by_side"), mouth_plot(data, row)) for row in rows]
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
-    """Rows of equal keys."""
+def table(lines: Sequence[GridLine | VariantLine]) -> Table:
+    """Lines of equal columns."""
+    rows = [record_of(line) for line in lines]
     return Table([COLUMNS.get(name, name.replace("_", " ")) for name in rows[0]] if rows else [],
                  [list(row.values()) for row in rows])
 

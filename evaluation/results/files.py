@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,10 @@ from evaluation.results.records import Record, clip_of, clip_record, emotion_of,
 from evaluation.results.rows import ClipRow, MeasuredClip
 from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
-Row_co = TypeVar("Row_co", covariant=True)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row_co = TypeVar("Row_co", bound="DataclassInstance", covariant=True)
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
 EMOTION_VIDEO, POSE_VIDEO, SEED_VIDEO, DIAL_VIDEO = "emotions.mp4", "poses.mp4", "seeds.mp4", "dials.mp4"

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from evaluation.metrics.emotion import Change, EmotionFilm, EmotionRow
-from evaluation.results.rows import MEASURED, ClipRow, LostClip, MeasuredClip
+from evaluation.results.rows import MEASURED, ClipRow, LostClip, MeasuredClip, Repeat
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -71,3 +71,8 @@ def emotion_of(record: Mapping[str, Any]) -> EmotionRow:
     """A row of emotions.parquet, also of a file from before true films were in it."""
     change = None if record.get("video") == TRUE else row_of(Change, record)
     return EmotionRow(row_of(EmotionFilm, record), record.get("seen_shift"), record.get("shift"), change)
+
+
+def repeat_record(row: Repeat) -> Record:
+    """A row of long.csv: the model, the other columns in the order of their names."""
+    return {"model": row.model, **dict(sorted(record_of(row).items()))}

@@ -47,3 +47,45 @@ class LostClip:
 
 
 ClipRow = MeasuredClip | LostClip
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One clip at one setting of the guidance scales; without `w_e` no emotion is asked for."""
+
+    model: str
+    clip_id: str
+    w_a: float
+    w_e: float | None
+    numbers: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """A setting over all its clips: means, and distances over all their frames."""
+
+    w_a: float
+    w_e: float | None
+    numbers: Mapping[str, float | None]
+    clips: int
+
+
+@dataclass(frozen=True)
+class VariantLine:
+    """A model trained with one switch changed: means over clips."""
+
+    model: str
+    switch: str  # as a line of params.yaml
+    numbers: Mapping[str, float | None]
+    clips: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One of the times that a passage is said; `numbers`: errors, spread, jitter, and the mouth where it is known."""
+
+    model: str
+    repeat: int  # from 1
+    start_s: float
+    seconds: float
+    numbers: Mapping[str, float]

@@ -38,10 +38,10 @@ def project(tmp_path_factory):
     results.write_csv(root / "data/models/audio/curve.csv",
                       [{"step": s, "loss": 2.0 - s / 10, "lr": 1e-4, "validation_loss": 1.5 if s else None}
                        for s in range(3)])
-    results.write_csv(root / "data/ablation/ablation.csv", [{"w_a": 1.5, "w_e": None, "mouth_r": 0.5}])
+    results.write_csv(root / "data/ablation/ablation.csv", [{"w_a": 1.5, "w_e": None, "mouth_r": 0.5, "clips": 2}])
     write_json(root / "data/ablation/ablation.json", {"notes": ["The same seeds."]})
     results.write_csv(root / "data/ablation/variants.csv", [
-        {"model": "noise_off", "switch": "diffusion.previous_noise_t_max: 0", "mouth_r": 0.61}])
+        {"model": "noise_off", "switch": "diffusion.previous_noise_t_max: 0", "mouth_r": 0.61, "clips": 2}])
     results.write_csv(root / "data/ablation/long.csv", [
         {"model": "in use", "repeat": k, "start_s": 10.0 * k, "seconds": 10.0, "expression_error": 0.8 + k / 10,
          "yaw_jitter_deg": 0.5} for k in range(3)])

@@ -8,8 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from evaluation.metrics.emotion import Change, EmotionRow
-from evaluation.results.files import read_clips, read_emotions, write_clips, write_emotions, write_rows
-from evaluation.results.rows import FAILED, LostClip, MeasuredClip
+from evaluation.results.files import (
+    read_clips,
+    read_csv,
+    read_emotions,
+    write_clips,
+    write_csv,
+    write_emotions,
+    write_rows,
+)
+from evaluation.results.records import record_of, repeat_record, row_of
+from evaluation.results.rows import FAILED, GridLine, LostClip, MeasuredClip, Repeat, VariantLine
 from tests.evaluation.fakes import emotion_film, measured_clip
 
 LOST = LostClip("x", FAILED, "face_not_found", "no face")
@@ -82,3 +91,20 @@ def test_without_a_classifier_an_emotion_film_has_no_labels(tmp_path):
     assert [name for name, _ in columns(tmp_path / "emotions.parquet")][:10] == [
         "video", "brow_height", *FILM, "mouth_opening"]
     assert read_emotions(tmp_path) == [row]
+
+
+@pytest.mark.parametrize(("row", "names"), [
+    (GridLine(1.5, None, {"mouth_r": 0.5, "fid": None}, 3), ["w_a", "w_e", "mouth_r", "fid", "clips"]),
+    (VariantLine("noise_off", "a.b: 0", {"mouth_r": 0.5}, 3), ["model", "switch", "mouth_r", "clips"])], ids=str)
+def test_lines_of_the_ablation_come_back(tmp_path, row, names):
+    write_csv(tmp_path / "lines.csv", [record_of(row)])
+    [record] = read_csv(tmp_path / "lines.csv")
+    assert list(record) == names and row_of(type(row), record) == row
+
+
+def test_repeats_come_back_and_stand_in_the_order_of_their_names(tmp_path):
+    row = Repeat("in use", 2, 10.5, 10.25, {"yaw_jitter_deg": 0.5, "expression_error": 0.75})
+    write_csv(tmp_path / "long.csv", [repeat_record(row)])
+    [record] = read_csv(tmp_path / "long.csv")
+    assert list(record) == ["model", "expression_error", "repeat", "seconds", "start_s", "yaw_jitter_deg"]
+    assert row_of(Repeat, record) == row
