@@ -15,7 +15,7 @@ from evaluation.metrics.emotion import EmotionRow
 from evaluation.results import files as results
 from evaluation.results.files import Summary
 from evaluation.results.records import row_of
-from evaluation.results.rows import GridLine, MeasuredClip, Repeat, VariantLine
+from evaluation.results.rows import GridLine, MeasuredClip, MouthPoint, Repeat, VariantLine
 from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
@@ -75,10 +75,10 @@ class ReportData:
     clips: list[MeasuredClip] = field(default_factory=list)
     emotions: list[EmotionRow] = field(default_factory=list)
     true_emotions: list[EmotionRow] = field(default_factory=list)
-    mouth_curves: list[dict[str, Any]] = field(default_factory=list)
+    mouth_curves: list[MouthPoint] = field(default_factory=list)
     distributions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
-    training: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    training: dict[str, list[dict[str, float | None]]] = field(default_factory=dict)
     training_metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     ablation: list[GridLine] = field(default_factory=list)
     ablation_notes: list[str] = field(default_factory=list)
@@ -113,7 +113,7 @@ def _evaluation(root: Path, data: ReportData) -> None:
     emotions = results.read_emotions(folder) if (folder / results.EMOTIONS).is_file() else []
     data.emotions = [row for row in emotions if row.change is not None]
     data.true_emotions = [row for row in emotions if row.change is None]
-    data.mouth_curves = results.read_csv(folder / results.CURVES)
+    data.mouth_curves = [row_of(MouthPoint, record) for record in results.read_csv(folder / results.CURVES)]
     data.distributions = json.loads((folder / results.DISTRIBUTIONS).read_text())
     data.videos = {path.stem: path for path in sorted((folder / results.VIDEOS).glob("*.mp4"))}
 

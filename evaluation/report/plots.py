@@ -68,10 +68,10 @@ class LongPlot:
 
 def mouth_plot(data: ReportData, row: MeasuredClip) -> Markup:
     """Mouth openings of one clip over time."""
-    curve = [point for point in data.mouth_curves if point["clip_id"] == row.clip_id]
+    curve = [point for point in data.mouth_curves if point.clip_id == row.clip_id]
     lines = []
     for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2")):
-        points = [(point["frame"] / FPS, point[name]) for point in curve if point.get(name) is not None]
+        points = [(point.frame / FPS, opening) for point in curve if (opening := point.numbers.get(name)) is not None]
         lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
     title = f"Mouth opening of clip {row.clip_id}: true and generated, r {number(row.numbers['mouth_r'])}"
     return drawing.line_plot(lines, "seconds", "mouth opening", title)
@@ -83,7 +83,8 @@ def training_plots(data: ReportData) -> list[TrainingPlot]:
     for stage, rows in data.training.items():
         lines: list[drawing.Series] = []
         for name, style in LOSSES.items():
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            points = [(step, loss) for row in rows
+                      if (step := row["step"]) is not None and (loss := row.get(name)) is not None]
             hidden = any(points == list(zip(line.x, line.y, strict=True)) for line in lines)  # below an equal one
             if points and not hidden:
                 lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))

@@ -34,14 +34,17 @@ def record_of(row: DataclassInstance) -> Record:
 
 
 def row_of(kind: type[Row], record: Mapping[str, Any]) -> Row:
-    """The row that a record was made of; raises TypeError where a column is missing."""
+    """The row that a record was made of; raises ValueError where a column is missing. Text is no number."""
     names = {field.name for field in fields(kind)}
     values = {name: record[name] for name in names & record.keys()}
     for name in names & PREFIXES.keys():
         prefix = PREFIXES[name]
         values[name] = {column.removeprefix(prefix): number for column, number in record.items()
-                        if column.startswith(prefix) and column not in names}
-    return kind(**values)
+                        if column.startswith(prefix) and column not in names and not isinstance(number, str)}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ValueError(f"a row that is no {kind.__name__}: {error}") from None
 
 
 def clip_record(row: ClipRow) -> Record:

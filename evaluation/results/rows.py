@@ -89,3 +89,12 @@ class Repeat:
     start_s: float
     seconds: float
     numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class MouthPoint:
+    """Mouth openings in one frame, by film; None without a face, or where a film was not made."""
+
+    clip_id: str
+    frame: int
+    numbers: Mapping[str, float | None]

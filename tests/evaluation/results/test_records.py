@@ -64,6 +64,14 @@ def test_a_file_from_before_there_was_a_status_is_read(tmp_path):
     assert read_clips(tmp_path) == [MeasuredClip(clip_id="a", identity="p", frames=9, numbers={"mouth_r": 0.5})]
 
 
+def test_a_table_of_something_else_is_refused_by_name_and_text_is_no_number(tmp_path):
+    write_rows(tmp_path / "clips.parquet", [{"clip_id": "a", "status": "measured"}])
+    with pytest.raises(ValueError, match=r"no MeasuredClip: .*'identity'"):
+        read_clips(tmp_path)
+    write_rows(tmp_path / "clips.parquet", [{"clip_id": "a", "identity": "p", "frames": 9, "mouth_r": "high"}])
+    assert read_clips(tmp_path) == [MeasuredClip(clip_id="a", identity="p", frames=9, numbers={})]
+
+
 FILM = ["clip_id", "corner_height", "corpus", "emotion", "eye_opening", "frames", "identity"]
 JUDGED = ["logp_happy", "logp_neutral", "logp_sad", "mouth_opening", "p_happy", "p_neutral", "p_sad"]
 
