@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.results.compare import Difference, compare, differing_protocol
-from evaluation.results.files import CLIPS, SUMMARY, read_rows
+from evaluation.results.files import CLIPS, SUMMARY, read_clips
 
 DRAWS, SEED = 10_000, 0
 
@@ -23,7 +23,7 @@ def print_comparison(first: str, second: str, console: Console | None = None) ->
     if problems:
         raise ValueError(f"{first} and {second} were measured differently ({', '.join(problems)}): evaluate both with "
                          "the same parameters and weights")
-    found = compare(read_rows(left / CLIPS), read_rows(right / CLIPS), DRAWS, SEED)
+    found = compare(read_clips(left), read_clips(right), DRAWS, SEED)
     if not found:
         console.print(f"{first} and {second} have equal values on every clip")
         return found

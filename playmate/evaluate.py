@@ -8,7 +8,7 @@ again it goes on, and repeated it gives the same files byte for byte.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.jobs.clip import FPS, JobSettings
@@ -22,6 +22,7 @@ from evaluation.report.text import markdown_table
 from evaluation.results import files as results
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles
+from evaluation.results.rows import FAILED, LostClip, MeasuredClip
 from evaluation.results.summary import ClipSummary
 from pipeline.compute.resources import Actors
 from pipeline.core import paths
@@ -75,10 +76,12 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[result
     section, clips, curves = params.evaluate, ClipSummary(), CurveFiles(out)
     measured = [task for task in tasks if has_result(task.folder)]
     for index, task in enumerate(measured):
-        result = load_result(task.folder)
+        result = load_result(task.folder, MeasuredClip)
         if len(measured) > 1:  # read again rather than kept: memory does not grow with the number of videos
-            other = load_result(measured[index - 1].folder).curves["reference"]
-            result.row["mouth_r_other_video"] = other_video_r(result.curves["generated"], other, section.max_lag_frames)
+            other = load_result(measured[index - 1].folder, MeasuredClip).curves["reference"]
+            chance = other_video_r(result.curves["generated"], other, section.max_lag_frames)
+            row = replace(result.row, numbers={**result.row.numbers, "mouth_r_other_video": chance})
+            result = replace(result, rows=(row,))
         clips.add(result)
         curves.add(result)
     curves.close()
@@ -87,17 +90,16 @@ def _write(out: Path, tasks: list[Task], pairing: Pairing, failures: list[result
     summary = results.Summary(
         clips.metrics(section.bootstrap, params.seed),
         protocol_of_pairs(clips.rows, judged) | {
-            "clips": [row["clip_id"] for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
+            "clips": [row.clip_id for row in clips.rows], "seed": params.seed, "side_px": SIDE_PX,
             "unpaired": len(lost), "measured_on": "the two videos alone: motion too is what the landmarks show",
             "reference": "the true video's first frame; both videos are cut to the shorter"},
         len(clips.rows), failures + lost)
     results.write_summary(out, summary)
-    results.write_rows(out / results.CLIPS, results.round_floats(
-        [{**row, "status": results.MEASURED} for row in clips.rows]
-        + [asdict(row) | {"status": results.FAILED} for row in failures]
-        + [asdict(row) | {"status": UNPAIRED} for row in lost]))
+    without = [LostClip(row.clip_id, status, row.code, row.detail, row.stage)
+               for status, group in ((FAILED, failures), (UNPAIRED, lost)) for row in group]
+    results.write_clips(out, [*clips.rows, *without])
     write_text(out / "report.md", markdown(summary))
-    return sum(row["frames"] >= spec.reading.max_frames for row in clips.rows)
+    return sum(row.frames >= spec.reading.max_frames for row in clips.rows)
 
 
 def markdown(summary: results.Summary) -> str:

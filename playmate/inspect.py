@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from evaluation.results.files import CLIPS, read_clips
+from evaluation.results.rows import MeasuredClip
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, read_clip_table
 from pipeline.core.config import Params
@@ -121,12 +123,13 @@ def _uses(row: dict[str, Any], split: str | None, params: Params) -> list[str]:
 
 
 def _evaluation_line(row: dict[str, Any], root: Path) -> str:
-    path = root / paths.EVALUATION / "clips.parquet"
-    if not path.is_file():
+    folder = root / paths.EVALUATION
+    if not (folder / CLIPS).is_file():
         return "no evaluation yet"
-    found = pq.read_table(path, filters=[("clip_id", "=", row["clip_id"])]).to_pylist()
-    values = {k: v for k, v in found[0].items() if isinstance(v, float)} if found else {}
-    return ", ".join(f"{key} {value:.4g}" for key, value in sorted(values.items())) or "not among the evaluated clips"
+    found = [one.numbers for one in read_clips(folder)
+             if isinstance(one, MeasuredClip) and one.clip_id == row["clip_id"]]
+    values = {name: value for name, value in found[0].items() if isinstance(value, float)} if found else {}
+    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(values.items())) or "not among the evaluated clips"
 
 
 def _pairs(title: str, values: dict[str, Any]) -> Table:

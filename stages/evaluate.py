@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.jobs.clip import FPS, ClipJob, JobSettings, OfClip
-from evaluation.jobs.emotion import EmotionJob
+from evaluation.jobs.emotion import EmotionJob, TrueEmotionJob
 from evaluation.jobs.mouth import stored_curves, training_reference
 from evaluation.jobs.parts import ModelSpec
 from evaluation.jobs.plan import (
@@ -31,11 +31,12 @@ from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.shown import DialJob, PoseJob, SeedJob, write_grid
 from evaluation.jobs.workers import Failure, Job, Task, make_tasks, run_missing
 from evaluation.metrics import emotion
-from evaluation.metrics.emotion import emo_a
+from evaluation.metrics.emotion import EmotionFilm, EmotionRow, emo_a
 from evaluation.results import files as results
 from evaluation.results import summary as summarise
 from evaluation.results.compare import protocol_of_pairs
 from evaluation.results.files import CurveFiles, copy_videos
+from evaluation.results.rows import FAILED, LostClip, MeasuredClip
 from feature_store.reader import ClipFeatures, FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.components.face_space import face_space_identity
@@ -94,33 +95,31 @@ def _write(tasks: list[Task], failures: list[Failure], training: dict[str, list[
     """Read the results one by one and write the stage's files."""
     folder, section, seed = paths.EVALUATION, params.evaluate, params.seed
     clips, curves = summarise.ClipSummary(), CurveFiles(folder)
-    emotions: list[dict[str, Any]] = []
-    true_emotions: list[dict[str, Any]] = []
+    emotions: list[EmotionFilm] = []
+    true_emotions: list[EmotionFilm] = []
     done: list[Task] = []
     for task in (task for task in tasks if has_result(task.folder)):
-        result = load_result(task.folder)
         done.append(task)
         if isinstance(task.job, ClipJob):
+            result = load_result(task.folder, MeasuredClip)
             clips.add(result)
             curves.add(result)
             copy_videos(task.folder, folder / results.VIDEOS)
-        elif not isinstance(task.job, PoseJob | SeedJob | DialJob):
-            (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(result.row)
+        elif isinstance(task.job, EmotionJob | TrueEmotionJob):
+            film = load_result(task.folder, EmotionFilm).row
+            (emotions if isinstance(task.job, EmotionJob) else true_emotions).append(film)
     curves.close()
     rows, true_rows = emotion.emotion_rows(emotions), emotion.true_rows(true_emotions)
     draws = section.bootstrap
     metrics = (clips.metrics(draws, seed) | summarise.training_metrics(training, draws, seed)
-               | emotion.emotion_metrics(rows, draws, seed) | emo_a(rows, draws, seed)
+               | emotion.emotion_metrics(rows, draws, seed) | emo_a(emotions, draws, seed)
                | emotion.shift_metrics(true_rows, draws, seed, "emo_shift_facex_true"))
     results.write_summary(folder, results.Summary(
         metrics, _protocol(clips.rows, rows, true_rows, params, fingerprints), len(clips.rows),
         failures, summarise.checks(clips.rows, emotions)))
-    lost = [{"clip_id": f.clip_id, "status": results.FAILED, "code": f.code, "detail": f.detail}
-            for f in failures if f.stage == "clip"]
-    results.write_rows(folder / results.CLIPS, results.round_floats(
-        [{**row, "status": results.MEASURED} for row in clips.rows] + lost))
-    results.write_rows(folder / results.EMOTIONS, results.round_floats(
-        [{"video": "generated", **row} for row in rows] + [{"video": "true", **row} for row in true_rows]))
+    lost = [LostClip(f.clip_id, FAILED, f.code, f.detail) for f in failures if f.stage == "clip"]
+    results.write_clips(folder, [*clips.rows, *lost])
+    results.write_emotions(folder, [*rows, *true_rows])
     write_json(folder / results.DISTRIBUTIONS, results.round_floats(summarise.distributions(clips.rows, training)))
     for kind, name in ((EmotionJob, results.EMOTION_VIDEO), (PoseJob, results.POSE_VIDEO),
                        (SeedJob, results.SEED_VIDEO), (DialJob, results.DIAL_VIDEO)):
@@ -137,16 +136,16 @@ def _write_grid(path: Path, made: Sequence[tuple[OfClip, Path]], crf: int) -> No
         write_grid(path, tiles, Path(first.crop).with_suffix(".wav"), FPS, crf)
 
 
-def _protocol(clips: list[dict], emotions: list[dict], true_rows: list[dict], params: Params,
+def _protocol(clips: list[MeasuredClip], emotions: list[EmotionRow], true_rows: list[EmotionRow], params: Params,
               fingerprints: dict[str, str]) -> dict[str, Any]:
     """What must be equal for two evaluations to be comparable; no time, host or path."""
     section = params.evaluate
-    return {"test_sets": dict(Counter(row["corpus"] for row in clips)),  # clips of each corpus
-            "clips": [row["clip_id"] for row in clips],
-            "identities": len({row["identity"] for row in clips}),
-            "wrong_speech_of": {row["clip_id"]: row["wrong_clip_id"] for row in clips},
+    return {"test_sets": dict(Counter(row.corpus for row in clips)),  # clips of each corpus
+            "clips": [row.clip_id for row in clips],
+            "identities": len({row.identity for row in clips}),
+            "wrong_speech_of": {row.clip_id: row.wrong_clip_id for row in clips},
             **protocol_of_pairs(clips, section),
-            "emotion_videos": len(emotions), "true_emotion_clips": [row["clip_id"] for row in true_rows],
+            "emotion_videos": len(emotions), "true_emotion_clips": [row.film.clip_id for row in true_rows],
             "emotions": list(section.emotions), "seed": params.seed,
             "samples": section.samples, "sampling": params.sample.model_dump(),
             "reference": "the clip's own first frame is the portrait; head pose is generated",

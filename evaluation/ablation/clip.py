@@ -16,6 +16,7 @@ from evaluation.metrics.emotion import Aggregation, video_label
 from evaluation.metrics.judges import IDENTITY, Judges
 from evaluation.metrics.motion import jitter
 from evaluation.results.files import Result
+from evaluation.results.rows import GridRow
 from models.generation.talking_head import Source, TalkingHead
 from models.motion.emotions import emotion_weights
 from pipeline.components.bundle import bundle_digest, load_bundle
@@ -51,22 +52,21 @@ class GridJob(OfClip):
         return [*super().inputs(), self.wrong_clip_id, self.emotion, [asdict(setting) for setting in self.grid],
                 self.bundle and bundle_digest(self.bundle)]
 
-    def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result:
+    def run(self, parts: Parts, settings: AblationSettings, folder: Path) -> Result[GridRow]:
         """Every setting; nothing is written. Raises FaceNotFound, ValueError."""
-        clip, parts = self.clip, with_model(parts, self.bundle)
-        frames = read_crop(Path(clip.crop), range(len(clip)))
+        parts = with_model(parts, self.bundle)
+        frames = read_crop(Path(self.clip.crop), range(len(self.clip)))
         portrait = parts.head.portrait(frames[0])
         true = measure.look_at(frames[::settings.frame_stride], parts.judges)
-        found = [_measure(clip, self.wrong_speech, portrait, true, setting, self.emotion, parts, settings)
-                 for setting in self.grid]
-        return Result({"measured": [one.row for one in found]}, {}, {
+        found = [_measure(self, portrait, true, setting, parts, settings) for setting in self.grid]
+        return Result(tuple(one.row for one in found), {}, {
             f"{index}.{name}": array for index, one in enumerate(found) for name, array in one.features.items()})
 
 
-def measurements(result: Result) -> list[Measured]:
+def measurements(result: Result[GridRow]) -> list[Measured]:
     """What `GridJob.run` gave, one a setting."""
     return [Measured(row, {name.removeprefix(f"{index}."): array for name, array in result.arrays.items()
-                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.row["measured"])]
+                           if name.startswith(f"{index}.")}) for index, row in enumerate(result.rows)]
 
 
 def with_model(parts: Parts, bundle: Path | None) -> Parts:
@@ -75,14 +75,15 @@ def with_model(parts: Parts, bundle: Path | None) -> Parts:
         parts, head=TalkingHead(parts.head.space, load_bundle(bundle).generator(parts.device)))
 
 
-def _measure(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measure.Seen, setting: Setting,
-             asked: str, parts: Parts, settings: AblationSettings) -> Measured:
+def _measure(job: GridJob, portrait: Source, true: measure.Seen, setting: Setting, parts: Parts,
+             settings: AblationSettings) -> Measured:
+    clip, asked = job.clip, job.emotion
     scales, emotion = {"audio_scale": setting.audio_scale}, None
     if setting.emotion_scale is not None:
         scales["emotion_scale"] = setting.emotion_scale
         emotion = emotion_weights({asked: 1.0}, parts.head.generator.labels)
     own, wrong = parts.head.motions([portrait.request(speech, emotion, seed=clip.seed)
-                                     for speech in (clip.speech, wrong_speech)], **scales)
+                                     for speech in (clip.speech, job.wrong_speech)], **scales)
     stride, lag = settings.frame_stride, settings.max_lag_frames // settings.frame_stride
     made = measure.look_at(parts.head.frames(portrait, own[::stride]), parts.judges)
     control = measure.look_at(parts.head.frames(portrait, wrong[::stride]), parts.judges)
@@ -90,13 +91,12 @@ def _measure(clip: Clip, wrong_speech: np.ndarray, portrait: Source, true: measu
     chance = measure.mouth_correlation(true.curves.mouth[:len(control.curves)], control.curves.mouth, lag)
     keypoints, pose = parts.head.plain_keypoints(portrait, own), measure.pose_numbers(own[:, -3:])
     pictures, features = _pictures(clip, true, made, parts.judges, settings)
-    return Measured({
-        "clip_id": clip.clip_id, "w_a": setting.audio_scale, "w_e": setting.emotion_scale,
+    return Measured(GridRow(job.model, clip.clip_id, setting.audio_scale, setting.emotion_scale, {
         "mouth_r": found.r, "mouth_r_wrong_speech": chance.r, **pictures,
         **_emotion(made, asked, setting.emotion_scale is not None, parts.judges, settings),
         "mouth_opening_std_ratio": _spread(made.curves.mouth) / max(_spread(true.curves.mouth), 1e-9),
         "keypoint_jitter": float(jitter(keypoints).mean()), "yaw_range_deg": pose["yaw_range_deg"],
-        "yaw_jitter_deg": pose["yaw_jitter_deg"]}, features)
+        "yaw_jitter_deg": pose["yaw_jitter_deg"]}), features)
 
 
 def _pictures(clip: Clip, true: measure.Seen, made: measure.Seen, judges: Judges,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from evaluation.metrics.frechet import frechet_of_features
 from evaluation.metrics.judges import FRECHET
+from evaluation.results.rows import GridLine, GridRow
 
 NOTES = (
     "Guidance scales w_a and w_e of eq. 8 are varied at sampling, as in Table 2 of the paper, with the same "
@@ -34,7 +34,7 @@ class Setting:
 class Measured:
     """One setting on one clip: its `row`, and features for distances over all clips."""
 
-    row: dict[str, Any]
+    row: GridRow
     features: dict[str, np.ndarray]
 
 
@@ -44,22 +44,21 @@ def guidance_grid(audio_scales: Sequence[float], emotion_scales: Sequence[float]
             *(Setting(chosen_audio, scale) for scale in emotion_scales)]
 
 
-def table(found: Sequence[Measured], grid: Sequence[Setting]) -> list[dict[str, Any]]:
+def table(found: Sequence[Measured], grid: Sequence[Setting]) -> list[GridLine]:
     """Means over clips that have the number (None where none has it) and distances over all clips' frames, one line per
     setting, in the order of the grid."""
     lines = []
     for setting in grid:
-        group = [one for one in found if (one.row["w_a"], one.row["w_e"]) == (
-            setting.audio_scale, setting.emotion_scale)]
+        group = [one for one in found if (one.row.w_a, one.row.w_e) == (setting.audio_scale, setting.emotion_scale)]
         if group:
-            names = [name for name in group[0].row if name not in ("clip_id", "model", "w_a", "w_e")]
-            lines.append({"w_a": setting.audio_scale, "w_e": setting.emotion_scale,
-                          **{name: _mean([one.row[name] for one in group]) for name in names},
-                          **_distances(group), "clips": len(group)})
+            means = {name: average_known([one.row.numbers[name] for one in group]) for name in group[0].row.numbers}
+            lines.append(GridLine(setting.audio_scale, setting.emotion_scale, {**means, **_distances(group)},
+                                  len(group)))
     return lines
 
 
-def _mean(numbers: Sequence[float | None]) -> float | None:
+def average_known(numbers: Sequence[float | None]) -> float | None:
+    """The mean of those that are known; None where none is."""
     known = [number for number in numbers if number is not None]
     return float(np.mean(known)) if known else None
 

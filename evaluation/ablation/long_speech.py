@@ -21,6 +21,7 @@ from evaluation.metrics.curves import face_curves
 from evaluation.metrics.measure import pose_numbers
 from evaluation.metrics.motion import pearson
 from evaluation.results.files import Result
+from evaluation.results.rows import Repeat
 from models.face.points import NUM_KEYPOINTS
 from models.generation.generator import MotionGenerator
 from models.generation.request import Request
@@ -67,9 +68,10 @@ class PassageJob:
                 for array in (self.passage.speech, self.passage.motion, self.passage.x_c)]
         return [said, self.passage.times, self.passage.seed, self.bundle and bundle_digest(self.bundle)]
 
-    def run(self, parts: Parts, settings: Any, folder: Path) -> Result:
-        """`repeats`: rows of `error_over_time`; nothing is written."""
-        return Result({"repeats": error_over_time(self.passage, with_model(parts, self.bundle).head.generator)}, {}, {})
+    def run(self, parts: Parts, settings: Any, folder: Path) -> Result[Repeat]:
+        """The rows of `error_over_time`; nothing is written."""
+        generator = with_model(parts, self.bundle).head.generator
+        return Result(tuple(error_over_time(self.passage, self.model, generator)), {}, {})
 
 
 def make_passage(clips: Sequence[Clip], seconds: float) -> Passage:
@@ -81,8 +83,8 @@ def make_passage(clips: Sequence[Clip], seconds: float) -> Passage:
     return Passage(first.clip_id, speech, np.concatenate([clip.motion for clip in own]), first.x_c, times, first.seed)
 
 
-def error_over_time(passage: Passage, generator: MotionGenerator) -> list[dict[str, Any]]:
-    """One row a repeat: `expression_error` and `expression_spread` in the training clips' standard deviations,
+def error_over_time(passage: Passage, model: str, generator: MotionGenerator) -> list[Repeat]:
+    """One row a repeat with `expression_error` and `expression_spread` in the training clips' standard deviations,
     `yaw_jitter_deg`, and `mouth_r` where key points have names."""
     requests = [Request(speech=np.tile(passage.speech, (passage.times, 1)), x_c=passage.x_c,
                         source_rho=passage.motion[0, -RHO_DIM:], seed=passage.seed + sample)
@@ -92,8 +94,8 @@ def error_over_time(passage: Passage, generator: MotionGenerator) -> list[dict[s
     for repeat in range(passage.times):
         part = made[:, repeat * len(passage):(repeat + 1) * len(passage)]
         found = [_numbers(sample, passage, expression) for sample in part]
-        rows.append({"repeat": repeat + 1, "start_s": repeat * len(passage) / FPS, "seconds": len(passage) / FPS,
-                     **{name: float(np.mean([one[name] for one in found])) for name in found[0]}})
+        means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+        rows.append(Repeat(model, repeat + 1, repeat * len(passage) / FPS, len(passage) / FPS, means))
     return rows
 
 

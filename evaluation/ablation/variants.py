@@ -7,10 +7,9 @@ the model in use, which may have started from other weights, a switch would prov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-
+from evaluation.ablation.grid import average_known
+from evaluation.results.rows import GridRow, VariantLine
 from pipeline.core.config import Params
 
 UNCHANGED = "unchanged"
@@ -44,13 +43,12 @@ def switch_text(name: str) -> str:
     return f"{part}.{key}: {value}"
 
 
-def variant_table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Means over clips of rows that carry `model`, one line a variant, in the order of `names`."""
+def variant_table(rows: Sequence[GridRow], names: Sequence[str]) -> list[VariantLine]:
+    """Means over clips, one line a variant, in the order of `names`."""
     lines = []
     for name in names:
-        group = [row for row in rows if row["model"] == name]
+        group = [row for row in rows if row.model == name]
         if group:
-            lines.append({"model": name, "switch": switch_text(name),
-                          **{column: float(np.mean([row[column] for row in group])) for column in COLUMNS},
-                          "clips": len(group)})
+            means = {column: average_known([row.numbers[column] for row in group]) for column in COLUMNS}
+            lines.append(VariantLine(name, switch_text(name), means, len(group)))
     return lines

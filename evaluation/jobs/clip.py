@@ -19,6 +19,7 @@ from evaluation.metrics.lip_sync import SpeechToMouth
 from evaluation.metrics.motion import diversity
 from evaluation.metrics.motion import lip_vertex_error as lip_error
 from evaluation.results.files import Result
+from evaluation.results.rows import MeasuredClip
 from models.face.points import NUM_KEYPOINTS
 from models.generation.talking_head import Source
 from models.motion.clock import FPS
@@ -101,12 +102,12 @@ class ClipJob(OfClip):
     def inputs(self) -> list[Any]:
         return [*super().inputs(), self.wrong_clip_id]
 
-    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result[MeasuredClip]:
         """Generate, render and measure; videos go to `folder`. Raises FaceNotFound, ValueError."""
         return _measure(self, parts, settings, folder)
 
 
-def _measure(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+def _measure(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) -> Result[MeasuredClip]:
     clip, judges = job.clip, parts.judges
     frames = read_crop(Path(clip.crop), range(len(clip)))
     waveform = read_wav(Path(clip.crop).with_suffix(".wav"))[:len(clip) * RATE_HZ // FPS]
@@ -119,18 +120,18 @@ def _measure(job: ClipJob, parts: Parts, settings: JobSettings, folder: Path) ->
     wrong_mouth = np.full(len(clip), np.nan)
     wrong_mouth[:len(wrong):settings.control_stride] = control.curves.mouth
     numbers, arrays = pair_numbers(reference, made, waveform, judges, settings)
-    row = {"clip_id": clip.clip_id, "corpus": clip.corpus, "identity": clip.identity, "frames": len(clip),
-           "seed": clip.seed, "wrong_clip_id": job.wrong_clip_id, **numbers,
-           **_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
-           **_sync_numbers(parts.sync, clip, job.wrong_speech, made, reference),
-           **_motion_numbers(clip, parts, portrait, motions, waveform),
-           "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.head.space)}
+    numbers |= {**_control_numbers(reference.curves.mouth, control.curves.mouth, len(wrong), settings),
+                **_sync_numbers(parts.sync, clip, job.wrong_speech, made, reference),
+                **_motion_numbers(clip, parts, portrait, motions, waveform),
+                "lip_vertex_error_wrong_speech": _lip_error(clip, wrong, parts.head.space)}
+    row = MeasuredClip(clip_id=clip.clip_id, corpus=clip.corpus, identity=clip.identity, frames=len(clip),
+                       seed=clip.seed, wrong_clip_id=job.wrong_clip_id, numbers=numbers)
     curves = {"reference": reference.curves.mouth, "generated": made.curves.mouth, "wrong_speech": wrong_mouth}
-    return Result(row, curves, arrays)
+    return Result((row,), curves, arrays)
 
 
 def pair_numbers(reference: measure.Seen, made: measure.Seen, waveform: np.ndarray, judges: Judges,
-                 settings: JobSettings) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+                 settings: JobSettings) -> tuple[dict[str, float | None], dict[str, np.ndarray]]:
     """Everything that two videos alone say, whoever made them: numbers, and arrays for distances over all clips.
 
     Raises ValueError where a face is missing in too many frames.
@@ -160,7 +161,8 @@ def _motions(job: ClipJob, parts: Parts, portrait: Source,
     return samples, wrong
 
 
-def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int, settings: JobSettings) -> dict:
+def _control_numbers(reference: np.ndarray, control: np.ndarray, frames: int,
+                     settings: JobSettings) -> dict[str, float]:
     """The wrong speech's mouth on the frames that were rendered; the lag window spans the same time."""
     stride = settings.control_stride
     found = measure.mouth_correlation(reference[:frames:stride], control, settings.max_lag_frames // stride)

@@ -17,6 +17,7 @@ from evaluation.metrics.judges import Judges, judge_weights, load_judges
 from evaluation.metrics.lip_sync import fill_gaps
 from evaluation.metrics.seen_pose import head_angles_deg, seen_lip_error
 from evaluation.results.files import Result
+from evaluation.results.rows import MeasuredClip
 from pipeline.core.fingerprint import file_sha256
 
 SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
@@ -38,7 +39,7 @@ class PairJob:
     def inputs(self) -> list[Any]:
         return [self.name, *(file_sha256(Path(path)) for path in (self.generated, self.reference))]
 
-    def run(self, parts: PairParts, settings: JobSettings, folder: Path) -> Result:
+    def run(self, parts: PairParts, settings: JobSettings, folder: Path) -> Result[MeasuredClip]:
         """Measure; nothing is written. Raises FaceNotFound, ValueError, UnreadableVideo."""
         return measure_pair(self, parts.judges, settings, parts.read)
 
@@ -101,7 +102,7 @@ def _videos(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in paths}
 
 
-def measure_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result:
+def measure_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Reader) -> Result[MeasuredClip]:
     """Measure one pair; raises FaceNotFound, ValueError, or what `read` raises for a broken file.
 
     The generated video is judged with its own sound, or with the reference's where it has none.
@@ -114,10 +115,10 @@ def measure_pair(job: PairJob, judges: Judges, settings: JobSettings, read: Read
     if sound is None:
         sound = np.zeros(0, np.float32)
     numbers, arrays = pair_numbers(true, made, sound, judges, settings)
-    row = {"clip_id": job.name, "identity": "", "frames": frames, "frames_generated": len(made_frames),
-           "frames_reference": len(true_frames), "has_sound": bool(len(sound)), **numbers,
-           **_motion_numbers(true, made, sound)}
-    return Result(row, {"reference": true.curves.mouth, "generated": made.curves.mouth}, arrays)
+    row = MeasuredClip(clip_id=job.name, identity="", frames=frames, frames_generated=len(made_frames),
+                       frames_reference=len(true_frames), has_sound=bool(len(sound)),
+                       numbers=numbers | _motion_numbers(true, made, sound))
+    return Result((row,), {"reference": true.curves.mouth, "generated": made.curves.mouth}, arrays)
 
 
 def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> float | None:
@@ -133,8 +134,9 @@ def other_video_r(generated: np.ndarray, other: np.ndarray, max_lag: int) -> flo
 def _motion_numbers(true: measure.Seen, made: measure.Seen, sound: np.ndarray) -> dict[str, float | None]:
     """Lips, head pose and beats by the landmarks, of both videos: their motion itself is not known."""
     angles = {"generated": head_angles_deg(made.points), "true": head_angles_deg(true.points)}
-    found = measure.pose_numbers(angles["generated"]) | measure.of_the_truth(measure.pose_numbers(angles["true"]))
-    found["lip_error_seen"] = seen_lip_error(true.points, made.points)
+    found: dict[str, float | None] = {
+        **measure.pose_numbers(angles["generated"]), **measure.of_the_truth(measure.pose_numbers(angles["true"])),
+        "lip_error_seen": seen_lip_error(true.points, made.points)}
     if len(sound):
         found |= measure.beat_numbers(sound, RATE_HZ, FPS, angles["generated"])
         found["beat_alignment_reference"] = measure.beat_numbers(sound, RATE_HZ, FPS, angles["true"])["beat_alignment"]

@@ -8,24 +8,26 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evaluation.results.files import Result
+from evaluation.results.records import Row
 from pipeline.core.atomic import write_bytes, write_json
 
 RESULT, ARRAYS = "result.json", "arrays.npz"
 
 
-def save_result(folder: Path, result: Result) -> None:
+def save_result(folder: Path, result: Result[Row]) -> None:
     """Commit a result into `folder`, beside the videos that are there already."""
     buffer = io.BytesIO()
     named: dict[str, Any] = {f"curve.{name}": value for name, value in result.curves.items()}
     np.savez(buffer, **named | {f"array.{name}": value for name, value in result.arrays.items()})
     write_bytes(folder / ARRAYS, buffer.getvalue())
-    write_json(folder / RESULT, result.row)
+    write_json(folder / RESULT, [asdict(row) for row in result.rows])
 
 
 def has_result(folder: Path) -> bool:
@@ -33,11 +35,12 @@ def has_result(folder: Path) -> bool:
     return (folder / RESULT).is_file()
 
 
-def load_result(folder: Path) -> Result:
-    """A committed result; raises FileNotFoundError where there is none."""
+def load_result(folder: Path, kind: type[Row]) -> Result[Row]:
+    """A committed result, its rows of a `kind`; raises FileNotFoundError where there is none."""
     with np.load(folder / ARRAYS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    return Result(json.loads((folder / RESULT).read_text()), _below(arrays, "curve."), _below(arrays, "array."))
+    rows = tuple(kind(**row) for row in json.loads((folder / RESULT).read_text()))
+    return Result(rows, _below(arrays, "curve."), _below(arrays, "array."))
 
 
 def fresh_folder(folder: Path) -> Path:

@@ -4,6 +4,7 @@ dial at several values; films side by side as one, so that they run on one clock
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,6 +28,17 @@ COLUMNS = 3  # of a row of films: on a phone a face is then a hundred pixels wid
 
 
 @dataclass(frozen=True)
+class ShownFilm:
+    """What was asked of a film, and how its head moves."""
+
+    clip_id: str
+    asked: str
+    seed: int
+    frames: int
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class PoseJob(OfClip):
     """Generate the clip's first frame with its speech and a pose; `driver` [T, 7] is the movement to follow."""
 
@@ -40,7 +52,7 @@ class PoseJob(OfClip):
     def inputs(self) -> list[Any]:
         return [*super().inputs(), hashlib.sha256(self.driver.tobytes()).hexdigest()]
 
-    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result[ShownFilm]:
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
         clip = self.clip
         portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
@@ -49,9 +61,8 @@ class PoseJob(OfClip):
         motion = parts.head.motions([request])[0]
         write_tiles(folder / f"{clip.clip_id}_pose_{self.pose}.mp4", parts.head.frames(portrait, motion), self.pose,
                     settings)
-        row = {"clip_id": clip.clip_id, "pose": self.pose, "frames": len(clip), **pose_numbers(motion[:, -3:]),
-               "yaw_r_driver": pearson(motion[:, -2].astype(np.float64), driven[:, -2].astype(np.float64))}
-        return Result(row, {}, {})
+        follows = pearson(motion[:, -2].astype(np.float64), driven[:, -2].astype(np.float64))
+        return Result((_film(self, clip.seed, pose_numbers(motion[:, -3:]) | {"yaw_r_driver": follows}),), {}, {})
 
 
 @dataclass(frozen=True)
@@ -67,15 +78,14 @@ class SeedJob(OfClip):
     def inputs(self) -> list[Any]:
         return [*super().inputs(), self.offset]
 
-    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result[ShownFilm]:
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
         clip, seed = self.clip, self.clip.seed + self.offset
         portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
         motion = parts.head.motions([portrait.request(clip.speech, seed=seed)])[0]
         write_tiles(folder / f"{clip.clip_id}_seed_{self.offset}.mp4", parts.head.frames(portrait, motion), self.stage,
                     settings)
-        row = {"clip_id": clip.clip_id, "seed": seed, "frames": len(clip), **pose_numbers(motion[:, -3:])}
-        return Result(row, {}, {})
+        return Result((_film(self, seed, pose_numbers(motion[:, -3:])),), {}, {})
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class DialJob(OfClip):
     def inputs(self) -> list[Any]:
         return [*super().inputs(), self.dial, self.value]
 
-    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result:
+    def run(self, parts: Parts, settings: JobSettings, folder: Path) -> Result[ShownFilm]:
         """Generate and render; the tile goes to `folder`. Raises FaceNotFound."""
         clip = self.clip
         portrait = parts.head.portrait(read_crop(Path(clip.crop), [0])[0])
@@ -101,9 +111,11 @@ class DialJob(OfClip):
         motion = parts.head.motions([portrait.request(clip.speech, seed=clip.seed, curves=curves)])[0]
         write_tiles(folder / f"{clip.clip_id}_{self.dial}_{self.value}.mp4", parts.head.frames(portrait, motion),
                     self.stage, settings)
-        row = {"clip_id": clip.clip_id, "dial": self.dial, "value": str(self.value), "frames": len(clip),
-               **pose_numbers(motion[:, -3:])}
-        return Result(row, {}, {})
+        return Result((_film(self, clip.seed, pose_numbers(motion[:, -3:])),), {}, {})
+
+
+def _film(job: PoseJob | SeedJob | DialJob, seed: int, numbers: dict[str, float]) -> ShownFilm:
+    return ShownFilm(job.clip.clip_id, job.stage, seed, len(job.clip), numbers)
 
 
 def write_grid(path: Path, tiles: list[Path], wav: Path, fps: int, crf: int) -> None:

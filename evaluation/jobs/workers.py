@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evaluation.jobs.saved import fresh_folder, has_result, save_result
 from evaluation.results.files import Failure, Result
@@ -21,6 +21,9 @@ from pipeline.compute.resources import Actors
 from pipeline.compute.work import run
 from pipeline.core.config import Params
 from pipeline.core.fingerprint import code_of, digest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Job(Protocol):
@@ -37,7 +40,7 @@ class Job(Protocol):
     def inputs(self) -> list[Any]:
         """JSON of all that enters its result, beside the spec and the code."""
 
-    def run(self, parts: Any, settings: Any, folder: Path) -> Result:
+    def run(self, parts: Any, settings: Any, folder: Path) -> Result[DataclassInstance]:
         """With what a worker has loaded; films go to `folder`."""
 
 

@@ -8,7 +8,8 @@ answer takes that away, because it is in both videos.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -16,60 +17,106 @@ from evaluation.metrics.bootstrap import Interval, mean_interval, statistic_inte
 
 NEUTRAL = "neutral"
 LOG_FLOOR = 1e-4  # added to a probability: below it the classifier's answers are rounding
-P, LOG_P = "p_", "logp_"  # columns of a row, before the label's name
 
 
-def scores(probabilities: np.ndarray, labels: Sequence[str]) -> dict[str, float]:
-    """Frames' class probabilities [n, L] -> their mean (`p_<label>`) and mean log (`logp_<label>`).
+@dataclass(frozen=True)
+class EmotionFilm:
+    """A film that was asked for an emotion, or a true one with this label, and what the classifiers in use see in it;
+    heights and openings are means over frames, in distances of the outer eye corners."""
+
+    clip_id: str
+    corpus: str
+    identity: str
+    emotion: str
+    frames: int
+    brow_height: float
+    corner_height: float
+    eye_opening: float
+    mouth_opening: float
+    seen: str | None = None  # facex's most probable label
+    probabilities: Mapping[str, float] = field(default_factory=dict)  # facex's, by label
+    log_probabilities: Mapping[str, float] = field(default_factory=dict)
+    emo_a_seen: str | None = None  # HSEmotion's label
+    pose_sha256: str | None = None  # of the head pose that was generated
+
+
+@dataclass(frozen=True)
+class Change:
+    """A generated film against the neutral one of the same clip; None where there is none, or no such label."""
+
+    probability: float | None  # of the label that was asked for
+    probability_neutral: float | None
+    brow_shift: float | None
+    corner_shift: float | None
+    eye_shift: float | None
+
+
+@dataclass(frozen=True)
+class EmotionRow:
+    """A film and its change against the neutral of the same person; `change` of generated films alone."""
+
+    film: EmotionFilm
+    seen_shift: str | None  # the label that gained most
+    shift: float | None  # the own label's gain, in nats
+    change: Change | None = None
+
+
+def scores(probabilities: np.ndarray, labels: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Frames' class probabilities [n, L] -> their means and mean logs, by label.
 
     The mean log is the classifiers' usual rule for videos (mean of logits) where only probabilities are known.
     """
     probabilities = np.asarray(probabilities, np.float64)
     means, logs = probabilities.mean(0), np.log(probabilities + LOG_FLOOR).mean(0)
-    return ({P + name: float(value) for name, value in zip(labels, means, strict=True)}
-            | {LOG_P + name: float(value) for name, value in zip(labels, logs, strict=True)})
+    return ({name: float(value) for name, value in zip(labels, means, strict=True)},
+            {name: float(value) for name, value in zip(labels, logs, strict=True)})
 
 
-def label_shifts(row: Mapping[str, Any], neutral: Mapping[str, Any]) -> dict[str, float]:
+def label_shifts(logs: Mapping[str, float], neutral: Mapping[str, float]) -> dict[str, float]:
     """Gain of every label's mean log probability over the neutral video, in nats; `neutral` itself is no candidate."""
-    return {name.removeprefix(LOG_P): row[name] - neutral[name] for name in row
-            if name.startswith(LOG_P) and name != LOG_P + NEUTRAL}
+    return {name: value - neutral[name] for name, value in logs.items() if name != NEUTRAL}
 
 
-def emotion_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Generated videos' rows with the change against the neutral video of the same clip (None where there is none)."""
-    neutral = {row["clip_id"]: row for row in rows if row["emotion"] == NEUTRAL}
-    return [row | _against(row, neutral.get(row["clip_id"])) for row in rows]
+def emotion_rows(films: Sequence[EmotionFilm]) -> list[EmotionRow]:
+    """Generated films with the change against the neutral one of the same clip."""
+    neutral = {film.clip_id: film for film in films if film.emotion == NEUTRAL}
+    return [_against(film, neutral.get(film.clip_id)) for film in films]
 
 
-def true_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """True videos' rows with the change against the mean of the same person's true neutral videos."""
-    return [row | _shift(row, _mean_neutral(row["identity"], rows)) for row in rows]
+def true_rows(films: Sequence[EmotionFilm]) -> list[EmotionRow]:
+    """True films with the change against the mean of the same person's true neutral ones."""
+    return [EmotionRow(film, *_shift(film, _mean_neutral(film.identity, films))) for film in films]
 
 
-def emotion_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> dict[str, Interval]:
+def emotion_metrics(rows: Sequence[EmotionRow], draws: int, seed: int) -> dict[str, Interval]:
     """Agreement, chance and gain over videos with an emotion that the classifier knows; neutral does not count."""
     rows = _rows_that_count(rows)
-    if not rows:
-        return {}
-    asked, seen = [row["emotion"] for row in rows], [row["seen"] for row in rows]
-    metrics = {"emo_agree_facex": agreement(asked, seen, draws, seed),
-               "emo_agree_facex_chance": chance_agreement(asked, seen, draws, seed)}
-    gains = [row["probability"] - row["probability_neutral"] for row in rows if row["probability_neutral"] is not None]
+    metrics = _agreements([(row.film.emotion, row.film.seen) for row in rows], draws, seed, "emo_agree_facex")
+    changes = [row.change for row in rows if row.change is not None]
+    gains = [change.probability - change.probability_neutral for change in changes
+             if change.probability is not None and change.probability_neutral is not None]
     if gains:
         metrics["emo_target_gain_facex"] = mean_interval(gains, draws, seed)
     return metrics | shift_metrics(rows, draws, seed, "emo_shift_facex")
 
 
-def shift_metrics(rows: Sequence[dict[str, Any]], draws: int, seed: int, name: str) -> dict[str, Interval]:
+def shift_metrics(rows: Sequence[EmotionRow], draws: int, seed: int, name: str) -> dict[str, Interval]:
     """Agreement by shift and its chance level over `emotion_rows` or `true_rows`."""
-    rows = [row for row in _rows_that_count(rows) if row["seen_shift"] is not None]
-    if not rows:
+    rows = _rows_that_count(rows)
+    metrics = _agreements([(row.film.emotion, row.seen_shift) for row in rows], draws, seed, name)
+    gains = [row.shift for row in rows if row.shift is not None]
+    if gains:
+        metrics[f"{name}_nats"] = mean_interval(gains, draws, seed)
+    return metrics
+
+
+def _agreements(labels: Sequence[tuple[str, str | None]], draws: int, seed: int, name: str) -> dict[str, Interval]:
+    """Of (asked, seen): agreement and its chance level; a film in which nothing is seen does not count."""
+    known = [(asked, seen) for asked, seen in labels if seen is not None]
+    if not known:
         return {}
-    asked, seen = [row["emotion"] for row in rows], [row["seen_shift"] for row in rows]
-    return {name: agreement(asked, seen, draws, seed),
-            f"{name}_chance": chance_agreement(asked, seen, draws, seed),
-            f"{name}_nats": mean_interval([row["shift"] for row in rows], draws, seed)}
+    both = [asked for asked, _ in known], [seen for _, seen in known]
+    return {name: agreement(*both, draws, seed), f"{name}_chance": chance_agreement(*both, draws, seed)}
 
 
 def agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed: int) -> Interval:
@@ -90,31 +137,30 @@ def chance_agreement(asked: Sequence[str], seen: Sequence[str], draws: int, seed
     return statistic_interval(indices, chance, draws, seed)
 
 
-def _rows_that_count(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for row in rows if row["emotion"] != NEUTRAL and row.get(P + row["emotion"]) is not None]
+def _rows_that_count(rows: Sequence[EmotionRow]) -> list[EmotionRow]:
+    return [row for row in rows if row.film.emotion != NEUTRAL and row.film.emotion in row.film.probabilities]
 
 
-def _against(row: dict[str, Any], neutral: dict[str, Any] | None) -> dict[str, Any]:
-    key = P + row["emotion"]
-    shifts = {name: None if neutral is None else row[source] - neutral[source] for name, source in (
-        ("brow_shift", "brow_height"), ("corner_shift", "corner_height"), ("eye_shift", "eye_opening"))}
-    return {"probability": row.get(key), "probability_neutral": None if neutral is None else neutral.get(key),
-            **shifts, **_shift(row, neutral)}
+def _against(film: EmotionFilm, neutral: EmotionFilm | None) -> EmotionRow:
+    known = film.probabilities.get(film.emotion)
+    if neutral is None:
+        return EmotionRow(film, None, None, Change(known, None, None, None, None))
+    change = Change(known, neutral.probabilities.get(film.emotion), film.brow_height - neutral.brow_height,
+                    film.corner_height - neutral.corner_height, film.eye_opening - neutral.eye_opening)
+    return EmotionRow(film, *_shift(film, neutral.log_probabilities), change)
 
 
-def _shift(row: Mapping[str, Any], neutral: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`seen_shift`: the label that gained most; `shift`: the own label's gain, in nats."""
-    if neutral is None or row["emotion"] == NEUTRAL:
-        return {"seen_shift": None, "shift": None}
-    shifts = label_shifts(row, neutral)
-    return {"seen_shift": max(shifts, key=shifts.__getitem__) if shifts else None, "shift": shifts.get(row["emotion"])}
+def _shift(film: EmotionFilm, neutral: Mapping[str, float] | None) -> tuple[str | None, float | None]:
+    """The label that gained most over the mean logs of `neutral`, and the own label's gain, in nats."""
+    if neutral is None or film.emotion == NEUTRAL:
+        return None, None
+    shifts = label_shifts(film.log_probabilities, neutral)
+    return max(shifts, key=shifts.__getitem__) if shifts else None, shifts.get(film.emotion)
 
 
-def _mean_neutral(identity: str, rows: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    found = [row for row in rows if row["identity"] == identity and row["emotion"] == NEUTRAL]
-    if not found:
-        return None
-    return {name: float(np.mean([row[name] for row in found])) for name in found[0] if name.startswith(LOG_P)}
+def _mean_neutral(identity: str, films: Sequence[EmotionFilm]) -> dict[str, float] | None:
+    found = [film.log_probabilities for film in films if film.identity == identity and film.emotion == NEUTRAL]
+    return {name: float(np.mean([logs[name] for logs in found])) for name in found[0]} if found else None
 
 
 Aggregation = Literal["mean_logits", "mean_probs", "vote"]
@@ -131,13 +177,13 @@ def video_label(logits: np.ndarray, labels: Sequence[str], how: Aggregation) -> 
     return labels[int(np.bincount(logits.argmax(1), minlength=len(labels)).argmax())]
 
 
-def emo_a(rows: Sequence[dict[str, Any]], draws: int, seed: int) -> dict[str, Interval]:
-    """Percent over videos (`emotion` asked, `emo_a_seen` seen), and per class asked for as `emo_a.<class>`."""
-    rows = [row for row in rows if row.get("emo_a_seen") is not None]
+def emo_a(films: Sequence[EmotionFilm], draws: int, seed: int) -> dict[str, Interval]:
+    """Percent over videos in which HSEmotion sees the label asked for, and per class asked for as `emo_a.<class>`."""
+    films = [film for film in films if film.emo_a_seen is not None]
     metrics = {}
-    for name in ("", *sorted({row["emotion"] for row in rows})):
-        group = [row for row in rows if name in ("", row["emotion"])]
+    for name in ("", *sorted({film.emotion for film in films})):
+        group = [film for film in films if name in ("", film.emotion)]
         if group:
-            hits = [100.0 * (row["emo_a_seen"] == row["emotion"]) for row in group]
+            hits = [100.0 * (film.emo_a_seen == film.emotion) for film in group]
             metrics["emo_a" + (f".{name}" if name else "")] = mean_interval(hits, draws, seed)
     return metrics

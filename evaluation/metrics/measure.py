@@ -66,7 +66,8 @@ def sync_numbers(model: SpeechToMouth, speech: np.ndarray, wrong_speech: np.ndar
             "mouth_sync_c_wrong_speech": wrong.confidence, "mouth_sync_c_reference": true.confidence}
 
 
-def identity_numbers(reference: Seen, made: Seen, judges: Judges, stride: int) -> tuple[dict, dict]:
+def identity_numbers(reference: Seen, made: Seen, judges: Judges,
+                     stride: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """CSIM by every identity network, and vectors `<name>.portrait`, `<name>.made` (mean) for comparisons of people.
 
     `<name>`: the reference's first frame against the generated frames; `<name>_reference`: against its own frames;
@@ -103,7 +104,8 @@ def faces_of(video: Seen, stride: int, scales: tuple[float, ...]) -> list[np.nda
             for t in np.flatnonzero(video.landmarks.found)[::stride] for scale in scales]
 
 
-def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges, stride: int) -> tuple[dict, dict]:
+def picture_numbers(reference: np.ndarray, made: np.ndarray, judges: Judges,
+                    stride: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """LPIPS, and features of both for every Frechet distance (`<name>.true`, `<name>.made`), at the reference's size.
 
     Frame features are taken of every `stride`-th frame, clip features (FVD) of all.

@@ -11,8 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
+from evaluation.metrics.emotion import EmotionRow
 from evaluation.results import files as results
 from evaluation.results.files import Summary
+from evaluation.results.records import row_of
+from evaluation.results.rows import GridLine, MeasuredClip, MouthPoint, Repeat, VariantLine
 from models.motion.clock import FPS
 from pipeline.core import paths
 from pipeline.core.clip_table import KEPT, REJECTED, read_clip_table
@@ -69,18 +72,18 @@ class ReportData:
 
     profile: str = ""
     summary: Summary | None = None
-    clips: list[dict[str, Any]] = field(default_factory=list)
-    emotions: list[dict[str, Any]] = field(default_factory=list)
-    true_emotions: list[dict[str, Any]] = field(default_factory=list)
-    mouth_curves: list[dict[str, Any]] = field(default_factory=list)
+    clips: list[MeasuredClip] = field(default_factory=list)
+    emotions: list[EmotionRow] = field(default_factory=list)
+    true_emotions: list[EmotionRow] = field(default_factory=list)
+    mouth_curves: list[MouthPoint] = field(default_factory=list)
     distributions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
-    training: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    training: dict[str, list[dict[str, float | None]]] = field(default_factory=dict)
     training_metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    ablation: list[dict[str, Any]] = field(default_factory=list)
+    ablation: list[GridLine] = field(default_factory=list)
     ablation_notes: list[str] = field(default_factory=list)
-    variants: list[dict[str, Any]] = field(default_factory=list)  # trained anew with one switch changed
-    long_speech: list[dict[str, Any]] = field(default_factory=list)  # error over repeats of one passage
+    variants: list[VariantLine] = field(default_factory=list)  # trained anew with one switch changed
+    long_speech: list[Repeat] = field(default_factory=list)  # error over repeats of one passage
     counts: list[CorpusCounts] = field(default_factory=list)
     rejects: list[RejectReason] = field(default_factory=list)
     measured: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -106,11 +109,11 @@ def _evaluation(root: Path, data: ReportData) -> None:
         data.missing.append(f"{paths.EVALUATION / results.SUMMARY} (dvc repro evaluate)")
         return
     data.summary = results.read_summary(folder)
-    data.clips = results.read_rows(folder / results.CLIPS)
-    data.emotions = results.read_rows(folder / results.EMOTIONS) if (folder / results.EMOTIONS).is_file() else []
-    data.true_emotions = [row for row in data.emotions if row.get("video") == "true"]
-    data.emotions = [row for row in data.emotions if row.get("video") != "true"]
-    data.mouth_curves = results.read_csv(folder / results.CURVES)
+    data.clips = [row for row in results.read_clips(folder) if isinstance(row, MeasuredClip)]
+    emotions = results.read_emotions(folder) if (folder / results.EMOTIONS).is_file() else []
+    data.emotions = [row for row in emotions if row.change is not None]
+    data.true_emotions = [row for row in emotions if row.change is None]
+    data.mouth_curves = [row_of(MouthPoint, record) for record in results.read_csv(folder / results.CURVES)]
     data.distributions = json.loads((folder / results.DISTRIBUTIONS).read_text())
     data.videos = {path.stem: path for path in sorted((folder / results.VIDEOS).glob("*.mp4"))}
 
@@ -131,9 +134,10 @@ def _ablation(root: Path, data: ReportData) -> None:
     if not path.is_file():
         data.missing.append(f"{paths.ABLATION / 'ablation.csv'} (dvc repro ablate)")
         return
-    data.ablation = results.read_csv(path)
+    data.ablation = [row_of(GridLine, record) for record in results.read_csv(path)]
+    data.variants = [row_of(VariantLine, record) for record in results.read_csv(path.with_name("variants.csv"))]
+    data.long_speech = [row_of(Repeat, record) for record in results.read_csv(path.with_name("long.csv"))]
     data.ablation_notes = json.loads(path.with_name("ablation.json").read_text())["notes"]
-    data.variants, data.long_speech = (results.read_csv(path.with_name(f"{name}.csv")) for name in ("variants", "long"))
 
 
 def _clip_tables(root: Path, data: ReportData) -> None:

@@ -14,7 +14,7 @@ from evaluation.report.published import TABLE_1_COLUMNS, TABLE_2, TABLE_2_COLUMN
 from evaluation.report.substitutes import validation
 from evaluation.report.text import interval_text, markdown_cell, number, share_text
 from evaluation.results import files as results
-from evaluation.results.files import MEASURED
+from evaluation.results.records import Record, record_of, repeat_record
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -33,7 +33,7 @@ def render_html(data: ReportData) -> str:
         variants=report_tables.table(data.variants), long_plots=report_plots.long_plots(data),
         paper=table_1(report_tables.values(data), "This model", "test split"),
         paper_columns=TABLE_1_COLUMNS, grid=TABLE_2, grid_columns=TABLE_2_COLUMNS, validation=validation(),
-        people=len({row["identity"] for row in data.clips if row["status"] == MEASURED}),
+        people=len({row.identity for row in data.clips}),
         kept_total=sum(row.kept for row in data.counts), seen_total=sum(row.seen for row in data.counts))
 
 
@@ -52,15 +52,17 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def plot_files(data: ReportData) -> dict[str, list[dict[str, Any]]]:
-    """CSV rows for DVC's plots: `loss_audio`, `loss_emotion`, `mouth` (the first clip), `mouth_all`, `long_speech`."""
-    files = {f"loss_{stage}": rows for stage, rows in data.training.items()}
+def plot_files(data: ReportData) -> dict[str, list[Record]]:
+    """Records for DVC's plots: `loss_audio`, `loss_emotion`, `mouth` (the first clip), `mouth_all`, `long_speech`."""
+    files: dict[str, list[Record]] = {}
+    for stage, rows in data.training.items():
+        files[f"loss_{stage}"] = [dict(row) for row in rows]
     if data.mouth_curves:
-        first = data.mouth_curves[0]["clip_id"]
-        files["mouth"] = [row for row in data.mouth_curves if row["clip_id"] == first]
-        files["mouth_all"] = data.mouth_curves
+        first = data.mouth_curves[0].clip_id
+        files["mouth"] = [record_of(point) for point in data.mouth_curves if point.clip_id == first]
+        files["mouth_all"] = [record_of(point) for point in data.mouth_curves]
     if data.long_speech:
-        files["long_speech"] = data.long_speech
+        files["long_speech"] = [repeat_record(row) for row in data.long_speech]
     return files
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from evaluation.report.data import MEASURED, ReportData
 from evaluation.report.text import number
+from evaluation.results.rows import MeasuredClip
 from models.motion.clock import FPS
 from pipeline.core.clip_table import KEPT, REJECTED
 from pipeline.media import plot as drawing
@@ -65,14 +66,14 @@ class LongPlot:
     plot: Markup
 
 
-def mouth_plot(data: ReportData, row: dict[str, Any]) -> Markup:
+def mouth_plot(data: ReportData, row: MeasuredClip) -> Markup:
     """Mouth openings of one clip over time."""
-    curve = [point for point in data.mouth_curves if point["clip_id"] == row["clip_id"]]
+    curve = [point for point in data.mouth_curves if point.clip_id == row.clip_id]
     lines = []
     for name, style in (("wrong_speech", "s3"), ("reference", "s1"), ("generated", "s2")):
-        points = [(point["frame"] / FPS, point[name]) for point in curve if point.get(name) is not None]
+        points = [(point.frame / FPS, opening) for point in curve if (opening := point.numbers.get(name)) is not None]
         lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
-    title = f"Mouth opening of clip {row['clip_id']}: true and generated, r {number(row['mouth_r'])}"
+    title = f"Mouth opening of clip {row.clip_id}: true and generated, r {number(row.numbers['mouth_r'])}"
     return drawing.line_plot(lines, "seconds", "mouth opening", title)
 
 
@@ -82,7 +83,8 @@ def training_plots(data: ReportData) -> list[TrainingPlot]:
     for stage, rows in data.training.items():
         lines: list[drawing.Series] = []
         for name, style in LOSSES.items():
-            points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
+            points = [(step, loss) for row in rows
+                      if (step := row["step"]) is not None and (loss := row.get(name)) is not None]
             hidden = any(points == list(zip(line.x, line.y, strict=True)) for line in lines)  # below an equal one
             if points and not hidden:
                 lines.append(drawing.Series(name, [x for x, _ in points], [y for _, y in points], style))
@@ -126,13 +128,13 @@ def measured_plots(data: ReportData) -> list[MeasuredPlot]:
 
 def long_plots(data: ReportData) -> list[LongPlot]:
     """Error over repeats of one passage, a line a model."""
-    plots, models = [], list(dict.fromkeys(row["model"] for row in data.long_speech))
+    plots, models = [], list(dict.fromkeys(row.model for row in data.long_speech))
     for name, (label, unit) in LONG.items() if models else ():
         lines = []
         for model, style in zip(models, STYLES * len(models), strict=False):
-            rows = [row for row in data.long_speech if row["model"] == model]
-            lines.append(drawing.Series(model, [row["start_s"] + row["seconds"] / 2 for row in rows],
-                                    [row[name] for row in rows], style))
+            rows = [row for row in data.long_speech if row.model == model]
+            lines.append(drawing.Series(model, [row.start_s + row.seconds / 2 for row in rows],
+                                    [row.numbers[name] for row in rows], style))
         title = f"{label}, over seconds of speech: " + ", ".join(
             f"{line.name} from {number(line.y[0])} to {number(line.y[-1])}" for line in lines)
         plots.append(LongPlot(label, lines, drawing.line_plot(lines, "seconds of speech", unit, title, include=0.0)))

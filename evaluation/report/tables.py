@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,10 +14,12 @@ from markupsafe import Markup
 
 from evaluation.metrics import table as metric_table
 from evaluation.metrics.bootstrap import Interval
+from evaluation.metrics.emotion import EmotionRow
 from evaluation.report.data import ReportData
 from evaluation.report.plots import mouth_plot
 from evaluation.report.text import Seen
-from evaluation.results.files import MEASURED
+from evaluation.results.records import record_of
+from evaluation.results.rows import GridLine, MeasuredClip, VariantLine
 from pipeline.media.crops import read_crop
 
 GALLERY = 12  # clips whose videos are on the page: the worst two thirds of them and the best third
@@ -49,7 +51,7 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
-class EmotionRow:
+class EmotionSeen:
     """Generated videos of one label; None where the classifier was not asked or has no such class.
 
     `gain` is the mean rise of its probability over the same face's neutral film; `shifted`, `agreed` are facex's
@@ -69,7 +71,7 @@ class Table:
     """Columns under the names that readers know, and cells."""
 
     columns: list[str]
-    rows: list[list[Any]]
+    rows: list[list[str | float | None]]
 
 
 def metric_rows(data: ReportData) -> list[MetricRow]:
@@ -88,17 +90,17 @@ def metric_groups(data: ReportData) -> list[tuple[str, list[MetricRow]]]:
     return [(heading, list(rows)) for heading, rows in groups]
 
 
-def by_emotion(rows: list[dict[str, Any]]) -> list[EmotionRow]:
+def by_emotion(rows: list[EmotionRow]) -> list[EmotionSeen]:
     """Generated videos' rows by the label that was asked for."""
     table = []
-    for name in sorted({row["emotion"] for row in rows}):
-        group = [row for row in rows if row["emotion"] == name]
-        known = [row for row in group if row.get("probability") is not None]
-        table.append(EmotionRow(
-            name, len(group), _mean([row.get("shift") for row in known]),
-            _count_seen([row.get("seen_shift") for row in known], name),
-            _count_seen([row.get("seen") for row in known], name),
-            _count_seen([row.get("emo_a_seen") for row in group], name)))
+    for name in sorted({row.film.emotion for row in rows}):
+        group = [row for row in rows if row.film.emotion == name]
+        known = [row for row in group if row.change is not None and row.change.probability is not None]
+        table.append(EmotionSeen(
+            name, len(group), _mean([row.shift for row in known]),
+            _count_seen([row.seen_shift for row in known], name),
+            _count_seen([row.film.seen for row in known], name),
+            _count_seen([row.film.emo_a_seen for row in group], name)))
     return table
 
 
@@ -123,12 +125,13 @@ def headline(data: ReportData) -> list[Labelled]:
     return [Labelled(metric_table.full_label(name), found[name]) for name in metric_table.HEADLINE if name in found]
 
 
-def ranked_clips(clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Measured clips, worst first: by the mean of their ranks in mouth, identity and picture, and in lost faces."""
-    rows = sorted((row for row in clips if row["status"] == MEASURED), key=lambda row: row["clip_id"])
+def ranked_clips(clips: list[MeasuredClip]) -> list[MeasuredClip]:
+    """Clips, worst first: by the mean of their ranks in mouth, identity and picture, and in lost faces."""
+    rows = sorted(clips, key=lambda row: row.clip_id)
     ranks = np.zeros(len(rows))
     for name, sign in (("mouth_r", 1), ("csim_mobilefacenet", 1), ("lpips_alexnet", -1), ("face_found_share", 1)):
-        values = np.array([sign * row[name] if row.get(name) is not None else np.nan for row in rows])
+        numbers = [row.numbers.get(name) for row in rows]
+        values = np.array([np.nan if number is None else sign * number for number in numbers])
         if rows and np.isfinite(values).all():
             ranks += np.searchsorted(np.sort(values), values)  # equal values have equal ranks
     return [rows[index] for index in np.argsort(ranks, kind="stable")]
@@ -147,7 +150,7 @@ class Film:
 class GalleryClip:
     """A measured clip on the page: its row, its film and its mouth over time."""
 
-    row: dict[str, Any]
+    row: MeasuredClip
     video: Film | None
     curve: Markup
 
@@ -158,11 +161,12 @@ def gallery(data: ReportData) -> list[GalleryClip]:
     if len(rows) > GALLERY:
         best = GALLERY // 3
         rows = rows[:GALLERY - best] + rows[-best:]
-    return [GalleryClip(row, video(data, f"{row['clip_id']}_side_by_side"), mouth_plot(data, row)) for row in rows]
+    return [GalleryClip(row, video(data, f"{row.clip_id}_side_by_side"), mouth_plot(data, row)) for row in rows]
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
-    """Rows of equal keys."""
+def table(lines: Sequence[GridLine | VariantLine]) -> Table:
+    """Lines of equal columns."""
+    rows = [record_of(line) for line in lines]
     return Table([COLUMNS.get(name, name.replace("_", " ")) for name in rows[0]] if rows else [],
                  [list(row.values()) for row in rows])
 

@@ -7,16 +7,16 @@ the draw of test clips: that another seed of the training would make a model as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from evaluation.metrics.bootstrap import mean_interval, paired_p_value
 from evaluation.metrics.judges import judge_weights
 from evaluation.metrics.table import BY_NAME
-from evaluation.results.files import MEASURED
+from evaluation.results.rows import ClipRow, MeasuredClip
 from models.speech.encoder import FPS
 from pipeline.core.config import Evaluate
 
@@ -51,13 +51,13 @@ class Difference:
     verdict: str  # better | worse | differs | no more than noise | too few clips
 
 
-def protocol_of_pairs(clips: Sequence[dict[str, Any]], section: Evaluate) -> dict[str, Any]:
+def protocol_of_pairs(clips: Sequence[MeasuredClip], section: Evaluate) -> dict[str, Any]:
     """What must be the same for two evaluations of video pairs to be comparable: stamped into every result; no time,
     host or path."""
     networks = [name for name in section.metrics if name in DEFINITIONS]
-    return {"frames": sum(row["frames"] for row in clips), "fps": FPS,
-            "frames_without_face": {"generated": sum(row["frames_without_face"] for row in clips),
-                                    "reference": sum(row["frames_without_face_reference"] for row in clips)},
+    return {"frames": sum(row.frames for row in clips), "fps": FPS,
+            "frames_without_face": {"generated": sum(row.number("frames_without_face") for row in clips),
+                                    "reference": sum(row.number("frames_without_face_reference") for row in clips)},
             "max_duration_s": section.max_duration_s, "frame_stride": section.frame_stride,
             "max_lag_frames": section.max_lag_frames,
             "bootstrap_draws": section.bootstrap, "emo_a": section.emo_a, "metrics": sorted(section.metrics),
@@ -65,17 +65,16 @@ def protocol_of_pairs(clips: Sequence[dict[str, Any]], section: Evaluate) -> dic
             "weights_sha256": judge_weights(section.metrics)}
 
 
-def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]], draws: int, seed: int,
-            ) -> list[Difference]:
-    """Compare per-clip rows (`clip_id`, `status`, metrics); raises ValueError where no clip is measured in both."""
-    left, right = _measured_rows(first), _measured_rows(second)
+def compare(first: Sequence[ClipRow], second: Sequence[ClipRow], draws: int, seed: int) -> list[Difference]:
+    """Compare evaluations clip by clip; raises ValueError where no clip is measured in both."""
+    left, right = _numbers_by_clip(first), _numbers_by_clip(second)
     both = sorted(left.keys() & right.keys())
     if not both:
         raise ValueError("the two evaluations have no measured clip in common: nothing can be compared")
     found = []
     for name in BY_NAME:
         values = [(left[clip].get(name), right[clip].get(name)) for clip in both]
-        pairs = [(a, b) for a, b in values if _is_number(a) and _is_number(b)]
+        pairs = [(a, b) for a, b in values if a is not None and b is not None and np.isfinite([a, b]).all()]
         if pairs and any(a != b for a, b in pairs):
             found.append(_difference(name, [a for a, _ in pairs], [b for _, b in pairs], draws, seed))
     return _judge(found)
@@ -126,9 +125,5 @@ def _verdict(one: Difference, p: float) -> str:
     return "better" if (one.gap > 0) == (better == "higher") else "worse"
 
 
-def _measured_rows(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {row["clip_id"]: row for row in rows if row.get("status", MEASURED) == MEASURED}
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+def _numbers_by_clip(rows: Sequence[ClipRow]) -> dict[str, Mapping[str, float | None]]:
+    return {row.clip_id: row.numbers for row in rows if isinstance(row, MeasuredClip)}

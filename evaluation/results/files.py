@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,18 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from evaluation.metrics.bootstrap import Interval
+from evaluation.metrics.emotion import EmotionRow
+from evaluation.results.records import Record, clip_of, clip_record, emotion_of, emotion_record
+from evaluation.results.rows import ClipRow, MeasuredClip
 from pipeline.core.atomic import atomic_path, link_or_copy, write_json
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row_co = TypeVar("Row_co", bound="DataclassInstance", covariant=True)
 CLIPS, EMOTIONS, SUMMARY, METRICS = "clips.parquet", "emotions.parquet", "summary.json", "metrics.json"
 CURVES, FIRST_CURVE, DISTRIBUTIONS, VIDEOS = "mouth_curves.csv", "mouth_curve.csv", "distributions.json", "videos"
 EMOTION_VIDEO, POSE_VIDEO, SEED_VIDEO, DIAL_VIDEO = "emotions.mp4", "poses.mp4", "seeds.mp4", "dials.mp4"
-MEASURED, FAILED = "measured", "failed"  # status of a clip row
 CURVE_NAMES = ("reference", "generated", "wrong_speech")
 CURVE_SCHEMA = pa.schema([("clip_id", pa.string()), ("frame", pa.int64()),
                           *((name, pa.float64()) for name in CURVE_NAMES)])
@@ -52,12 +58,18 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a job gives: its `row`, curves [T] by name, and arrays by name (features, identity vectors)."""
+class Result(Generic[Row_co]):
+    """What a job gives: rows, most often one, curves [T] by name, and arrays by name (features, identity vectors)."""
 
-    row: dict[str, Any]
+    rows: tuple[Row_co, ...]
     curves: dict[str, np.ndarray]
     arrays: dict[str, np.ndarray]
+
+    @property
+    def row(self) -> Row_co:
+        """The only one; raises ValueError where there are others."""
+        [row] = self.rows
+        return row
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -88,8 +100,28 @@ def round_floats(value: Any, digits: int = 6) -> Any:
     return value
 
 
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Rows as Parquet in the given order; the columns are those of all rows, missing values null."""
+def write_clips(folder: Path, rows: Sequence[ClipRow]) -> None:
+    """`clips.parquet`: measured clips and lost ones."""
+    write_rows(folder / CLIPS, round_floats([clip_record(row) for row in rows]))
+
+
+def read_clips(folder: Path) -> list[ClipRow]:
+    """Read `clips.parquet`; raises FileNotFoundError."""
+    return [clip_of(record) for record in read_rows(folder / CLIPS)]
+
+
+def write_emotions(folder: Path, rows: Sequence[EmotionRow]) -> None:
+    """`emotions.parquet`: generated films and true ones."""
+    write_rows(folder / EMOTIONS, round_floats([emotion_record(row) for row in rows]))
+
+
+def read_emotions(folder: Path) -> list[EmotionRow]:
+    """Read `emotions.parquet`; raises FileNotFoundError."""
+    return [emotion_of(record) for record in read_rows(folder / EMOTIONS)]
+
+
+def write_rows(path: Path, rows: Sequence[Record]) -> None:
+    """Records as Parquet in the given order; the columns are those of all of them, missing values null."""
     with atomic_path(path) as temporary:
         pq.write_table(_table(rows), temporary, compression="zstd")
 
@@ -98,14 +130,14 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return pq.read_table(path).to_pylist()
 
 
-def write_csv(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Rows as CSV with a head (`columns`, or those of the rows); floats rounded to six digits, None empty."""
+def write_csv(path: Path, rows: Sequence[Record], columns: Sequence[str] = ()) -> None:
+    """Records as CSV with a head (`columns`, or those of the rows); floats rounded to six digits, None empty."""
     with atomic_path(path) as temporary:
         pc.write_csv(_table(round_floats(rows), columns), temporary, CSV)
 
 
 def read_csv(path: Path) -> list[dict[str, Any]]:
-    """Rows with numbers as numbers, empty cells as None; a clip id stays text (some hashes read as numbers)."""
+    """Records with numbers as numbers, empty cells as None; a clip id stays text (some hashes read as numbers)."""
     convert = pc.ConvertOptions(column_types={"clip_id": pa.string()}, null_values=[""], strings_can_be_null=True,
                                 true_values=[], false_values=[])
     return pc.read_csv(path, convert_options=convert).to_pylist()
@@ -123,12 +155,12 @@ class CurveFiles:
         self._writer = self._stack.enter_context(pc.CSVWriter(temporary, CURVE_SCHEMA, write_options=CSV))
         self._written = 0
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result[MeasuredClip]) -> None:
         """A row per frame; a frame without a face has an empty cell."""
-        count = result.row["frames"]
+        clip, count = result.row, result.row.frames
         curves = {name: round_floats(result.curves[name][:count].tolist()) if name in result.curves else [None] * count
                   for name in CURVE_NAMES}
-        table = pa.table({"clip_id": [result.row["clip_id"]] * count, "frame": range(count), **curves}, CURVE_SCHEMA)
+        table = pa.table({"clip_id": [clip.clip_id] * count, "frame": range(count), **curves}, CURVE_SCHEMA)
         self._writer.write_table(table)
         self._written += 1
         if self._written == 1:
@@ -150,7 +182,7 @@ def copy_videos(source: Path, folder: Path) -> None:
         link_or_copy(video, folder / video.name)
 
 
-def _table(rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> pa.Table:
-    """Rows as columns: those named, or all of the rows', missing values null."""
+def _table(rows: Sequence[Record], columns: Sequence[str] = ()) -> pa.Table:
+    """Records as columns: those named, or all of the records', missing values null."""
     names = list(columns or dict.fromkeys(name for row in rows for name in row))
     return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})

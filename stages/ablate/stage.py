@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from evaluation.ablation.clip import AblationSettings, GridJob, measurements
 from evaluation.ablation.grid import NOTES, Measured, Setting, guidance_grid, table
@@ -23,6 +22,8 @@ from evaluation.jobs.saved import has_result, load_result, remove_others
 from evaluation.jobs.workers import Failure, Task, make_tasks, run_missing
 from evaluation.metrics.judges import grid_metrics, judge_weights
 from evaluation.results import files as results
+from evaluation.results.records import record_of, repeat_record
+from evaluation.results.rows import GridRow, Repeat
 from feature_store.reader import FeatureStore
 from pipeline.components.bundle import bundle_digest
 from pipeline.compute.resources import Actors
@@ -86,29 +87,29 @@ def _jobs(clips: list[Clip], grid: list[Setting], bundles: dict[str, Path],
 def _write(tasks: list[Task], failures: list[Failure], clips: list[Clip], grid: list[Setting],
            bundles: dict[str, Path], params: Params) -> None:
     """The three tables, and everything behind them in one JSON file."""
-    rows: list[dict[str, Any]] = []
-    long: list[dict[str, Any]] = []
+    rows: list[GridRow] = []
+    long: list[Repeat] = []
     in_use: list[Measured] = []
     for task in (task for task in tasks if has_result(task.folder)):
-        job, result = task.job, load_result(task.folder)
+        job = task.job
         if isinstance(job, GridJob):
-            found = measurements(result)
-            rows += [{"model": job.model, **one.row} for one in found]
+            found = measurements(load_result(task.folder, GridRow))
+            rows += [one.row for one in found]
             in_use += found if job.model == IN_USE else []
         elif isinstance(job, PassageJob):
-            long += [{"model": job.model, **row} for row in result.row["repeats"]]
+            long += load_result(task.folder, Repeat).rows
     emotions = {task.job.clip.clip_id: task.job.emotion for task in tasks
                 if isinstance(task.job, GridJob) and task.job.model == IN_USE}
     variants = [name for name in bundles if name != IN_USE]
     for name, lines, columns in (
-            ("ablation", table(in_use, grid), ("w_a", "w_e", "mouth_r")),
-            ("variants", variant_table(rows, variants), ("model", "switch", "mouth_r")),
-            ("long", long, ("model", "repeat", "expression_error"))):
+            ("ablation", [record_of(line) for line in table(in_use, grid)], ("w_a", "w_e", "mouth_r")),
+            ("variants", [record_of(line) for line in variant_table(rows, variants)], ("model", "switch", "mouth_r")),
+            ("long", [repeat_record(row) for row in long], ("model", "repeat", "expression_error"))):
         results.write_csv(paths.ABLATION / f"{name}.csv", lines, () if lines else columns)
     write_json(paths.ABLATION / "ablation.json", results.round_floats({
         "notes": [*NOTES, *(f"Clip {failure.clip_id} failed: {failure.detail}." for failure in failures)],
-        "rows": rows, "failures": [vars(failure) for failure in failures], "emotions": emotions,
-        "variants": {name: switch_text(name) for name in variants},
+        "rows": [record_of(row) for row in rows], "failures": [vars(failure) for failure in failures],
+        "emotions": emotions, "variants": {name: switch_text(name) for name in variants},
         "protocol": {"clips": [clip.clip_id for clip in clips], "frames": sum(map(len, clips)), "seed": params.seed,
                      "frame_stride": params.ablate.frame_stride, "variant_steps": params.ablate.variant_steps,
                      "models": {name: bundle_digest(bundle) for name, bundle in bundles.items()},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.results.compare import Difference, compare, differing_protocol
-from evaluation.results.files import CLIPS, SUMMARY, read_rows, read_summary
+from evaluation.results.files import CLIPS, SUMMARY, read_clips, read_summary
 from pipeline.core import paths
 from pipeline.core.atomic import write_bytes
 from pipeline.core.config import Params
@@ -71,8 +71,7 @@ def changes_since_last(name: str, digest: str, params: Params, evaluation: Path 
         folder = next((one.folder for one in kept_evaluations(name, root) if one.version == version), None)
         folder = folder or download_evaluation(f"models:/{name}/{version}")
         earlier, now = read_summary(folder), read_summary(evaluation)
-        found = compare(read_rows(folder / CLIPS), read_rows(evaluation / CLIPS), params.evaluate.bootstrap,
-                        params.seed)
+        found = compare(read_clips(folder), read_clips(evaluation), params.evaluate.bootstrap, params.seed)
     except (OSError, ValueError) as error:
         return Changes(f"Version {version} of {name} cannot be compared with: {str(error).splitlines()[0]}")
     note = f"Against version {version} of {name}, paired over clips; p by sign flips, adjusted by Holm's method."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from evaluation.jobs.parts import Parts
+from evaluation.metrics.emotion import EmotionFilm, scores
 from evaluation.metrics.judges import Judges
+from evaluation.results.rows import MeasuredClip
 from models.face.landmarker import Landmarks
 from models.face.points import KEYPOINTS, NUM_KEYPOINTS
 from models.generation.talking_head import TalkingHead
@@ -121,3 +124,18 @@ def fake_parts(broken: bool = False) -> Parts:
         lpips=lambda a, b: np.abs(a.astype(float) - b).mean((1, 2, 3)) / 255,
         expression=lambda faces: np.tile(np.float32([0.6, 0.3, 0.1]), (len(faces), 1)), expression_labels=LABELS)
     return Parts(judges, TalkingHead(FakeSpace(), FakeGenerator(broken=broken)))
+
+
+def measured_clip(clip_id: str, **numbers: float | None) -> MeasuredClip:
+    """A test clip's row."""
+    return MeasuredClip(clip_id=clip_id, identity="hdtf/p", frames=75, corpus="hdtf", seed=1, wrong_clip_id="b",
+                        numbers=numbers)
+
+
+def emotion_film(emotion: str, probabilities: Sequence[float] = (), labels: tuple[str, ...] = LABELS,
+                 identity: str = "p", emo_a_seen: str | None = None) -> EmotionFilm:
+    """A film whose frames all have these probabilities, of no classifier where there are none."""
+    means, logs = scores(np.array([probabilities, probabilities]), labels) if probabilities else ({}, {})
+    seen = labels[int(np.argmax(probabilities))] if probabilities else None
+    return EmotionFilm("a", "mead", identity, emotion, 50, brow_height=1.0, corner_height=1.0, eye_opening=0.2,
+                       mouth_opening=0.3, seen=seen, probabilities=means, log_probabilities=logs, emo_a_seen=emo_a_seen)

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from evaluation.results.files import write_clips
 from pipeline.core import paths
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import write_clip_table
 from pipeline.core.config import load_params
 from pipeline.core.split_table import write_split
 from playmate.inspect import find_clip, print_clip, story
+from tests.evaluation.fakes import measured_clip
 
 KEPT = {"clip_id": "aaaabbbb0001", "corpus": "mead", "source": "M003/001.mp4", "identity": "mead/M003", "frames": 100,
         "status": "kept", "emotion": "angry", "detection_share": 1.0, "face_px": 200.0, "yaw_p95_deg": 10.0,
@@ -51,6 +53,8 @@ def test_a_kept_clip_is_followed_to_its_use(project, root):
     pq.write_table(pa.table({"clip_id": [KEPT["clip_id"]]}), features / "motion-0.parquet")
     write_json(features / "manifest.json", {"shards": [{"name": "motion-0.parquet"}], "rejects": []})
     told = story(KEPT, load_params(project / "params.yaml"), root)
+    write_clips(root / paths.EVALUATION, [measured_clip(KEPT["clip_id"], mouth_r=0.5, csim=None), measured_clip("b")])
+    assert story(KEPT, load_params(project / "params.yaml"), root)["evaluated"] == "mouth_r 0.5"
     assert told == {"split": "train", "features": "motion-0.parquet", "used for": "statistics, train_emotion",
                     "evaluated": "no evaluation yet"}
     write_json(features / "manifest.json", {"shards": [], "rejects": [

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from evaluation.jobs import parts as evaluation_parts
@@ -24,6 +25,16 @@ from stages import evaluate
 from tests.evaluation.fakes import fake_parts, motion_of, picture, rest_keypoints
 
 FRAMES = 75
+COLUMNS = {  # of the tables that users have
+    "clips": "beat_alignment beat_alignment_chance beat_alignment_reference blinks_per_min blinks_per_min_reference "
+             "clip_id corpus csim_mobilefacenet csim_mobilefacenet_reference csim_mobilefacenet_same_time diversity "
+             "diversity_reference face_found_share frames frames_without_face frames_without_face_reference identity "
+             "lip_vertex_error lip_vertex_error_wrong_speech lpips_alexnet mouth_lag_frames mouth_r mouth_r_lag0 "
+             "mouth_r_wrong_speech mouth_r_wrong_speech_lag0 pitch_range_deg pitch_range_deg_reference seed "
+             "wrong_clip_id yaw_jitter_deg yaw_jitter_deg_reference yaw_range_deg yaw_range_deg_reference status",
+    "emotions": "video brow_height clip_id corner_height corpus emotion eye_opening frames identity logp_happy "
+                "logp_neutral logp_sad mouth_opening p_happy p_neutral p_sad pose_sha256 seen probability "
+                "probability_neutral brow_shift corner_shift eye_shift seen_shift shift"}
 
 
 def mouth(seed: int) -> np.ndarray:
@@ -90,6 +101,8 @@ def test_files_numbers_and_page(stage):
     metrics = json.loads((stage.folder / "data/evaluation/metrics.json").read_text())
     assert metrics["clips"] == 2 and metrics["failed_videos"] == 0
     assert metrics["mouth_r"] > 0.9 and metrics["mouth_r_wrong_speech"] < 0.6
+    for name, columns in COLUMNS.items():
+        assert pq.read_schema(stage.folder / f"data/evaluation/{name}.parquet").names == columns.split()
     assert metrics["pose_identical_over_emotions"] == 1 and "yaw_range_deg_training" in metrics
     assert {"a_generated.mp4", "a_side_by_side.mp4", "b_generated.mp4", "emotions.mp4", "poses.mp4", "seeds.mp4",
             "dials.mp4"} <= {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evaluation.ablation.variants import COLUMNS, SWITCHES, UNCHANGED, switch_text, variant_params, variant_table
+from evaluation.results.rows import GridRow
 from pipeline.core.config import load_params
 
 
@@ -28,8 +29,8 @@ def test_every_switch_can_be_named_in_the_parameters(params):
 
 
 def test_rows_are_averaged_per_model_in_order():
-    rows = [{"model": model, "clip_id": c, **dict.fromkeys(COLUMNS, value)} for model, c, value in (
+    rows = [GridRow(model, c, 1.0, None, dict.fromkeys(COLUMNS, value)) for model, c, value in (
         ("noise_off", "a", 0.2), ("noise_off", "b", 0.4), (UNCHANGED, "a", 1.0))]
     lines = variant_table(rows, [UNCHANGED, "pose_global", "noise_off"])
-    assert [(line["model"], line["clips"], round(line["mouth_r"], 9)) for line in lines] == [
+    assert [(line.model, line.clips, round(line.numbers["mouth_r"], 9)) for line in lines] == [
         (UNCHANGED, 1, 1.0), ("noise_off", 2, 0.3)]

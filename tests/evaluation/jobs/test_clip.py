@@ -14,6 +14,7 @@ from evaluation.jobs.saved import fresh_folder, has_result, load_result, remove_
 from evaluation.jobs.shown import POSES, DialJob, PoseJob, SeedJob, write_grid
 from evaluation.metrics.emotion import emotion_metrics, emotion_rows
 from evaluation.metrics.lip_sync import fit_speech_to_mouth
+from evaluation.results.rows import MeasuredClip
 from evaluation.results.summary import ClipSummary, other_person_csim, pose_is_identical
 from pipeline.media.crops import read_crop, write_wav
 from pipeline.media.film import write_video
@@ -53,24 +54,24 @@ def result(clip, sync, tmp_path_factory):
 
 
 def test_the_right_speech_is_told_from_the_wrong_one(result):
-    row = result[0].row
-    assert row["mouth_r"] > 0.97 and row["mouth_lag_frames"] == 0
-    assert row["mouth_r_wrong_speech"] < 0.5
-    assert row["mouth_sync_c"] > 0.5 and row["mouth_sync_offset_frames"] == 0
-    assert row["mouth_sync_c_wrong_speech"] < row["mouth_sync_c"]
-    assert row["csim_mobilefacenet"] == pytest.approx(1) and row["face_found_share"] == 1
-    assert row["lip_vertex_error"] < 0.05 and row["diversity"] > 0
-    assert row["lip_vertex_error_wrong_speech"] > 3 * row["lip_vertex_error"]
+    found = result[0].row.numbers
+    assert found["mouth_r"] > 0.97 and found["mouth_lag_frames"] == 0
+    assert found["mouth_r_wrong_speech"] < 0.5
+    assert found["mouth_sync_c"] > 0.5 and found["mouth_sync_offset_frames"] == 0
+    assert found["mouth_sync_c_wrong_speech"] < found["mouth_sync_c"]
+    assert found["csim_mobilefacenet"] == pytest.approx(1) and found["face_found_share"] == 1
+    assert found["lip_vertex_error"] < 0.05 and found["diversity"] > 0
+    assert found["lip_vertex_error_wrong_speech"] > 3 * found["lip_vertex_error"]
 
 
 def test_generated_motion_stands_beside_the_true_one(result, clip):
-    row = result[0].row
-    assert row["yaw_range_deg_reference"] == 0 and row["yaw_range_deg"] > 1  # the true head of the fixture is still
-    assert row["yaw_jitter_deg_reference"] == 0 and row["blinks_per_min_reference"] == row["blinks_per_min"]
-    assert row["beat_alignment_reference"] is None  # a still head has no beat
-    assert 0 < row["beat_alignment"] <= 1 and 0 < row["beat_alignment_chance"] < 1
-    assert 0 < row["diversity_reference"] < row["diversity"]  # two samples turn, each about a truth that does not
-    assert row["seed"] == clip.seed
+    found = result[0].row.numbers
+    assert found["yaw_range_deg_reference"] == 0 and found["yaw_range_deg"] > 1  # the true head of the fixture is still
+    assert found["yaw_jitter_deg_reference"] == 0 and found["blinks_per_min_reference"] == found["blinks_per_min"]
+    assert found["beat_alignment_reference"] is None  # a still head has no beat
+    assert 0 < found["beat_alignment"] <= 1 and 0 < found["beat_alignment_chance"] < 1
+    assert 0 < found["diversity_reference"] < found["diversity"]  # two samples turn, each about a truth that does not
+    assert result[0].row.seed == clip.seed
 
 
 def test_wrong_speech_is_rendered_on_every_second_frame(result):
@@ -88,7 +89,7 @@ def test_a_result_comes_back_from_disk_as_it_was(result, tmp_path):
     folder = fresh_folder(tmp_path / "job")
     assert not has_result(folder)
     save_result(folder, result[0])
-    again = load_result(folder)
+    again = load_result(folder, MeasuredClip)
     assert again.row == result[0].row
     assert all(np.array_equal(again.curves[k], v, equal_nan=True) for k, v in result[0].curves.items())
     assert all(np.array_equal(again.arrays[k], v) for k, v in result[0].arrays.items())
@@ -123,8 +124,8 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
                ("neutral", "happy")]
     assert pose_is_identical([result.row for result in results]) is not broken
     rows = emotion_rows([result.row for result in results])
-    assert rows[1]["seen"] == "happy" and rows[1]["probability"] == pytest.approx(0.6)
-    assert rows[1]["brow_shift"] == pytest.approx(0, abs=1e-6)
+    assert rows[1].film.seen == "happy" and rows[1].change.probability == pytest.approx(0.6)
+    assert rows[1].change.brow_shift == pytest.approx(0, abs=1e-6)
     metrics = emotion_metrics(rows, draws=20, seed=0)
     assert metrics["emo_agree_facex"].value == 1 and metrics["emo_target_gain_facex"].value == pytest.approx(0)
     tiles = [tmp_path / f"aa_{name}.mp4" for name in ("neutral", "happy")]
@@ -135,30 +136,30 @@ def test_emotions_keep_the_pose_or_are_caught(clip, tmp_path, broken):
 
 
 def test_a_true_clip_is_looked_at_without_being_generated(clip, tmp_path):
-    row = TrueEmotionJob(clip, "happy").run(fake_parts(), SETTINGS, tmp_path).row
+    film = TrueEmotionJob(clip, "happy").run(fake_parts(), SETTINGS, tmp_path).row
     assert not list(tmp_path.iterdir())
-    assert row["seen"] == "happy" and row["emotion"] == "happy" and row["identity"] == "hdtf/p1"
-    assert row["logp_sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
+    assert film.seen == "happy" and film.emotion == "happy" and film.identity == "hdtf/p1"
+    assert film.log_probabilities["sad"] == pytest.approx(np.log(0.1 + 1e-4), rel=1e-5)
 
 
 def test_poses_are_generated_still_or_driven(clip, tmp_path):
     driver = motion_of(np.zeros(40), 3 * np.sin(np.arange(40) / 5))[:, -7:]
-    rows = {pose: PoseJob(clip, pose, driver).run(fake_parts(), SETTINGS, tmp_path).row for pose in POSES}
-    assert rows["still"]["yaw_range_deg"] == 0 and rows["generated"]["yaw_range_deg"] > 1
-    assert rows["driven"]["yaw_r_driver"] == pytest.approx(1) and rows["driven"]["yaw_range_deg"] > 4
+    found = {pose: PoseJob(clip, pose, driver).run(fake_parts(), SETTINGS, tmp_path).row.numbers for pose in POSES}
+    assert found["still"]["yaw_range_deg"] == 0 and found["generated"]["yaw_range_deg"] > 1
+    assert found["driven"]["yaw_r_driver"] == pytest.approx(1) and found["driven"]["yaw_range_deg"] > 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"aa_pose_{pose}.mp4" for pose in sorted(POSES)]
 
 
 def test_seeds_are_other_performances_of_the_same_speech(clip, tmp_path):
     rows = [SeedJob(clip, offset).run(fake_parts(), SETTINGS, tmp_path).row for offset in (0, 1)]
-    assert [row["seed"] for row in rows] == [clip.seed, clip.seed + 1]
-    assert rows[0]["yaw_range_deg"] != rows[1]["yaw_range_deg"]
+    assert [row.seed for row in rows] == [clip.seed, clip.seed + 1]
+    assert rows[0].numbers["yaw_range_deg"] != rows[1].numbers["yaw_range_deg"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aa_seed_0.mp4", "aa_seed_1.mp4"]
 
 
 def test_a_dial_directs_the_film(clip, tmp_path):
     rows = [DialJob(clip, "pose_scale", value).run(fake_parts(), SETTINGS, tmp_path).row for value in (0.0, 1.0, 2.0)]
-    still, own, double = (row["yaw_range_deg"] for row in rows)
+    still, own, double = (row.numbers["yaw_range_deg"] for row in rows)
     assert still == 0 and double == pytest.approx(2 * own, rel=1e-4) and own > 1
     assert (tmp_path / "aa_pose_scale_2.0.mp4").is_file()
 

@@ -47,12 +47,12 @@ def test_a_pair_is_cut_to_the_shorter_and_measured(tmp_path):
     videos = {"m.mp4": (frames[:50], None), "t.mp4": (frames, np.zeros(60 * 640, np.float32))}
     parts = PairParts(fake_parts().judges, lambda path: videos[path.name])
     result = PairJob("x", "m.mp4", "t.mp4").run(parts, SETTINGS, tmp_path)
-    row = result.row
-    assert (row["frames"], row["frames_generated"], row["frames_reference"]) == (50, 50, 60)
-    assert row["mouth_r"] == pytest.approx(1) and row["lpips_alexnet"] == 0 and row["has_sound"]
-    assert row["csim_mobilefacenet_same_time"] == pytest.approx(1) and "sync_c" not in row
-    assert row["yaw_range_deg"] == row["yaw_range_deg_reference"] == pytest.approx(0, abs=1e-4)
-    assert row["lip_error_seen"] == pytest.approx(0, abs=1e-4) and row["beat_alignment_reference"] is None
+    row, found = result.row, result.row.numbers
+    assert (row.frames, row.frames_generated, row.frames_reference, row.has_sound) == (50, 50, 60, True)
+    assert found["mouth_r"] == pytest.approx(1) and found["lpips_alexnet"] == 0
+    assert found["csim_mobilefacenet_same_time"] == pytest.approx(1) and "sync_c" not in found
+    assert found["yaw_range_deg"] == found["yaw_range_deg_reference"] == pytest.approx(0, abs=1e-4)
+    assert found["lip_error_seen"] == pytest.approx(0, abs=1e-4) and found["beat_alignment_reference"] is None
     assert result.arrays["fd_efficientnet_lite0.true"].shape[0] == 25
 
 

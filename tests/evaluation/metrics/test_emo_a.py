@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.metrics.emotion import emo_a, video_label
+from tests.evaluation.fakes import emotion_film
 
 LABELS = ("angry", "happy", "sad")
 # happy wins two frames narrowly, sad wins one by far; angry is second everywhere
@@ -23,9 +24,9 @@ def test_three_rules():
 
 
 def test_percent_and_classes_by_name():
-    rows = [{"emotion": asked, "emo_a_seen": seen} for asked, seen in (
+    films = [emotion_film(asked, emo_a_seen=seen) for asked, seen in (
         ("happy", "happy"), ("happy", "sad"), ("sad", "sad"), ("contempt", "angry"))]
-    found = emo_a([*rows, {"emotion": "happy"}], draws=20, seed=0)  # a row without the network does not count
+    found = emo_a([*films, emotion_film("happy")], draws=20, seed=0)  # a film without the network does not count
     assert found["emo_a"].value == 50 and found["emo_a"].n == 4
     assert {name: interval.value for name, interval in found.items() if "." in name} == {
         "emo_a.contempt": 0, "emo_a.happy": 50, "emo_a.sad": 100}

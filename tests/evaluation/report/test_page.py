@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from evaluation.metrics.bootstrap import Interval
+from evaluation.metrics.emotion import Change, EmotionRow
 from evaluation.metrics.table import METRICS, full_label, group_of
 from evaluation.report.data import ReportData, collect
 from evaluation.report.page import flat_metrics, plot_files, render_html, render_markdown
 from evaluation.report.plots import measured_plots
-from evaluation.report.tables import EmotionRow, by_emotion, metric_groups
+from evaluation.report.tables import EmotionSeen, by_emotion, metric_groups
 from evaluation.report.text import Seen, number, share_text
 from evaluation.results import files as results
 from evaluation.results.files import Summary
+from evaluation.results.rows import FAILED, LostClip
 from pipeline.core.atomic import write_json
 from pipeline.core.clip_table import write_clip_table
 from pipeline.core.split_table import write_split
 from pipeline.media import plot as svg
 from pipeline.media.film import write_video
+from tests.evaluation.fakes import emotion_film, measured_clip
 
 HOSTILE = "<script>alert('x')</script>"
 
@@ -34,10 +38,10 @@ def project(tmp_path_factory):
     results.write_csv(root / "data/models/audio/curve.csv",
                       [{"step": s, "loss": 2.0 - s / 10, "lr": 1e-4, "validation_loss": 1.5 if s else None}
                        for s in range(3)])
-    results.write_csv(root / "data/ablation/ablation.csv", [{"w_a": 1.5, "w_e": None, "mouth_r": 0.5}])
+    results.write_csv(root / "data/ablation/ablation.csv", [{"w_a": 1.5, "w_e": None, "mouth_r": 0.5, "clips": 2}])
     write_json(root / "data/ablation/ablation.json", {"notes": ["The same seeds."]})
     results.write_csv(root / "data/ablation/variants.csv", [
-        {"model": "noise_off", "switch": "diffusion.previous_noise_t_max: 0", "mouth_r": 0.61}])
+        {"model": "noise_off", "switch": "diffusion.previous_noise_t_max: 0", "mouth_r": 0.61, "clips": 2}])
     results.write_csv(root / "data/ablation/long.csv", [
         {"model": "in use", "repeat": k, "start_s": 10.0 * k, "seconds": 10.0, "expression_error": 0.8 + k / 10,
          "yaw_jitter_deg": 0.5} for k in range(3)])
@@ -58,12 +62,11 @@ def _evaluation(folder):
     failures = [results.Failure(HOSTILE, "clip", "face_not_found", "no face")]
     write = Summary(metrics, {"seed": 1, "clips": ["a"]}, 1, failures, {"pose_identical_over_emotions": True})
     results.write_summary(folder, write)
-    row = {"clip_id": "a", "corpus": "hdtf", "identity": HOSTILE, "status": "measured", "mouth_r": 0.84,
-           "mouth_lag_frames": 0, "mouth_r_wrong_speech": 0.05, "csim_mobilefacenet": 0.8, "lpips_alexnet": 0.2}
-    results.write_rows(folder / "clips.parquet", [row, {"clip_id": HOSTILE, "status": "failed"}])
-    results.write_rows(folder / "emotions.parquet", [
-        {"clip_id": "a", "emotion": "happy", "seen": "happy", "probability": 0.7, "probability_neutral": 0.1,
-         "brow_shift": 0.01, "corner_shift": 0.02, "eye_shift": None}])
+    row = measured_clip("a", mouth_r=0.84, mouth_lag_frames=0, mouth_r_wrong_speech=0.05, csim_mobilefacenet=0.8,
+                        lpips_alexnet=0.2)
+    results.write_clips(folder, [replace(row, identity=HOSTILE), LostClip(HOSTILE, FAILED, "no_face", HOSTILE)])
+    results.write_emotions(folder, [
+        EmotionRow(emotion_film("happy", (0.7, 0.2, 0.1)), "happy", 1.9, Change(0.7, 0.1, 0.01, 0.02, None))])
     results.write_csv(folder / "mouth_curves.csv", [
         {"clip_id": "a", "frame": f, "reference": f / 9, "generated": f / 8, "wrong_speech": None} for f in range(9)])
     write_json(folder / "distributions.json", {"blinks_per_min": {"training": [10.0, 20.0], "generated": [12.0]}})
@@ -160,12 +163,12 @@ def test_a_measure_that_is_equal_in_every_clip_is_a_sentence():
 
 
 def test_emotions_are_counted_by_name_and_a_class_that_is_lacking_counts_nothing():
-    rows = [{"emotion": asked, "seen": seen, "seen_shift": shift, "shift": gain, "probability": known,
-             "emo_a_seen": "happy"} for asked, seen, shift, gain, known in (
+    rows = [EmotionRow(replace(emotion_film(asked, emo_a_seen="happy"), seen=seen), shift, gain,
+                       Change(known, None, None, None, None)) for asked, seen, shift, gain, known in (
         ("happy", "happy", "happy", 0.5, 0.6), ("happy", "sad", "happy", 0.1, 0.2), ("neutral", "sad", None, None, 0.3),
         ("contempt", "sad", "sad", None, None))]
     contempt, happy, neutral = by_emotion(rows)
-    assert happy == EmotionRow("happy", 2, pytest.approx(0.3), Seen(2, 2), Seen(1, 2), Seen(2, 2))
+    assert happy == EmotionSeen("happy", 2, pytest.approx(0.3), Seen(2, 2), Seen(1, 2), Seen(2, 2))
     assert contempt.shifted is None and contempt.agreed is None and share_text(contempt.emo_a) == "0 of 1"
     assert neutral.shifted is None and share_text(neutral.agreed) == "0 of 1" and share_text(None) == "–"
 

@@ -1,17 +1,20 @@
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from evaluation.results.compare import compare, differing_protocol, holm
-from evaluation.results.files import write_rows
+from evaluation.results.files import write_clips
+from evaluation.results.rows import FAILED, LostClip
 from playmate.compare import print_comparison
+from tests.evaluation.fakes import measured_clip
 
 
-def rows(values, name="mouth_r", **more):
-    return [{"clip_id": f"c{i}", "status": "measured", name: value, **more} for i, value in enumerate(values)]
+def rows(values, name="mouth_r"):
+    return [measured_clip(f"c{i}", **{name: value}) for i, value in enumerate(values)]
 
 
 def test_holm_by_hand():
@@ -42,11 +45,11 @@ def test_few_clips_prove_nothing():
 
 def test_clips_are_matched_by_their_id_and_failed_ones_left_out():
     first, second = rows([0.1, 0.2, 0.3]), rows([0.3, 0.2, 0.1])[::-1]
-    second[0]["status"] = "failed"  # c2
+    second[0] = LostClip("c2", FAILED, "face_not_found", "no face in any of 75 frames")
     [gap] = compare(first, second, 100, 0)
     assert (gap.clips, gap.first, gap.second) == (2, pytest.approx(0.15), pytest.approx(0.25))
     with pytest.raises(ValueError, match="no measured clip in common"):
-        compare(first, [{**row, "clip_id": "x" + row["clip_id"]} for row in second], 100, 0)
+        compare(first, [replace(row, clip_id=f"x{row.clip_id}") for row in second], 100, 0)
 
 
 def test_values_that_are_missing_or_equal_are_no_difference():
@@ -62,7 +65,7 @@ def test_other_weights_or_strides_are_named():
 
 def test_the_command_reads_folders(tmp_path):
     for name, shift in (("a", 0.0), ("b", 0.1)):
-        write_rows(tmp_path / name / "clips.parquet", rows(np.linspace(0, 0.8, 9) + shift))
+        write_clips(tmp_path / name, rows(np.linspace(0, 0.8, 9) + shift))
         (tmp_path / name / "summary.json").write_text(json.dumps({"protocol": {"fps": 25}}))
     console = Console(width=200, record=True, file=io.StringIO())
     [found] = print_comparison(str(tmp_path / "a"), str(tmp_path / "b"), console)

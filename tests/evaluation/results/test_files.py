@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from evaluation.results.files import (
     write_rows,
     write_summary,
 )
+from tests.evaluation.fakes import measured_clip
 
 
 def test_summary_round_trip_and_flat_numbers(tmp_path):
@@ -57,7 +59,8 @@ def test_curves_are_written_as_they_come_and_the_first_one_apart(tmp_path):
     """Six digits, an empty cell without a face, no third curve where it was not made."""
     curves = CurveFiles(tmp_path)
     for name, made in (("a", [0.12345678, np.nan]), ("00e1", [0.5, 0.25])):
-        curves.add(Result({"clip_id": name, "frames": 2}, {"reference": np.ones(2), "generated": np.array(made)}, {}))
+        row = replace(measured_clip(name), frames=2)
+        curves.add(Result((row,), {"reference": np.ones(2), "generated": np.array(made)}, {}))
         assert not (tmp_path / "mouth_curves.csv").exists()
     curves.close()
     assert (tmp_path / "mouth_curve.csv").read_text() == (

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from evaluation.metrics.bootstrap import Interval
-from evaluation.results.files import Summary, write_rows, write_summary
+from evaluation.results.files import Summary, write_clips, write_summary
 from pipeline.core import paths
 from pipeline.core.config import load_params
 from pipeline.tracking.client import TrackingUnavailable
 from stages.register import previous
 from stages.register.model_card import changes_lines
 from stages.register.previous import Changes, changes_since_last, keep_evaluation, kept_evaluations
+from tests.evaluation.fakes import measured_clip
 
 
 def evaluated(shift: float, fps: int = 25) -> None:
     """An evaluation of nine clips in the project's folder."""
-    write_rows(paths.EVALUATION / "clips.parquet", [
-        {"clip_id": f"c{i}", "status": "measured", "mouth_r": value + shift}
-        for i, value in enumerate(np.linspace(0.2, 0.8, 9))])
+    write_clips(paths.EVALUATION, [
+        measured_clip(f"c{i}", mouth_r=value + shift) for i, value in enumerate(np.linspace(0.2, 0.8, 9))])
     write_summary(paths.EVALUATION, Summary({"mouth_r": Interval(0.5, 0.4, 0.6, 9)}, {"fps": fps}, 9))
 
 
