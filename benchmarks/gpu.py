@@ -179,7 +179,8 @@ def _samples(bench: Bench, count: int) -> Callable[[], object]:
                                   np.ones(RHO_DIM), np.zeros(RHO_DIM), np.ones(RHO_DIM), "clip", 1e-4)
     network = TorchNetwork(MotionTransformer(shape).to(bench.device))
     maker = MotionGenerator(network, alpha_bars("linear", 1000), "eps", statistics,
-                            tuple("abcdefgh"), SampleSettings("ddim", bench.size.steps, 1.5, 1.5, 10.0, 8, 3.0, 1.0, 1))
+                            tuple("abcdefgh"),
+                            SampleSettings("ddim", bench.size.steps, 1.5, 1.5, 10.0, 8, 3.0, 1.0, 1.0, 1))
     requests = [Request(np.zeros((bench.size.frames, shape.speech_dim), np.float32),
                         np.zeros((shape.num_keypoints, 3), np.float32), np.zeros(RHO_DIM, np.float32),
                         np.eye(9, dtype=np.float32)[1], seed=seed) for seed in range(count)]

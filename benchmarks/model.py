@@ -255,7 +255,7 @@ def generate_times(ours: MotionTransformer, plain: PlainModel, device: torch.dev
     shape, frames = ours.shape, 25 * chosen.seconds
     speech = np.random.default_rng(0).standard_normal((frames, shape.speech_dim)).astype(np.float32)
     maker = MotionGenerator(TorchNetwork(ours), ALPHA_BAR, "x0", statistics(shape), CORE8,
-                            SampleSettings("ddim", chosen.steps, 1.5, 1.5, 10.0, 8, 3.0, 1.0, 1))
+                            SampleSettings("ddim", chosen.steps, 1.5, 1.5, 10.0, 8, 3.0, 1.0, 1.0, 1))
     request = Request(speech, np.zeros((shape.num_keypoints, 3), np.float32), np.zeros(RHO_DIM),
                       emotion_weights({"happy": 1.0}, CORE8))
     padded = np.pad(speech, ((shape.previous, -frames % shape.window), (0, 0)))

@@ -54,7 +54,7 @@ def generator(emotion: bool, conv_norm: str = "layer") -> MotionGenerator:
     statistics = MotionStatistics(wide, zeros, ones, zeros, ones, "clip", 1e-4)
     network = TorchNetwork(MotionTransformer(shape).to(which_device()))
     return MotionGenerator(network, ALPHA_BAR, "eps", statistics, LABELS,
-                           SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1))
+                           SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1.0, 1))
 
 
 def test_a_tensor_left_on_the_cpu_raises():

@@ -28,6 +28,7 @@ class SampleSettings:
     fade: int  # frames over which the error at a joint of two windows fades out
     identity_limit: float  # largest deviation of a face from the mean training face, in standard deviations
     pose_share: float  # of w_a, for the head pose; 1: eq. 8 as written
+    pose_gain: float  # of a generated head's movement, of which sampling gives less than the training clips have
     expression_samples: int  # of which the expression is the mean; the head pose is the first one's
 
 

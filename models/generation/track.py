@@ -37,6 +37,8 @@ class Track:
         self.speech_tail = np.zeros((tail, shape.speech_dim), np.float32)
         self.plain = self.emotional = np.zeros((tail, shape.motion_dim), np.float32)
         self.result, self.fade = self.plain, settings.fade
+        self.gain = np.ones(shape.motion_dim, np.float32)
+        self.gain[-RHO_DIM:] = settings.pose_gain
 
     def advance(self) -> bool:
         """Take the next window of speech; False at the end."""
@@ -111,7 +113,7 @@ class Track:
 
     def motion(self) -> np.ndarray:
         """The window's motion vector [length, 3K + 7] in the space's own units; what is given is returned as is."""
-        motion = self.statistics.denormalize(self.result, self.normalizer)
+        motion = self.statistics.denormalize(self.gain * self.result, self.normalizer)
         if self.pose is not None:
             motion[:, -RHO_DIM:] = self._frames(self.pose, 0, self.length)
         if self.request.given is not None:

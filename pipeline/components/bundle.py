@@ -133,8 +133,8 @@ def read_config(folder: Path) -> BundleConfig:
         values["sample"]["identity_limit"] = math.inf
     if version < 3:  # eq. 8 as written
         values["sample"]["pose_share"] = 1.0
-    if version < 4:  # one sample
-        values["sample"]["expression_samples"] = 1
+    if version < 4:  # one sample, as it is
+        values["sample"] |= {"expression_samples": 1, "pose_gain": 1.0}
     _same_keys(values["model"], ModelShape, f"{path}: model")
     _same_keys(values["sample"], SampleSettings, f"{path}: sample")
     return BundleConfig(**{**values, "model": ModelShape(**values["model"]),

@@ -225,4 +225,5 @@ class Sample(Section):
     limit: Positive
     fade: CountOrZero
     identity_limit: NotNegative
+    pose_gain: NotNegative
     expression_samples: Count

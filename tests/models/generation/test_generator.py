@@ -23,7 +23,7 @@ def generator(solver="ddim", seed=0, fade=2, **changes) -> MotionGenerator:
     for block in network.emotion.blocks:  # as if trained: emotion has an effect
         torch.nn.init.normal_(block.modulation[1].weight, std=1.0)
     return MotionGenerator(TorchNetwork(network), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0, 1.0, 1))
+                           SampleSettings(solver, 4, 1.5, 1.5, 10.0, fade, 3.0, 1.0, 1.0, 1))
 
 
 def request(frames=30, **changes) -> Request:
@@ -93,6 +93,16 @@ def test_a_style_has_its_own_mean_and_deviation():
     np.testing.assert_array_equal(still[:, EXPRESSION:], np.tile(RHO, (30, 1)))
 
 
+def test_a_gain_of_the_pose_moves_the_head_further_and_nothing_else():
+    """Around the portrait's own pose; a pose that is followed stays as it is."""
+    maker = generator()
+    own, moved = maker.generate(request()), maker.generate(request(), pose_gain=2.0)
+    np.testing.assert_allclose((moved - own)[:, EXPRESSION:], (own[:, EXPRESSION:] - RHO), rtol=1e-3, atol=1e-3)
+    assert np.array_equal(moved[:, :EXPRESSION], own[:, :EXPRESSION])
+    rho = np.tile(RHO, (30, 1))
+    assert np.array_equal(maker.generate(request(pose=rho), pose_gain=2.0), maker.generate(request(pose=rho)))
+
+
 def test_streaming_from_pieces_equals_generating_at_once():
     maker, whole = generator(), request()
     pieces = iter(np.split(whole.speech, [3, 4, 17]))
@@ -137,7 +147,7 @@ def test_windows_depend_on_the_motion_before_them():
 
 def test_a_joint_leads_over_from_the_frame_before():
     """Without the fade the window's own motion; with it, the miss at the last repeated frame times 3/4, 2/4, 1/4."""
-    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0, 1.0, 1)
+    settings = SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 3, 3.0, 1.0, 1.0, 1)
     track = Track(0, request(), model().shape, statistics(), settings)
     track.advance()
     first = np.zeros((8, MOTION_DIM), np.float32)
@@ -310,7 +320,7 @@ def test_faces_are_taken_for_the_nearest_within_the_limit():
 
 def test_bad_requests_say_what_is_wrong():
     stage_one = MotionGenerator(TorchNetwork(model()), alpha_bars("linear", 50), "x0", statistics(), CORE8,
-                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1))
+                                SampleSettings("ddim", 4, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1.0, 1))
     with pytest.raises(ValueError, match="no emotion control"):
         stage_one.generate(request(emotion=emotion("happy")))
     with pytest.raises(ValueError, match=r"\[T, 6\].*\[30, 5\]"):

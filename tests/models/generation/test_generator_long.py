@@ -43,7 +43,7 @@ def peak_bytes(maker: MotionGenerator, seconds: int, feeling: np.ndarray) -> tup
 
 def test_memory_is_flat_from_five_seconds_to_ten_minutes():
     maker = toy_generator(window=50, previous=10)
-    maker.settings = SampleSettings("dpmpp", 2, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1)
+    maker.settings = SampleSettings("dpmpp", 2, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1.0, 1)
     happy = emotion("happy")
     peak_bytes(maker, 5, happy)  # what is made once
     frames, short = peak_bytes(maker, 5, happy)

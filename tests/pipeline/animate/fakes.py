@@ -79,7 +79,7 @@ class FakeGenerator:
 
     def __init__(self):
         self.requests, self.overrides = [], []
-        self.settings = SampleSettings("ddim", 5, 1.5, 2.5, 10.0, 8, 3.0, 1.0, 1)
+        self.settings = SampleSettings("ddim", 5, 1.5, 2.5, 10.0, 8, 3.0, 1.0, 1.0, 1)
 
     def stream(self, request, **settings):
         self.requests.append(request)

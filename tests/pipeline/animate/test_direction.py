@@ -9,7 +9,7 @@ from models.generation.request import Curves, SampleSettings
 from pipeline.animate.direction import BLINK, GAZE, MOUTH_SCALE, POSE_SCALE, Direction, dial_curve
 from pipeline.animate.timeline import over_time, parse_timeline
 
-OWN = SampleSettings("ddim", 10, 1.2, 2.5, 10.0, 8, 1.0, 0.8, 1)
+OWN = SampleSettings("ddim", 10, 1.2, 2.5, 10.0, 8, 1.0, 0.8, 1.0, 1)
 
 
 def test_a_timeline_as_a_list_or_as_one_text():

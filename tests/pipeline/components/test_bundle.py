@@ -23,7 +23,7 @@ def config(**changes) -> BundleConfig:
                  "previous_noise_form": "sqrt"}
     values = {"stage": "emotion", "profile": "toy", "model": shape(num_emotions=8), "diffusion": diffusion,
               "speech": {"kind": "whisper"}, "face_space": "landmark",
-              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1),
+              "sample": SampleSettings("ddim", 3, 1.5, 1.5, 10.0, 2, 3.0, 1.0, 1.0, 1),
               "labels": CORE8, "fingerprints": {"code": "abc"}}
     return BundleConfig(**{**values, **changes})
 
@@ -89,7 +89,7 @@ def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
     def to_version_1(values):
         values.update(version=1)
         del values["playmate"]
-        for added in ("identity_limit", "pose_share", "expression_samples"):
+        for added in ("identity_limit", "pose_share", "pose_gain", "expression_samples"):
             del values["sample"][added]
 
     edit(saved[0], to_version_1)
@@ -100,11 +100,12 @@ def test_a_bundle_of_version_1_has_no_limit_for_faces(saved):
 def test_a_bundle_of_version_3_takes_one_sample(saved):
     def to_version_3(values):
         values.update(version=3)
-        del values["sample"]["expression_samples"]
+        del values["sample"]["expression_samples"], values["sample"]["pose_gain"]
 
     before = load_bundle(saved[0]).config
     edit(saved[0], to_version_3)
-    assert load_bundle(saved[0]).config == replace(before, sample=replace(before.sample, expression_samples=1))
+    as_it_was = replace(before.sample, expression_samples=1, pose_gain=1.0)
+    assert load_bundle(saved[0]).config == replace(before, sample=as_it_was)
 
 
 def test_a_bundle_names_the_playmate_that_wrote_it(saved, project):

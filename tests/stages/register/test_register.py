@@ -46,7 +46,7 @@ def toy_bundle(folder: Path, stage: str, seed: int, speech: dict) -> None:
                                   pose * 0 + 0.01, "clip", 1e-4)
     config = BundleConfig(stage, "embedded", shape, {"steps": 100, "schedule": "linear", "target": "eps",
                                                      "previous_noise_t_max": 5, "previous_noise_form": "sqrt"},
-                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0, 3.0, 1.0, 1), LABELS,
+                          speech, "landmark", SampleSettings("ddim", 2, 1.0, 1.0, 10.0, 0, 3.0, 1.0, 1.0, 1), LABELS,
                           {"data": "d1", "code": "c1"})
     save_bundle(folder, config, MotionTransformer(shape).state_dict(), statistics)
 

@@ -28,7 +28,7 @@ def trained(made: Job, facts: MotionStatistics) -> MotionGenerator:
     """Train the job; generate without guidance."""
     made.model.load_state_dict(train(made, PlainContext())["model"])
     return MotionGenerator(TorchNetwork(made.model), made.objective.alpha_bar.numpy(), made.objective.target, facts, (),
-                           SampleSettings("ddim", 50, 1.0, 1.0, 10.0, 0, 3.0, 1.0, 1))
+                           SampleSettings("ddim", 50, 1.0, 1.0, 10.0, 0, 3.0, 1.0, 1.0, 1))
 
 
 @pytest.mark.slow
