@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("playmate", "stages", "evaluation", "training", "feature_store", "pipeline", "models")
 EXTRAS = ("demo", "paper", "cluster", "web")
+FOR_CHECKERS = {"_typeshed"}  # no package: type checkers alone know it
 NEVER_IMPORTED = {"dvc": "a command: stages are its children", "dvc-s3": "DVC's remote on S3, which DVC loads"}
 
 
@@ -33,7 +34,7 @@ def _imported() -> dict[str, set[str]]:
     names = {name.partition(".")[0] for path in files for name in _imports(ast.parse(path.read_text()))}
     brought = packages_distributions()
     return {name: {_normal(one) for one in brought.get(name, ())}
-            for name in names - set(PACKAGES) - sys.stdlib_module_names}
+            for name in names - set(PACKAGES) - FOR_CHECKERS - sys.stdlib_module_names}
 
 
 def _imports(tree: ast.Module) -> list[str]:
