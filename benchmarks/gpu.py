@@ -62,11 +62,11 @@ SMALL = Size(replace(training.PAPER, dim=16, heads=2, layers=1, conv_kernel=5, w
 def training_steps(bench: Bench) -> Iterator[Row]:
     """Gradients and update of stage 1 and, at the largest batch, stage 2; batches lie on the device."""
     for batch in bench.size.batches:
-        yield stage(bench, "train_audio", batch, "bf16", False, 0)
+        yield stage(bench, "train_audio", batch, bench.half, False, 0)
     yield stage(bench, "train_audio", batch, "fp32", False, 0)
-    yield stage(bench, "train_emotion", batch, "bf16", False, 8)
+    yield stage(bench, "train_emotion", batch, bench.half, False, 8)
     if bench.size.compiled:
-        yield stage(bench, "train_audio", batch, "bf16", True, 0)
+        yield stage(bench, "train_audio", batch, bench.half, True, 0)
 
 
 def stage(bench: Bench, what: str, batch: int, precision: str, compiled: bool, emotions: int) -> Row:
@@ -94,8 +94,8 @@ def stage(bench: Bench, what: str, batch: int, precision: str, compiled: bool, e
 
 
 def tuning_steps(bench: Bench) -> Iterator[Row]:
-    """Eq. 2-4: a step as `face_space.tune` of params.yaml has it, in bf16."""
-    settings = load_params().face_space.tune.model_copy(update={"precision": "bf16"})
+    """Eq. 2-4: a step as `face_space.tune` of params.yaml has it, in half precision."""
+    settings = load_params().face_space.tune.model_copy(update={"precision": bench.half})
     for pairs in bench.size.pairs:
         def make(pairs: int = pairs) -> Callable[[], None]:
             learner = Tuner(seeded_networks(bench.size.widths, 0), VggFeatures("vgg19", bench.size.vgg_width), [], [],
@@ -147,18 +147,19 @@ def _encodes(bench: Bench, sound: np.ndarray) -> Callable[[], object]:
 def rendering(bench: Bench) -> Iterator[Row]:
     """F, M, W and G apart, then whole films, as they are and compiled."""
     batch, device = bench.size.render_batch, torch.device(bench.device)
-    for runtime, name in ((Runtime("fp32", False), "fp32"), (Runtime("bf16", True), "bf16, channels last")):
+    for runtime, name in (
+            (Runtime("fp32", False), "fp32"), (Runtime(bench.half, True), f"{bench.half}, channels last")):
         for part in PARTS:
             yield bench.row(f"LivePortrait's {part}", f"{batch} pictures, {name}",
                             lambda part=part, way=runtime: prepared(way, batch, device, bench.size.widths)[part],
                             batch, "pictures/s")
     for compiled in (False, True) if bench.size.compiled else (False,):
-        yield bench.row("render", f"{bench.size.frames} frames, bf16{', compiled' if compiled else ''}",
+        yield bench.row("render", f"{bench.size.frames} frames, {bench.half}{', compiled' if compiled else ''}",
                         lambda compiled=compiled: _renders(bench, compiled), bench.size.frames, "frames/s")
 
 
 def _renders(bench: Bench, compiled: bool) -> Callable[[], object]:
-    space = space_of(bench, Runtime("bf16", True, compiled, bench.size.render_batch))
+    space = space_of(bench, Runtime(bench.half, True, compiled, bench.size.render_batch))
     appearance = space.appearance(np.zeros((256, 256, 3), np.uint8))
     points = np.random.default_rng(0).uniform(-0.3, 0.3, (bench.size.frames, 21, 3))
     return lambda: space.render(appearance, points[0], points)

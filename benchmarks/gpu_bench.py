@@ -58,6 +58,12 @@ class Bench:
     def __init__(self, device: str, size: Size, minutes: float):
         self.device, self.size, self.end = device, size, time.monotonic() + 60 * minutes
 
+    @property
+    def half(self) -> str:
+        """bf16, or fp32 on a processor that would emulate it, a hundred times slower."""
+        emulated = self.device == "cpu" and "AVX512" not in torch.backends.cpu.get_cpu_capability()
+        return "fp32" if emulated else "bf16"
+
     def row(self, what: str, setting: str, make: Callable[[], Callable[[], object]], work: float, unit: str) -> Row:
         """`make` gives the call; both may find no room."""
         try:
