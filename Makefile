@@ -4,7 +4,7 @@ FIT := import sys; sys.exit(not (3, 11, 2) <= sys.version_info[:3] < (3, 13))
 PYTHON ?= $(shell for one in python3.11 python3.12 python3; do $$one -c "$(FIT)" 2>/dev/null && echo $$one && break; done)
 VENV := .venv
 # two files of tests at a time, in the order of tests/conftest.py; `make test TWO=` for one after the other
-TWO := -n 2 --dist loadfile --no-loadscope-reorder
+TWO := -n 2 --dist loadgroup --no-loadscope-reorder
 ALONE := not processes and not ray and not e2e and not nightly
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0

@@ -32,8 +32,13 @@ def pytest_configure() -> None:
     settings.load_profile("project")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs first: what is short fills the gap that is left when one of two processes is done."""
+    """Of two processes one gets all that needs the toy run, which is then made once, the other begins with the rest:
+    file by file, whole runs first, so that what is short fills the gap at the end."""
+    for item in items:
+        needs_toy = "toy_run" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("toy" if needs_toy else item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
@@ -111,7 +116,7 @@ def s3_bucket(s3_server, monkeypatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory, project) -> Path:
+def toy_run(tmp_path_factory, project) -> Path:
     """A copy of the project's tracked files with toy parameters, run once; end-to-end tests share it."""
     from tests.toy_project import TOY, copy_project, run
 

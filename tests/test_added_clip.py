@@ -40,10 +40,10 @@ def clips(folder: Path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def own(toy, tmp_path_factory) -> Path:
+def own(toy_run, tmp_path_factory) -> Path:
     """The toy run's folder with AVSpeech's clips in a folder of the user's, run to the features."""
     folder = tmp_path_factory.mktemp("added") / "project"
-    shutil.copytree(toy, folder, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts"), symlinks=True)
+    shutil.copytree(toy_run, folder, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts"), symlinks=True)
     shutil.copytree(folder / "data/embedded/avspeech", folder / "raw/avspeech")
     corpora = yaml.safe_load((folder / "params.yaml").read_text())["corpora"]
     # its people are variants of few portraits, which faces alone would call one person
@@ -54,7 +54,7 @@ def own(toy, tmp_path_factory) -> Path:
 
 
 def add(folder: Path) -> str:
-    """A film of another corpus, which the toy leaves out, under a name that the split puts into training."""
+    """A film of another corpus, which the toy run leaves out, under a name that the split puts into training."""
     film = max((folder / "data/embedded/mafw").rglob("*.mp4"), key=lambda path: path.stat().st_size)
     seed = yaml.safe_load((folder / "params.yaml").read_text())["seed"]
     letter = next(letter for letter in "klmnop" if _share(f"avspeech/abcdefghij{letter}", seed) > 0.5)

@@ -27,10 +27,10 @@ SHORT = {"embedded": TOY["embedded"],      # the profile has its own, which woul
 
 
 @pytest.fixture(scope="module")
-def paper(toy, tmp_path_factory) -> Path:
+def paper(toy_run, tmp_path_factory) -> Path:
     """The toy run's folder with the toy paper profile, run on from its crops."""
     folder = tmp_path_factory.mktemp("paper") / "project"
-    shutil.copytree(toy, folder, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts"), symlinks=True)
+    shutil.copytree(toy_run, folder, ignore=shutil.ignore_patterns("mlflow.db", "mlartifacts"), symlinks=True)
     run(folder, "playmate", "profile", "paper_toy")
     change_params(folder, SHORT)
     (folder / "output.txt").write_text(run(folder, "dvc", "repro"))

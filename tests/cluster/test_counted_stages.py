@@ -20,14 +20,14 @@ COMPUTED = (".playmate/store", ".playmate/evaluate", ".playmate/ablation")
 @pytest.mark.nightly
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_extraction_evaluation_and_ablation_on_counted_gpus(toy, tmp_path, monkeypatch):
+def test_extraction_evaluation_and_ablation_on_counted_gpus(toy_run, tmp_path, monkeypatch):
     monkeypatch.setenv(COUNTED, "1")
-    again_on_gpus(toy, tmp_path / "project")
+    again_on_gpus(toy_run, tmp_path / "project")
 
 
-def again_on_gpus(toy: Path, folder: Path) -> None:
+def again_on_gpus(toy_run: Path, folder: Path) -> None:
     """What the toy run computed is computed once more, and two variants of the ablation with it."""
-    shutil.copytree(toy, folder, symlinks=True)
+    shutil.copytree(toy_run, folder, symlinks=True)
     wanted = {name: (folder / name).read_bytes() for name in (*KEPT, LONG)}
     for name in COMPUTED:
         shutil.rmtree(folder / name)

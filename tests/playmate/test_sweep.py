@@ -71,13 +71,13 @@ def test_what_cannot_be_queued_is_said(tiny):
 
 @pytest.mark.nightly
 @pytest.mark.e2e
-def test_a_sweep_of_the_real_stage_is_in_mlflow_and_in_dvcs_table(toy):
+def test_a_sweep_of_the_real_stage_is_in_mlflow_and_in_dvcs_table(toy_run):
     from pipeline.tracking.client import connect, tracking_uri
 
-    commit(toy)
-    shown = run(toy, "playmate", "sweep", "train_audio.lr=1e-4,4e-4,1e-3")
+    commit(toy_run)
+    shown = run(toy_run, "playmate", "sweep", "train_audio.lr=1e-4,4e-4,1e-3")
     assert all(rate in shown.rpartition("Experiment")[2] for rate in ("0.0001", "0.0004", "0.001"))
-    client = connect(tracking_uri(toy))
+    client = connect(tracking_uri(toy_run))
     runs = client.search_runs([client.get_experiment_by_name("train_audio").experiment_id])
     assert {run.data.params["train_audio.lr"] for run in runs} >= {"0.0001", "0.0004", "0.001"}
     assert all(run.info.status == "FINISHED" and "validation_r" in run.data.metrics for run in runs)
