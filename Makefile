@@ -3,8 +3,8 @@ SHELL := /bin/bash
 FIT := import sys; sys.exit(not (3, 11, 2) <= sys.version_info[:3] < (3, 13))
 PYTHON ?= $(shell for one in python3.11 python3.12 python3; do $$one -c "$(FIT)" 2>/dev/null && echo $$one && break; done)
 VENV := .venv
-# two files of tests at a time, in the order of tests/conftest.py; `make test TWO=` for one after the other
-TWO := -n 2 --dist loadgroup --no-loadscope-reorder
+# two processes for tests that start none of their own; `make test TWO=` for one after the other
+TWO := -n 2 --dist loadfile
 ALONE := not processes and not ray and not e2e and not nightly
 BIN := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
@@ -37,7 +37,7 @@ demo: weights    ## all stages on the embedded corpora, then what was made
 
 test: weights    ## the tests, with a smoke run of the whole pipeline
 	$(BIN)/python -m pytest $(TWO) -m "$(ALONE)"
-	$(BIN)/python -m pytest $(TWO) -m "(processes or ray or e2e) and not nightly"
+	$(BIN)/python -m pytest -m "(processes or ray or e2e) and not nightly"
 
 lint: setup      ## ruff and mypy
 	$(BIN)/ruff check .

@@ -32,16 +32,6 @@ def pytest_configure() -> None:
     settings.load_profile("project")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes one gets all that needs the toy run, which is then made once, the other begins with the rest:
-    file by file, whole runs first, so that what is short fills the gap at the end."""
-    for item in items:
-        needs_toy = "toy_run" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("toy" if needs_toy else item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
-
-
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The project folder."""
