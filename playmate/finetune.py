@@ -47,6 +47,7 @@ FRAMES_PER_STEP, STEPS = 10, (200, 600)
 SEEDS = 3
 ENOUGH = 4                       # validation clips (of several people: people) to choose by; with fewer, folds do
 TUNED_SHARE = ("train_audio", "trainer", "tuned_share")
+STEPS_OF_TRAINING = ("train_audio", "steps")
 VALIDATION_SHARE = ("split", "validation_share")
 BETTER, WORSE, SAME = "better", "worse", "not better"
 
@@ -102,7 +103,10 @@ def fine_tune(data: Sequence[str], name: str, min_gain: float, say: Callable[[st
         _write_steps(by_folds)
         choice = choose_by_folds(load_params(), parts, say) if by_folds else _choose_by_validation(validating)
         say(str(choice))
-        _set({TUNED_SHARE: choice.share})
+        changes: dict[tuple[str, ...], float | str] = {TUNED_SHARE: choice.share}
+        if by_folds and choice.share == 0:   # its weights are not taken: one step makes the files that come with them
+            changes[STEPS_OF_TRAINING] = 1
+        _set(changes)
         _repro("train_emotion")   # after validation clips chose it finds the training done
         params = load_params()
         figures = measure(params)
@@ -184,7 +188,7 @@ def _write_steps(by_folds: bool) -> None:
     frames = sum(row.frames for row in (_rows(TRAIN, VALIDATION) if by_folds else _rows(TRAIN)))
     fewest, most = STEPS
     changes: dict[tuple[str, ...], float | str] = {
-        ("train_audio", "steps"): min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0}
+        STEPS_OF_TRAINING: min(max(math.ceil(frames / FRAMES_PER_STEP), fewest), most), TUNED_SHARE: 1.0}
     _set(changes | ({VALIDATION_SHARE: 0.0} if by_folds else {}))
 
 
