@@ -7,8 +7,8 @@ portrait that squints opens them. Brows keep half of how they differ from rest, 
 or a mood.
 
 Key points know only part of what brows do: the pose of the head and the network that finds landmarks take some of it.
-Films of people that are drawn again from their own motion show 0.8 of it where brows move far, the films that the
-shipped model learned from are seen at 0.45 (docs/LOG.md#brows). So brows go twice as far from rest as the model says.
+Two films in which brows move far, drawn again from their own motion, show 0.8 of it; the films that the shipped model
+learned from are seen at 0.45 (docs/LOG.md#brows). So brows go twice as far from rest as the model says.
 
 A face that smiles in its picture smiles on while it talks: its mouth is up to half as wide again as one at rest, and
 pulled together to that it looks torn (corners full of folds, teeth cut by the lips). The smile gives way where the
