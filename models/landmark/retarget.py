@@ -7,8 +7,8 @@ portrait that squints opens them. Brows keep half of how they differ from rest, 
 or a mood.
 
 Key points know only part of what brows do: the pose of the head and the network that finds landmarks take some of it.
-Two films in which brows move far, drawn again from their own motion, show 0.8 of it; the films that the shipped model
-learned from are seen at 0.45 (docs/LOG.md#brows). So brows go twice as far from rest as the model says.
+Two films in which brows move far, drawn again from their own motion, show 0.8 of it (docs/LOG.md#brows). So brows go
+1.3 times as far from rest as the model says.
 
 A face that smiles in its picture smiles on while it talks: its mouth is up to half as wide again as one at rest, and
 pulled together to that it looks torn (corners full of folds, teeth cut by the lips). The smile gives way where the
@@ -53,7 +53,7 @@ UPPER_RIM, LOWER_RIM = positions(LIPS_OUTER_UPPER[1:-1]), positions(LIPS_OUTER_L
 MAX_STRETCH = 1.8
 UPPER_LID_SHARE = 0.75  # the upper lid moves most of the way
 BROW_SHARE = 0.5
-BROW_GAIN = 2.0
+BROW_GAIN = 1.3
 CLOSING = 0.025  # in face widths: lips nearer than this are drawn together
 LID_CLOSING = 0.5  # of the opening at rest: lids nearer than this go on to close
 SMILING = positions(LIPS_OUTER_UPPER + LIPS_OUTER_LOWER + LIPS_INNER_UPPER + LIPS_INNER_LOWER + CHEEKS)

@@ -26,13 +26,13 @@ def test_embedded_is_what_params_yaml_has(folder):
 def test_all_profiles_name_the_same_keys(folder):
     keys = {name: {key for key, _ in leaves(yaml.safe_load((folder / f"profiles/{name}.yaml").read_text()))}
             for name in names()}
-    assert sorted(keys) == ["embedded", "paper", "paper_toy", "shipped"]
-    assert keys["paper"] == keys["embedded"] == keys["paper_toy"] == keys["shipped"]
+    assert sorted(keys) == ["embedded", "paper", "paper_toy", "shipped", "shipped_emotion"]
+    assert all(named == keys["embedded"] for named in keys.values())
 
 
 def test_there_and_back_leaves_every_byte(folder):
     before = (folder / "params.yaml").read_bytes()
-    for name in ("paper", "shipped", "paper_toy", "embedded"):
+    for name in ("paper", "shipped", "shipped_emotion", "paper_toy", "embedded"):
         assert apply(name)
     assert (folder / "params.yaml").read_bytes() == before
 
