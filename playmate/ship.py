@@ -27,19 +27,19 @@ def main() -> None:
     bundle = load_bundle(EMOTION_BUNDLE)
     if alone:
         bundle = with_emotion_of(load_bundle(SHIPPED), bundle)
-    kept = SHIPPED / "face_space" if alone else FACE_SPACE
-    face_space = {path.name: path.read_bytes() for path in kept.iterdir()}
-    shutil.rmtree(SHIPPED, ignore_errors=True)
+    else:
+        shutil.rmtree(SHIPPED, ignore_errors=True)
+        shutil.copytree(FACE_SPACE, SHIPPED / "face_space")
     save_bundle(SHIPPED, bundle.config, bundle.model.state_dict(), bundle.statistics, half=True)
-    (SHIPPED / "face_space").mkdir()
-    for name, content in face_space.items():
-        (SHIPPED / "face_space" / name).write_bytes(content)
     export_bundle(SHIPPED, SHIPPED, speech_weights=False)
     print(f"{SHIPPED}: {sum(f.stat().st_size for f in SHIPPED.rglob('*') if f.is_file()) / 2**20:.1f} MB")
 
 
 def with_emotion_of(shipped: Bundle, trained: Bundle) -> Bundle:
-    """`shipped` with the emotion-control module of `trained`, and with how that samples; raises BundleError."""
+    """`shipped` with the emotion-control module of `trained`, how that samples and what it was made from.
+
+    Raises BundleError where their shapes or labels differ.
+    """
     if (shipped.config.model, shipped.config.labels) != (trained.config.model, trained.config.labels):
         raise BundleError(f"{EMOTION_BUNDLE} and {SHIPPED} are of different shapes or labels")
     module = {name: value for name, value in trained.model.state_dict().items() if name.startswith(EMOTION)}

@@ -3,7 +3,7 @@
 An action is [70, 3] per unit, in face widths in the head's frame (y down). An emotion is a few actions at full
 strength, how far it parts the lips, how it changes speech, and how the head is held. The action units that go with
 each emotion are the usual ones (Ekman and Friesen, EMFACS); the amounts were set by eye and by an independent
-classifier on rendered frames, of displacements as the model learns them: extraction sees 0.45 of a drawn brow, 0.3 of
+classifier on rendered frames, of displacements as the model learns them: extraction sees 0.4 of a drawn brow, 0.3 of
 a lid, 0.8 of mouth corners (docs/LOG.md#brows).
 """
 
