@@ -1,4 +1,5 @@
-"""What is done to generated motion where somebody directs it; a curve of ones leaves its part bit for bit."""
+"""What is done to generated motion: lids are held open, and what somebody directs moves as told; a curve of ones leaves
+its part bit for bit."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
            rest: np.ndarray) -> Iterator[np.ndarray]:
     """Windows [n, 3K + 7] of motion, one after the other, with head, mouth and eyes as the request's curves say.
 
-    The blinks themselves are drawn later (models/motion/blinks.py); here the model's own give way to them.
+    Blinks are drawn later (models/motion/blinks.py): here the lids that the model itself would nearly shut give way.
 
     `rest` [K, 3]: the model's mean delta.
     """
@@ -29,7 +30,7 @@ def direct(space: FaceSpace, windows: Iterator[np.ndarray], request: Request,
             rho = scale_pose(rho, own, at_frames(curves.pose_scale, frame, len(window)))
         if curves.mouth_scale is not None:
             delta = space.scale_mouth(delta, rest, at_frames(curves.mouth_scale, frame, len(window)))
-        if curves.blinks_per_min is not None:
+        if space.knows_eyes:
             delta = space.hold_lids(request.x_c, delta, rest)
         if curves.gaze is not None and request.source_delta is not None:
             delta = space.hold_gaze(request.x_c, delta, rho[:, ANGLES], request.source_delta, own[ANGLES],

@@ -10,7 +10,7 @@ from models.motion.camera import rotation_from_angles
 
 # from an eye's centre of rotation to its iris about 10 mm, from corner to corner about 30 mm
 EYEBALL = 1 / 3
-HELD_OPEN = 0.7  # of the lids' opening at rest: a squint, and no blink
+FREE_LIDS, LOWEST_LIDS = 0.8, 0.5  # of the lids' opening at rest: further down they give way, and never get as low
 _MOUTH, _IRISES = positions(MOUTH), positions(IRISES)
 _CORNERS = positions(EYE_CORNERS).reshape(2, 2)  # right eye, left eye
 _TO_CAMERA = np.array([0.0, 0.0, -1.0])
@@ -33,10 +33,17 @@ def scale_mouth(delta: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def hold_lids(x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Delta [T, K, 3] whose lids are open by at least `HELD_OPEN` of what they are with the mean delta [K, 3]."""
-    least = HELD_OPEN * ((x_c + rest)[LOWER] - (x_c + rest)[UPPER])[:, 1]  # [6]
+    """Delta [T, K, 3] whose lids fall freely to `FREE_LIDS` of their opening with the mean delta [K, 3], and from there
+    less and less, towards `LOWEST_LIDS`: f + (h - f) exp((g - h) / (h - f)) of an opening g, slope 1 at h.
+
+    What an emotion holds half shut (sadness, disgust: 0.3 to 0.4 of the opening at rest, the same for everybody) is
+    asleep on small eyes. Blinks are not the model's: they are drawn later and shut whatever is open.
+    """
+    at_rest = np.maximum(((x_c + rest)[LOWER] - (x_c + rest)[UPPER])[:, 1], 1e-6)  # [6]
     points = x_c + delta
-    lift = np.maximum(least - (points[:, LOWER] - points[:, UPPER])[..., 1], 0)  # [T, 6]
+    opening = (points[:, LOWER] - points[:, UPPER])[..., 1] / at_rest  # [T, 6]
+    below, room = np.minimum(opening - FREE_LIDS, 0), FREE_LIDS - LOWEST_LIDS
+    lift = at_rest * (room * np.expm1(below / room) - below)  # [T, 6]
     held = delta.astype(np.float64)
     held[:, UPPER, 1] -= UPPER_LID_SHARE * lift
     held[:, LOWER, 1] += (1 - UPPER_LID_SHARE) * lift

@@ -107,7 +107,7 @@ class LandmarkFaceSpace:
         return hold_gaze(x_c, delta, angles_deg, own_delta, own_angles_deg, share)
 
     def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        """Lids that a blink of the model's own would shut."""
+        """Lids that the model itself would nearly shut."""
         return hold_lids(x_c, delta, rest)
 
     def lid_opening(self, points: np.ndarray) -> np.ndarray:

@@ -61,8 +61,8 @@ class FaceSpace(Protocol):
         portrait (its delta [K, 3], its pose [3]) do. Where the space knows eyes."""
 
     def hold_lids(self, x_c: np.ndarray, delta: np.ndarray, rest: np.ndarray) -> np.ndarray:
-        """delta [T, K, 3] without blinks of the model's own: lids stay about as far open as with its mean delta
-        `rest` [K, 3]. Where the space knows eyes."""
+        """delta [T, K, 3] with lids that stay open by half and more of what they are with the mean delta `rest` [K, 3]:
+        nothing of the model's own shuts them. Where the space knows eyes."""
 
     def lid_opening(self, points: np.ndarray) -> np.ndarray:
         """How far the lids of x_c + delta [T, K, 3] are open [T], in any unit. Where the space knows eyes."""

@@ -31,6 +31,9 @@ class Space:
 
     knows_eyes = True
 
+    def hold_lids(self, x_c, delta, rest):
+        return delta
+
     def scale_mouth(self, delta, rest, scale):
         return scale[:, None, None] * delta + (1 - scale[:, None, None]) * rest
 
@@ -132,15 +135,15 @@ def test_free_eyes_move_as_generated_and_half_way_is_half_way():
     np.testing.assert_allclose(half, (delta[1] + held) / 2)
 
 
-def test_the_models_own_blink_gives_way_and_open_eyes_stay():
-    """Lids 0.1 apart at rest; 0.08, 0.07 and 0 apart they are held at 0.08, 0.07 and 0.07, three quarters of the lift
-    by the upper one."""
+def test_lids_fall_freely_at_first_then_less_and_never_shut():
+    """Lids 1 apart at rest; 0.8, 0.5, 0 and -0.1 apart they are held at 0.8, 0.5 + 0.3 / e, 0.5 + 0.3 exp(-8/3) and
+    0.5 + 0.3 exp(-3), three quarters of the lift by the upper one."""
     x_c, rest = np.zeros((NUM_KEYPOINTS, 3)), np.zeros((NUM_KEYPOINTS, 3))
-    x_c[LID_LOWER, 1] = 0.1
-    delta = np.zeros((3, NUM_KEYPOINTS, 3))
-    delta[:, LID_UPPER, 1] = np.array([0.02, 0.03, 0.1])[:, None]
+    x_c[LID_LOWER, 1], rest[LID_UPPER, 1] = 0.9, -0.1
+    delta = np.zeros((4, NUM_KEYPOINTS, 3))
+    delta[:, LID_UPPER, 1] = np.array([0.1, 0.4, 0.9, 1.0])[:, None]
     found = hold_lids(x_c, delta, rest)
     np.testing.assert_allclose((x_c + found)[:, LID_LOWER, 1] - found[:, LID_UPPER, 1],
-                               np.outer([0.08, 0.07, 0.07], np.ones(6)))
-    np.testing.assert_allclose(found[2, LID_UPPER, 1], 0.1 - 0.75 * 0.07)
+                               np.outer([0.8, 0.6103638, 0.5208450, 0.5149361], np.ones(6)), atol=1e-7)
+    np.testing.assert_allclose(found[2, LID_UPPER, 1], 0.9 - 0.75 * 0.5208450, atol=1e-7)
     assert np.array_equal(found[0], delta[0])
