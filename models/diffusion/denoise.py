@@ -42,6 +42,7 @@ class Conditions:
     emotion: np.ndarray | None
     audio_scale: float | np.ndarray  # w_a of eq. 8, or [B, W, D]
     emotion_scale: float
+    strength: float | np.ndarray = 1.0  # of the emotion, 0-1, or [B, W, 1]
     guided: np.ndarray | None = None  # [B, 2] part of the steps (0-1) that is guided; None: all
 
 
@@ -121,7 +122,7 @@ def _guide(branches: np.ndarray, given: Conditions, share: float) -> np.ndarray:
     """The guided prediction [B, W, D] of the step in whose middle `share` of sampling is done.
 
     Where it is not guided w_a and w_e are 1: the prediction with all conditions (guidance in an interval of noise
-    levels: Kynkaanniemi et al. 2024).
+    levels: Kynkaanniemi et al. 2024). An emotion's strength weighs what it changes, guided or not.
     """
     audio_scale: float | np.ndarray = given.audio_scale
     emotion_scale: float | np.ndarray = given.emotion_scale
@@ -132,4 +133,4 @@ def _guide(branches: np.ndarray, given: Conditions, share: float) -> np.ndarray:
         null, audio = branches
         return guide_audio(null, audio, audio_scale)
     null, audio, audio_emotion = branches
-    return guide(null, audio, audio_emotion, audio_scale, emotion_scale)
+    return guide(null, audio, audio_emotion, audio_scale, emotion_scale * given.strength)

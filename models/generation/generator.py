@@ -29,6 +29,7 @@ from models.diffusion.sampler import solver_times
 from models.diffusion.schedule import Target
 from models.generation.request import ALL_STEPS, REPEATED, Request, SampleSettings
 from models.generation.track import Track
+from models.motion.emotions import labels_and_strength
 from models.motion.motion import RHO_DIM
 from models.motion.normalization import MotionStatistics
 from models.transformer.shape import ModelShape
@@ -139,7 +140,8 @@ class MotionGenerator:
     def _with_emotion(self, conditions: Conditions, tracks: list[Track], frames: int) -> Conditions:
         if tracks[0].request.emotion is None:
             return conditions
-        return replace(conditions, emotion=_stack([track.window_emotion(frames) for track in tracks]))
+        labels, strength = labels_and_strength(_stack([track.window_emotion(frames) for track in tracks]))
+        return replace(conditions, emotion=labels, strength=strength[:, self.network.shape.previous:])
 
     def _scatter(self, tracks: list[Track], motion: np.ndarray, emotional: np.ndarray | None) -> None:
         for index, track in enumerate(tracks):

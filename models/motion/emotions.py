@@ -54,6 +54,18 @@ def emotion_weights(mix: Mapping[str, float], labels: tuple[str, ...]) -> np.nda
     return weights
 
 
+def labels_and_strength(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [..., E + 1] -> the same mix of labels at full weight [..., E + 1], and its strength [..., 1], 0 to 1.
+
+    Training shows whole labels only: a third of one and two thirds of null is nothing that the model knows, and for
+    some labels it makes the whole of it. So the model is asked for whole labels, and eq. 8 weighs what they change.
+    """
+    named = weights[..., :-1]
+    strength = named.sum(-1, keepdims=True)
+    labels = named / np.where(strength > 0, strength, 1)
+    return np.concatenate([labels, np.where(strength > 0, 0, 1)], -1).astype(np.float32), strength.astype(np.float32)
+
+
 def parse_mix(text: str) -> dict[str, float]:
     """Read "happy" or "happy:0.7,surprised:0.2"; raises ValueError with the accepted form."""
     mix: dict[str, float] = {}

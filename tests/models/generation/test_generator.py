@@ -57,6 +57,21 @@ def test_emotion_leaves_the_head_pose_bit_for_bit_over_four_windows(solver, fade
     assert np.array_equal(strong[:, EXPRESSION:], happy[:, EXPRESSION:])
 
 
+def test_what_an_emotion_changes_grows_with_its_strength():
+    """In one step the change from the null class is the strength times the whole label's, frame by frame."""
+    maker, shares = generator(), np.linspace(0.125, 1, 8, dtype=np.float32)
+
+    def made(weights: np.ndarray) -> np.ndarray:
+        return maker.generate(request(8, emotion=weights), steps=1)
+
+    null, over_time = np.eye(9, dtype=np.float32)[8], np.zeros((8, 9), np.float32)
+    over_time[:, CORE8.index("happy")], over_time[:, 8] = shares, 1 - shares
+    whole = made(emotion("happy")) - made(null)
+    assert np.abs(whole).max() > 0.01
+    np.testing.assert_allclose(made(emotion_weights({"happy": 0.5}, CORE8)) - made(null), whole / 2, atol=1e-5)
+    np.testing.assert_allclose(made(over_time) - made(null), shares[:, None] * whole, atol=1e-5)
+
+
 def test_emotion_leaves_the_pose_whatever_the_guidance_and_a_models_own_weights_change_nothing():
     """Weights of expression and pose over time, in half of the steps; and w_a 1.5 said as a curve."""
     maker, directed = generator(), Curves(expression_scale=np.linspace(0, 3, 20), pose_guidance=np.linspace(2, 0, 25))

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from models.motion.emotions import CORE8, UNION11, canonical_label, emotion_weights, parse_mix
+from models.motion.emotions import (
+    CORE8,
+    UNION11,
+    canonical_label,
+    emotion_weights,
+    labels_and_strength,
+    parse_mix,
+)
 
 
 def test_null_takes_what_the_names_leave():
@@ -10,6 +17,16 @@ def test_null_takes_what_the_names_leave():
     assert weights[CORE8.index("surprised")] == pytest.approx(0.2)
     assert weights[-1] == pytest.approx(0.1) and weights.sum() == pytest.approx(1)
     assert np.array_equal(emotion_weights({}, CORE8), np.eye(9, dtype=np.float32)[8])
+
+
+def test_a_mix_is_whole_labels_and_a_strength():
+    mixes = np.stack([emotion_weights(mix, CORE8) for mix in ({"happy": 0.6, "sad": 0.2}, {"fear": 1.0}, {})])
+    labels, strength = labels_and_strength(mixes)
+    np.testing.assert_allclose(strength, [[0.8], [1], [0]], atol=1e-7)
+    assert np.array_equal(labels[1:], mixes[1:])
+    found = dict(zip((*CORE8, "null"), labels[0], strict=True))
+    assert found.pop("happy") == pytest.approx(0.75) and found.pop("sad") == pytest.approx(0.25)
+    assert not any(found.values())
 
 
 @pytest.mark.parametrize("mix", [{"happy": 0.7, "sad": 0.5}, {"happy": -0.1}, {"happy": float("nan")}])
