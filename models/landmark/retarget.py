@@ -12,7 +12,8 @@ Two films in which brows move far, drawn again from their own motion, show 0.8 o
 
 A face that smiles in its picture smiles on while it talks: its mouth is up to half as wide again as one at rest, and
 pulled together to that it looks torn (corners full of folds, teeth cut by the lips). The smile gives way where the
-generated mouth is as wide itself, as a happy one is, and where its corners hang, as a sad one's do.
+generated mouth is as wide itself, as a happy one is, and where the face is in another mood: its corners hang, as a sad
+one's do, or its brows are drawn down, as an angry one's are.
 
 A face that is turned aside in its picture has a half that nobody has seen: turned back to the front it would show a
 band of what lies behind it. It may turn further away, and back hardly.
@@ -47,6 +48,7 @@ from models.motion.motion import Motion
 
 UPPER, LOWER = positions(EYELID_UPPER_RIGHT + EYELID_UPPER_LEFT), positions(EYELID_LOWER_RIGHT + EYELID_LOWER_LEFT)
 BROWS = positions(BROW_RIGHT + BROW_LEFT)
+INNER_BROWS = positions(BROW_RIGHT[2:] + BROW_LEFT[2:])  # each brow's points go from the temple to the nose
 # columns of the lips from the right to the left, without the corners: inner and outer edge
 UPPER_LIP, LOWER_LIP = positions(LIPS_INNER_UPPER[1:-1]), positions(LIPS_INNER_LOWER)
 UPPER_RIM, LOWER_RIM = positions(LIPS_OUTER_UPPER[1:-1]), positions(LIPS_OUTER_LOWER)
@@ -62,8 +64,10 @@ SMILE_SHARE = 0.6
 SMILE_FROM, SMILE_FULL = 1.1, 1.25  # mouth's width over that at rest; twenty faces that do not smile: up to 1.1
 TURNED_DEG = (25.0, 40.0)  # yaw of the picture from which a head is held, and at which no more than
 TURNED_SHARE = 0.15        # of its turns towards the front are left
-HANGING = (0.01, 0.05)  # corners below rest, face widths: neutral speech keeps within the first, sad mouths reach 0.05
-HANGING_SHARE = 0.6  # of the smile gives way to corners that hang; all of it would show the torn mouth again
+# corners and the inner halves of brows below rest, face widths: neutral speech keeps within the first, sad mouths reach
+# 0.05, the brows of anger 0.016 to 0.03
+HANGING, FROWNING = (0.01, 0.05), (0.008, 0.02)
+MOOD_SHARE = 0.7  # of the smile gives way to another mood; all of it would show the torn mouth again
 
 
 def retarget(motion: Motion, portrait: Motion, rest: np.ndarray) -> Motion:
@@ -102,9 +106,15 @@ def keep_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.nda
         return np.zeros((len(points), len(SMILING), 3))
     smiles = min((own_width / rest_width - SMILE_FROM) / (SMILE_FULL - SMILE_FROM), 1)
     narrower = np.clip((own_width - _width(points)) / (own_width - rest_width), 0, 1)
-    hangs = points[:, CORNERS, 1].mean(1) - at_rest[CORNERS, 1].mean()
-    held = 1 - HANGING_SHARE * np.clip((hangs - HANGING[0]) / (HANGING[1] - HANGING[0]), 0, 1)
+    mood = np.maximum(_lowered(points, at_rest, CORNERS, HANGING), _lowered(points, at_rest, INNER_BROWS, FROWNING))
+    held = 1 - MOOD_SHARE * mood
     return (SMILE_SHARE * smiles * narrower * held)[:, None, None] * (own - at_rest)[SMILING]
+
+
+def _lowered(points: np.ndarray, at_rest: np.ndarray, rows: np.ndarray, between: tuple[float, float]) -> np.ndarray:
+    """How far [T], 0 to 1, rows of points [T, K, 3] lie below those at rest [K, 3], from one distance to the other."""
+    below = points[:, rows, 1].mean(1) - at_rest[rows, 1].mean()
+    return np.clip((below - between[0]) / (between[1] - between[0]), 0, 1)
 
 
 def _shut(face: np.ndarray) -> np.ndarray:

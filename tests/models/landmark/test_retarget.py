@@ -10,6 +10,7 @@ from models.landmark.retarget import (
     BROWS,
     CLOSING,
     CORNERS,
+    INNER_BROWS,
     LID_CLOSING,
     LOWER,
     LOWER_LIP,
@@ -132,11 +133,19 @@ def test_a_smile_in_the_portrait_stays(own, made, width):
 
 def test_a_smile_gives_way_to_hanging_corners_and_opens_no_lips():
     drawn = smiling(mouth(0.3, hanging=0.03, gap=0.05), mouth(0.42, gap=0.04))
-    # half way from 0.01 to 0.05: three tenths of it go; the width of hanging corners is that of level ones
-    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.6 * 0.7 * 0.12, abs=1e-6)
+    # half way from 0.01 to 0.05: 0.35 of it go; the width of hanging corners is that of level ones
+    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.6 * 0.65 * 0.12, abs=1e-6)
     assert drawn[LOWER_LIP, 1] - drawn[UPPER_LIP, 1] == pytest.approx(np.full(5, 0.05), abs=1e-6)
     outside = np.setdiff1d(np.arange(NUM_KEYPOINTS), SMILING)
     np.testing.assert_array_equal(drawn[outside], mouth(0.3, hanging=0.03)[outside])
+
+
+@pytest.mark.parametrize(("below", "held"), [(0.0, 1.0), (0.008, 1.0), (0.014, 0.65), (0.02, 0.3), (0.05, 0.3)])
+def test_a_smile_gives_way_to_brows_that_are_drawn_down(below, held):
+    made = mouth(0.3)
+    made[INNER_BROWS, 1] = below
+    drawn = smiling(made, mouth(0.42))
+    assert drawn[CORNERS[1], 0] - drawn[CORNERS[0], 0] == pytest.approx(0.3 + 0.6 * held * 0.12, abs=1e-6)
 
 
 @pytest.mark.parametrize(("own", "yaw", "held"), [
