@@ -42,8 +42,8 @@ class Conditions:
     emotion: np.ndarray | None
     audio_scale: float | np.ndarray  # w_a of eq. 8, or [B, W, D]
     emotion_scale: float
-    strength: float | np.ndarray = 1.0  # of the emotion, 0-1, or [B, W, 1]
     guided: np.ndarray | None = None  # [B, 2] part of the steps (0-1) that is guided; None: all
+    strength: float | np.ndarray = 1.0  # of the emotion, 0-1, or [B, W, 1]
 
 
 @dataclass(frozen=True)

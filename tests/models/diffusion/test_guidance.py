@@ -56,3 +56,5 @@ def test_guidance_in_a_part_of_sampling():
     whole, _ = denoiser.run(replace(given, guided=np.array([[0.0, 1.0]] * 2)), noise, None, None)
     np.testing.assert_array_equal(whole, denoiser.run(replace(given, guided=None), noise, None, None)[0])
     np.testing.assert_allclose(whole, 5.0)
+    weak, _ = denoiser.run(replace(given, strength=0.5), noise, None, None)
+    np.testing.assert_allclose(weak[:, 0, 0], [2.0, 3.5])   # half of what emotion changes: 1 + 0.5 x 2, 2 + 0.75 x 2
