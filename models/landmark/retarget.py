@@ -112,7 +112,7 @@ def keep_smile(points: np.ndarray, portrait: Motion, rest: np.ndarray) -> np.nda
 
 
 def _lowered(points: np.ndarray, at_rest: np.ndarray, rows: np.ndarray, between: tuple[float, float]) -> np.ndarray:
-    """How far [T], 0 to 1, rows of points [T, K, 3] lie below those at rest [K, 3], from one distance to the other."""
+    """How far [T], 0 to 1, rows of points [T, K, 3] lie below those at rest [K, 3] (face widths)."""
     below = points[:, rows, 1].mean(1) - at_rest[rows, 1].mean()
     return np.clip((below - between[0]) / (between[1] - between[0]), 0, 1)
 
