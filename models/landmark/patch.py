@@ -39,10 +39,11 @@ def window_of(points: np.ndarray, size: int, margin: int) -> Window | None:
 
 def smooth_outline(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     """Closed outline [N, 2] through two edges [n, 2] that share both ends, by Catmull-Rom splines."""
-    return np.concatenate([_round(upper), _round(lower)[-2:0:-1]])
+    return np.concatenate([smooth_edge(upper), smooth_edge(lower)[-2:0:-1]])
 
 
-def _round(edge: np.ndarray, parts: int = 4) -> np.ndarray:
+def smooth_edge(edge: np.ndarray, parts: int = 4) -> np.ndarray:
+    """Catmull-Rom spline [(n - 1) * parts + 1, 2] through the points of an edge [n, 2]."""
     padded = np.concatenate([2 * edge[:1] - edge[1:2], edge, 2 * edge[-1:] - edge[-2:-1]])
     a, b, c, d = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
     u = (np.arange(parts) / parts)[None, :, None]

@@ -19,6 +19,7 @@ from models.face.points import (
     RIGID_KEYPOINTS,
     positions,
 )
+from models.landmark.creases import Crease, crease, prepare_creases
 from models.landmark.eyes import CONTOURS, Eye, paint_eye, prepare_eyes
 from models.landmark.interpolation import interpolation_matrix
 from models.landmark.matte import background_plate, person_matte
@@ -46,6 +47,7 @@ class Portrait:
     spread: np.ndarray  # L [468, K]: key point displacement -> face vertex displacement
     eyes: tuple[Eye, ...]
     mouth: Mouth
+    creases: tuple[Crease, ...]
     mouth_middle: np.ndarray  # [3], head frame
     chin: np.ndarray  # [3], head frame, mouth closed
     motion: Motion
@@ -69,6 +71,11 @@ class HeadMove:
         scale, rotation, translation = self.pose
         return scale * (points @ rotation) + translation
 
+    def unpose(self, moved: np.ndarray) -> np.ndarray:
+        """Displacements [K, 3] in the frame -> in the head frame, face widths."""
+        scale, rotation, _ = self.pose
+        return moved @ rotation.T / scale
+
 
 def prepare(image: np.ndarray, points: np.ndarray, motion: Motion, template: Template) -> Portrait:
     """image [S, S, 3] uint8, its landmarks [478, 3] with the depth of eq. 1, its motion (T = 1)."""
@@ -85,7 +92,8 @@ def prepare(image: np.ndarray, points: np.ndarray, motion: Motion, template: Tem
         layers=np.dstack([image, np.round(matte * 255).astype(np.uint8)]), plate=background_plate(image, matte),
         mesh=mesh, spread=interpolation_matrix(template.vertices, points[list(KEYPOINTS)], mesh.vertices[:468]),
         eyes=prepare_eyes(image, pixels, face[:, 2]), mouth_middle=middle, chin=chin, motion=motion, grid=(x, y),
-        mouth=prepare_mouth(image, pixels, affine_to_pixels(mouth_plane(middle, *pose))))
+        mouth=prepare_mouth(image, pixels, affine_to_pixels(mouth_plane(middle, *pose))),
+        creases=prepare_creases(image, np.column_stack([pixels, face[:, 2] * (SIZE / 2)]), template))
 
 
 def render(portrait: Portrait, x_source: np.ndarray, x_driving: np.ndarray) -> np.ndarray:
@@ -102,7 +110,8 @@ def _frame(portrait: Portrait, source: np.ndarray, target: np.ndarray) -> np.nda
     face = mesh.vertices[:468] + portrait.spread @ (target - source)
     face = uncross(face, _LID_PAIRS, down=head.pose[1][1, :2])
     vertices = move_mesh(mesh, face, head.apply(mesh.vertices))
-    frame = _warp_person(portrait, vertices)
+    layers = crease(portrait.layers, portrait.creases, head.unpose(target - head.apply(source)))
+    frame = _warp_person(portrait, layers, vertices)
     pixels = to_pixels(face)
     for eye, iris in zip(portrait.eyes, _IRISES, strict=True):
         gaze = (target[iris] - head.apply(source[iris]))[:2] * (SIZE / 2)
@@ -121,8 +130,8 @@ def _head_move(portrait: Portrait, source: np.ndarray, target: np.ndarray) -> He
     return HeadMove(factor, rotation, translation, pose)
 
 
-def _warp_person(portrait: Portrait, vertices: np.ndarray) -> np.ndarray:
-    """The person moved by the mesh, over the background."""
+def _warp_person(portrait: Portrait, layers: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """The person of the layers moved by the mesh, over the background."""
     mesh = portrait.mesh
     source, target = to_pixels(mesh.vertices), to_pixels(vertices)
     affines = backward_affines(source, target, mesh.triangles)
@@ -132,7 +141,7 @@ def _warp_person(portrait: Portrait, vertices: np.ndarray) -> np.ndarray:
     rows = np.nan_to_num(affines).reshape(-1, 6).T.astype(np.float32)
     a, b, c, d, e, f = (np.take(row, ids, mode="clip") for row in rows)
     x, y = portrait.grid
-    moved = cv2.remap(portrait.layers, a * x + b * y + c, d * x + e * y + f, cv2.INTER_LINEAR,
+    moved = cv2.remap(layers, a * x + b * y + c, d * x + e * y + f, cv2.INTER_LINEAR,
                       borderMode=cv2.BORDER_REPLICATE)
     opacity = moved[..., 3].astype(np.float32) / 255
     return cv2.blendLinear(np.ascontiguousarray(moved[..., :3]), portrait.plate, opacity, 1 - opacity)
