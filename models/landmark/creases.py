@@ -35,8 +35,8 @@ class Fold:
 
 
 # face widths from which a movement folds the skin, and at which no deeper: speech without an emotion keeps below the
-# first (eleven people, five seconds each, 95 to 99 %), the emotions that it belongs to reach or near the second
-# (docs/LOG.md#brows)
+# first (eleven people, five seconds each, 95 to 99 %; not "worry", which three of them begin to show, since the model
+# holds their inner brows up), the emotions that it belongs to reach or near the second (docs/LOG.md#brows)
 BETWEEN: dict[Movement, tuple[float, float]] = {
     "frown": (0.024, 0.04), "worry": (0.016, 0.032), "raise": (0.024, 0.056), "smile": (0.027, 0.055),
     "sneer": (0.019, 0.034)}
@@ -99,8 +99,10 @@ def _lines(fold: Fold, mirror: np.ndarray) -> list[tuple[tuple[int, ...], list[P
 
 
 def crease(layers: np.ndarray, creases: tuple[Crease, ...], moved: np.ndarray) -> np.ndarray:
-    """The portrait's layers [S, S, 4] uint8, RGB first, with the folds of key points that have moved by `moved` [K, 3],
-    face widths in the head's frame."""
+    """The portrait's layers [S, S, 4] uint8 (RGB, matte) with the folds of key points that moved by `moved` [K, 3].
+
+    Displacements are in face widths in the head's frame. Layers are not written to; where nothing folds they come back.
+    """
     depths, folded = fold_depths(moved), layers
     for one in creases:
         depth = float(depths[one.movement][list(one.sides)].mean())
